@@ -1,0 +1,45 @@
+# Linux with Rust, Python >= 3.10 (with venv), make and a C compiler; everything else is fetched from package registries.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+PYTHON ?= python3
+VENV := .venv
+
+.PHONY: help demo up down test fmt venv requirements.txt
+.NOTPARALLEL:
+
+help: ## what there is to make
+	@sed -n 's/^\([a-z.]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+demo: venv ## a call becomes a voice: builds, starts a stack, tells each step, stops the stack
+	@$(VENV)/bin/python -m local demo
+
+up: venv ## starts the stack and keeps it; .local/stack.json says where everything is
+	@$(VENV)/bin/python -m local up
+
+down: venv ## stops the stack
+	@$(VENV)/bin/python -m local down
+
+test: venv ## every check
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --workspace --locked
+	$(VENV)/bin/pytest
+
+fmt: ## formats the Rust code
+	cargo fmt --all
+
+# The lock is for two copies of make in one checkout; the copy of requirements.txt is what was installed last.
+venv:
+	@flock .venv.lock sh -ec ' \
+	  cmp -s requirements.txt $(VENV)/installed.txt && exit; \
+	  echo "installing the pinned tools into $(VENV) (about a minute) …"; \
+	  $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10))" || { echo "$(PYTHON) is older than 3.10" >&2; exit 1; }; \
+	  test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV); \
+	  $(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement requirements.txt; \
+	  cp requirements.txt $(VENV)/installed.txt'
+
+requirements.txt: ## resolves requirements.in again, to the newest versions
+	@new=$$(mktemp -d) && trap 'rm -rf "$$new"' EXIT && $(PYTHON) -m venv "$$new" && \
+	"$$new/bin/pip" install --quiet --disable-pip-version-check --requirement requirements.in && \
+	"$$new/bin/pip" freeze --all | grep -v '^pip==\|^setuptools==' > requirements.txt

@@ -1,0 +1,29 @@
+//! `POST /api/employees/{employee_id}/clone-voice` and `GET /api/employees/{employee_id}/voice`: the frontend's endpoint.
+//!
+//! Authorise → ask the database → queue → wait a little → answer. Also answers 404 for every path nobody else serves.
+
+mod handler;
+
+use lambda_http::service_fn;
+use shared::auth::Verifier;
+use shared::clients::http_client;
+use shared::config::Environment;
+
+use crate::handler::Endpoint;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    lambda_http::tracing::init_default_subscriber();
+    let environment = Environment::load().await;
+    let http = http_client();
+    let supabase_url = Environment::variable("SUPABASE_URL")?;
+    let endpoint = Endpoint {
+        verifier: Verifier::new(http.clone(), &supabase_url),
+        http,
+        supabase_url,
+        supabase: environment.secret("SUPABASE_SECRET_ARN")?,
+        queue: environment.queue("CLONE_QUEUE_URL")?,
+    };
+    endpoint.supabase.warm_up().await;
+    lambda_http::run(service_fn(|request| endpoint.handle(request))).await
+}

@@ -1,0 +1,178 @@
+//! One callback: nothing of it is read before its signature is proven.
+
+use std::convert::Infallible;
+
+use lambda_http::http::{Method, StatusCode, header};
+use lambda_http::{Request, RequestExt, Response};
+use shared::clients::twilio::TwilioSecret;
+use shared::config::Secret;
+use shared::error::{Error, Refusal};
+use shared::queue::Queue;
+use shared::recordings::{CallSid, RecordingFinished, RecordingSid};
+
+use crate::signature::{SignedRequest, SigningKey};
+
+/// A recording callback has about a dozen short fields.
+const LARGEST_BODY_BYTES: usize = 64 * 1024;
+
+/// The webhook, with what it reaches.
+pub struct Webhook {
+    /// What Twilio was told to call, without the path: the signature covers it, and no header is trusted for it.
+    pub public_base_url: String,
+    /// Verifies the callbacks.
+    pub twilio: Secret<TwilioSecret>,
+    /// Where finished recordings wait for `recording-ingest`.
+    pub queue: Queue,
+}
+
+impl Webhook {
+    /// Answers a request; every error becomes a problem document, so that the invocation itself never fails.
+    pub async fn handle(&self, request: Request) -> Result<Response<String>, Infallible> {
+        Ok(self.accept(request).await.unwrap_or_else(Error::into_problem))
+    }
+
+    async fn accept(&self, request: Request) -> Result<Response<String>, Error> {
+        if request.method() != Method::POST {
+            return Err(Refusal::PostOnly.into());
+        }
+        if request.body().len() > LARGEST_BODY_BYTES {
+            return Err(Refusal::PayloadTooLarge.into());
+        }
+        let account_sid = self.verify(&request).await?;
+        let callback = Callback::parse(request.body())?;
+        if callback.account_sid != account_sid {
+            return Err(Refusal::AccountMismatch.into());
+        }
+        let recording_sid = callback.finished.recording_sid.to_string();
+        if callback.status == "completed" {
+            self.queue.send(&callback.finished).await?;
+            tracing::info!(recording_sid, "the recording is queued");
+        } else {
+            // `absent`, `in-progress`, `failed` and whatever Twilio adds: nothing to fetch, but worth a line.
+            tracing::warn!(recording_sid, status = callback.status, "the recording is not completed");
+        }
+        let mut response = Response::new(String::new());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        Ok(response)
+    }
+
+    /// Proves that Twilio sent the request, and gives the account it must be about.
+    ///
+    /// A signature that does not fit the secret in memory may fit the one of a rotation: it is read again, at most
+    /// once a minute.
+    async fn verify(&self, request: &Request) -> Result<String, Error> {
+        let signature = header_text(request, "x-twilio-signature").ok_or(Refusal::SignatureMissing)?;
+        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        let signed = SignedRequest {
+            url: format!("{}{}{query}", self.public_base_url, request.raw_http_path()),
+            is_form: header_text(request, header::CONTENT_TYPE.as_str()).is_some_and(is_form),
+            body: request.body(),
+        };
+        let secret = self.twilio.get().await?;
+        if signed.is_genuine(signature, &signing_keys(&secret)) {
+            return Ok(secret.account_sid.clone());
+        }
+        match self.twilio.reread().await? {
+            Some(secret) if signed.is_genuine(signature, &signing_keys(&secret)) => Ok(secret.account_sid.clone()),
+            _ => Err(Refusal::SignatureInvalid.into()),
+        }
+    }
+}
+
+fn header_text<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.headers().get(name)?.to_str().ok()
+}
+
+fn is_form(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// The keys that we have, each bound to its algorithm: what the request says about its own signature is not asked.
+fn signing_keys(secret: &TwilioSecret) -> Vec<SigningKey<'_>> {
+    let tokens = [&secret.auth_token, &secret.previous_auth_token].into_iter().flatten().map(SigningKey::AuthToken);
+    tokens.chain(secret.shared_key_secret.iter().map(SigningKey::SharedKey)).collect()
+}
+
+/// The fields of a callback that matter here.
+///
+/// Source: <https://www.twilio.com/docs/voice/api/recording#recording-status-callback>
+#[derive(Debug)]
+struct Callback {
+    account_sid: String,
+    /// An open set; `completed` is the one to act on.
+    status: String,
+    finished: RecordingFinished,
+}
+
+impl Callback {
+    fn parse(body: &[u8]) -> Result<Self, Refusal> {
+        let finished = RecordingFinished {
+            call_sid: CallSid::try_from(field(body, "CallSid")?).map_err(|_| Refusal::CallbackIncomplete)?,
+            recording_sid: RecordingSid::try_from(field(body, "RecordingSid")?)
+                .map_err(|_| Refusal::CallbackIncomplete)?,
+        };
+        Ok(Self { account_sid: field(body, "AccountSid")?, status: field(body, "RecordingStatus")?, finished })
+    }
+}
+
+/// The value of a field that must be there, and say one thing.
+fn field(body: &[u8], name: &str) -> Result<String, Refusal> {
+    let mut values = form_urlencoded::parse(body).filter(|(key, _)| key == name).map(|(_, value)| value);
+    let value = values.next().filter(|value| !value.is_empty()).ok_or(Refusal::CallbackIncomplete)?;
+    if values.any(|other| other != value) {
+        return Err(Refusal::CallbackIncomplete);
+    }
+    Ok(value.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECORDING: &str = "RE0123456789abcdef0123456789abcdef";
+
+    fn parse(body: &str) -> Result<Callback, Refusal> {
+        Callback::parse(body.as_bytes())
+    }
+
+    fn body(without: &str) -> String {
+        let call = "CA0123456789abcdef0123456789abcdef";
+        let fields =
+            [("AccountSid", "AC1"), ("CallSid", call), ("RecordingSid", RECORDING), ("RecordingStatus", "completed")];
+        let kept: Vec<_> =
+            fields.iter().filter(|(name, _)| *name != without).map(|(n, v)| format!("{n}={v}")).collect();
+        kept.join("&")
+    }
+
+    #[test]
+    fn unknown_fields_do_not_matter() {
+        let callback = parse(&format!("{}&NewField=x&RecordingTrack=both", body(""))).unwrap();
+        assert_eq!(callback.finished.recording_sid.to_string(), RECORDING);
+        assert_eq!(callback.status, "completed");
+    }
+
+    #[test]
+    fn each_needed_field_must_be_there() {
+        for name in ["AccountSid", "CallSid", "RecordingSid", "RecordingStatus"] {
+            assert_eq!(parse(&body(name)).unwrap_err(), Refusal::CallbackIncomplete, "without {name}");
+            let blank = format!("{}&{name}=", body(name));
+            assert_eq!(parse(&blank).unwrap_err(), Refusal::CallbackIncomplete, "blank {name}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_says_two_things_says_nothing() {
+        let twice = format!("{}&RecordingSid={RECORDING}", body(""));
+        assert!(parse(&twice).is_ok());
+        let differing = format!("{}&RecordingSid=RE00000000000000000000000000000000", body(""));
+        assert_eq!(parse(&differing).unwrap_err(), Refusal::CallbackIncomplete);
+    }
+
+    #[test]
+    fn a_form_is_told_by_its_media_type_alone() {
+        assert!(is_form("application/x-www-form-urlencoded"));
+        assert!(is_form("Application/X-WWW-Form-Urlencoded; charset=UTF-8"));
+        assert!(!is_form("application/json"));
+    }
+}

@@ -1,0 +1,243 @@
+"""What happens around the bundle, on a stack that is up: Twilio calls back, an employee consents, the frontend asks.
+
+The demo tells it and the end-to-end tests vary it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from email.message import Message
+from functools import cached_property
+from pathlib import Path
+
+import boto3
+import psycopg
+from botocore.config import Config
+
+STATEMENT = "I agree that my voice in this recording may be cloned."
+# Seconds that anything may take before it counts as failed.
+PATIENCE = 60
+
+# The stack is on this machine; a proxy in the environment must not see it.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Missing(AssertionError):
+    """Something did not happen in time, or was answered otherwise than it had to be."""
+
+
+@dataclass
+class Answer:
+    status: int
+    # Names in whatever case.
+    headers: Message
+    body: bytes
+
+    def json(self):
+        return json.loads(self.body)
+
+
+class Scenario:
+    """`stack` is the content of stack.json, or anything indexed like it."""
+
+    def __init__(self, stack):
+        self.stack = stack
+        # Asked while waiting: a text says why there is nothing to wait for any more.
+        self.hopeless = lambda: None
+        self.organization, self.other_organization = stack["organizations"][:2]
+
+    @classmethod
+    def of_file(cls, path: Path) -> "Scenario":
+        return cls(json.loads(Path(path).read_text()))
+
+    def close(self) -> None:
+        if "database" in self.__dict__:
+            self.database.close()
+
+    def clean(self) -> None:
+        """Stand-ins back to how they started, queues empty. Rows of the database stay: use new employees."""
+        for vendor in ("twilio", "elevenlabs", "supabase"):
+            self.expect([200, 204], "DELETE", f"{self.stack[vendor]['url']}/_control")
+        for url in self.stack["aws"]["queues"].values():
+            self.aws("sqs").purge_queue(QueueUrl=url)
+
+    # -- people --------------------------------------------------------------------------------------------------------
+
+    def user(self, role: str, organization: dict | None = None) -> dict:
+        return next(user for user in (organization or self.organization)["users"] if user["role"] == role)
+
+    def new_employee(self, organization: dict | None = None) -> str:
+        """The id of an employee that nobody else works with."""
+        org_id = (organization or self.organization)["id"]
+        return str(self.one("insert into employees (id, org_id, full_name) values (gen_random_uuid(), %s, 'Robin Example') returning id", org_id))
+
+    def consent(self, employee: str, recording_path: str = "recordings/example.wav", audio: bytes = b"") -> dict:
+        return self.one(
+            "select grant_voice_consent(%s, %s, 'v1', %s, 'recorded_call', %s, %s, array['voice_clone'], now() + interval '1 year')",
+            self.user("admin")["id"], employee, _sha256(STATEMENT.encode()), recording_path, _sha256(audio),
+        )
+
+    # -- Twilio --------------------------------------------------------------------------------------------------------
+
+    def new_call(self, employee: str | None, organization: dict | None = None) -> str:
+        """The CallSid of a call that the database knows."""
+        call_sid = f"CA{secrets.token_hex(16)}"
+        self.database.execute(
+            "insert into calls (id, org_id, employee_id, twilio_call_sid, status) values (gen_random_uuid(), %s, %s, %s, 'completed')",
+            ((organization or self.organization)["id"], employee, call_sid),
+        )
+        return call_sid
+
+    def new_recording(self, call_sid: str, audio: bytes = b"", **settings) -> str:
+        """The RecordingSid of a recording that Twilio has. `settings`: see the stand-in's PUT /_control/recordings/…"""
+        recording_sid = f"RE{secrets.token_hex(16)}"
+        query = urllib.parse.urlencode({"call_sid": call_sid, "channels": 2} | settings)
+        url = f"{self.stack['twilio']['url']}/_control/recordings/{recording_sid}?{query}"
+        self.expect(range(200, 300), "PUT", url, audio, {"Content-Type": "audio/x-wav"})
+        return recording_sid
+
+    def callback(self, recording_sid: str, wishes: dict | None = None) -> Answer:
+        """The webhook's answer to the signed callback. `wishes`: see the stand-in's twilio_callback."""
+        query = urllib.parse.urlencode({
+            "url": f"{self.stack['api_url']}/twilio/recording", "public_url": f"{self.stack['public_base_url']}/twilio/recording",
+        })
+        url = f"{self.stack['twilio']['url']}/_control/recordings/{recording_sid}/callback?{query}"
+        sent = self.expect([200], "POST", url, json.dumps(wishes).encode() if wishes else b"").json()
+        return Answer(sent["status"], sent["headers"], sent["body"].encode())
+
+    # -- the frontend --------------------------------------------------------------------------------------------------
+
+    def ask_for_clone(self, employee: str, user: dict | None = None, headers: dict | None = None) -> Answer:
+        url = f"{self.stack['api_url']}/api/employees/{employee}/clone-voice"
+        return self.request("POST", url, b"", self._signed_in(user) | (headers or {}))
+
+    def voice(self, employee: str, user: dict | None = None) -> Answer:
+        return self.request("GET", f"{self.stack['api_url']}/api/employees/{employee}/voice", None, self._signed_in(user))
+
+    def clone(self, employee: str, headers: dict | None = None) -> dict:
+        """Asks and, when the answer is 202, asks after it until it is ready. The body of the last answer."""
+        answer = self.ask_for_clone(employee, headers=headers)
+        if answer.status == 202:
+            answer = self.until(lambda: self._settled(employee), "the voice")
+        if answer.status != 200 or answer.json()["status"] != "ready":
+            raise Missing(f"the clone was answered {answer.status}: {answer.body.decode(errors='replace')}")
+        return answer.json()
+
+    def _settled(self, employee: str) -> Answer | None:
+        answer = self.voice(employee)
+        return None if answer.status == 200 and answer.json()["status"] == "pending" else answer
+
+    def _signed_in(self, user: dict | None) -> dict:
+        return {"Authorization": f"Bearer {(user or self.user('admin'))['token']}"}
+
+    # -- what there is -------------------------------------------------------------------------------------------------
+
+    def stored(self, path: str) -> bytes | None:
+        """An object in Storage, path with the bucket; None when there is none."""
+        key = self.stack["supabase"]["secret_key"]
+        url = f"{self.stack['supabase']['url']}/storage/v1/object/authenticated/{path}"
+        answer = self.request("GET", url, None, {"apikey": key, "Authorization": f"Bearer {key}"})
+        return answer.body if answer.status == 200 else None
+
+    def stored_bytes(self, path: str) -> int | None:
+        """How long an object is, without fetching it."""
+        key = self.stack["supabase"]["secret_key"]
+        url = f"{self.stack['supabase']['url']}/storage/v1/object/info/{path}"
+        answer = self.request("GET", url, None, {"apikey": key, "Authorization": f"Bearer {key}"})
+        return answer.json()["size"] if answer.status == 200 else None
+
+    def vendor_voices(self, employee: str) -> list[str]:
+        """The ids of the voices at ElevenLabs that carry this employee's mark."""
+        url = f"{self.stack['elevenlabs']['url']}/v2/voices?search={employee}&page_size=100"
+        answer = self.expect([200], "GET", url, None, {"xi-api-key": self.stack["elevenlabs"]["api_key"]})
+        return [voice["voice_id"] for voice in answer.json()["voices"] if employee in (voice.get("description") or "")]
+
+    def journal(self, vendor: str, **query) -> list[dict]:
+        """The requests that a stand-in got. `query`: see its GET /_control/requests."""
+        url = f"{self.stack[vendor]['url']}/_control/requests?{urllib.parse.urlencode(query)}"
+        return self.expect([200], "GET", url).json()["requests"]
+
+    def messages(self, queue: str) -> int:
+        """How many messages a queue holds, visible or not."""
+        counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"]
+        url = self.stack["aws"]["queues"][queue]
+        return sum(int(n) for n in self.aws("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=counts)["Attributes"].values())
+
+    # -- means ---------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def database(self) -> psycopg.Connection:
+        return psycopg.connect(self.stack["database_url"], autocommit=True)
+
+    def row(self, query: str, *values):
+        return self.database.execute(query, values).fetchone()
+
+    def one(self, query: str, *values):
+        return self.row(query, *values)[0]
+
+    def aws(self, service: str):
+        """A boto3 client with the rights of the local account's root."""
+        aws = self.stack["aws"]
+        return boto3.session.Session().client(
+            service, endpoint_url=aws["endpoint_url"], region_name=aws["region"], aws_access_key_id=aws["access_key_id"],
+            aws_secret_access_key=aws["secret_access_key"], config=Config(retries={"total_max_attempts": 1}, proxies={}),
+        )
+
+    def make_cold(self, function: str) -> None:
+        """Ends the warm processes of a function ("clone-voice"); its next invocation reads its secrets again."""
+        client, name = self.aws("lambda"), self.stack["aws"]["functions"][function]
+        environment = client.get_function_configuration(FunctionName=name)["Environment"]
+        # Only a change ends them. The variable is not the functions' business.
+        environment["Variables"]["MADE_COLD"] = secrets.token_hex(8)
+        client.update_function_configuration(FunctionName=name, Environment=environment)
+
+    def environment(self, function: str) -> dict[str, str]:
+        """For a function's process started by hand: the variables that the template gave it, and the local AWS with all rights."""
+        aws = self.stack["aws"]
+        found = self.aws("lambda").get_function_configuration(FunctionName=aws["functions"][function])["Environment"]["Variables"]
+        return found | {
+            "AWS_ENDPOINT_URL": aws["endpoint_url"], "AWS_REGION": aws["region"],
+            "AWS_ACCESS_KEY_ID": aws["access_key_id"], "AWS_SECRET_ACCESS_KEY": aws["secret_access_key"],
+        }
+
+    def logs(self, function: str, since_ms: int = 0) -> str:
+        """What a function has logged since then (milliseconds since 1970). An invocation's lines come when it is over."""
+        group = f"/aws/lambda/{self.stack['aws']['functions'][function]}"
+        pages = self.aws("logs").get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since_ms)
+        return "\n".join(event["message"] for page in pages for event in page["events"])
+
+    def request(self, method: str, url: str, body: bytes | None = None, headers: dict | None = None) -> Answer:
+        try:
+            with _opener.open(urllib.request.Request(url, body, headers or {}, method=method), timeout=PATIENCE) as answer:
+                return Answer(answer.status, answer.headers, answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, error.headers, error.read())
+
+    def expect(self, statuses, method: str, url: str, *rest) -> Answer:
+        answer = self.request(method, url, *rest)
+        if answer.status not in statuses:
+            raise Missing(f"{method} {url.partition('?')[0]} was answered {answer.status}: {answer.body[:500].decode(errors='replace')}")
+        return answer
+
+    def until(self, look, what: str, patience: float = PATIENCE):
+        """What `look` returns once it is neither None nor False; it is asked again and again."""
+        deadline = time.monotonic() + patience
+        while (found := look()) is None or found is False:
+            if reason := self.hopeless():
+                raise Missing(f"{what} will not appear: {reason}")
+            if time.monotonic() > deadline:
+                raise Missing(f"{what} did not appear within {patience:.0f} s")
+            time.sleep(0.1)
+        return found
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

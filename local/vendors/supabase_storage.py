@@ -1,0 +1,308 @@
+"""Supabase Storage: buckets and objects as files. Read from supabase/storage (`src/http/routes`, `src/storage`).
+
+What surprises, and is as there:
+* Every error is HTTP 400, with the true status as a string in the body ("statusCode").
+* POST refuses an object that exists unless `x-upsert: true`; PUT always replaces. The check comes before the body is
+  read, the write does not check again: of two that upload at once, both may be told 200 and the last one wins.
+* A new version is a new file and the name is flipped to it; who reads the old one goes on reading it.
+* `..` in a key is not refused.
+
+There are no storage policies: the secret key may do everything, everybody else nothing but read public buckets.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from pathlib import Path
+from uuid import uuid4
+
+import jwt
+from aiohttp import web
+
+from .control import FileAnswer
+from .storage_errors import StorageRefused, invalid_key, no_bucket, no_key, refusal
+from .storage_requests import download, required_json
+from .storage_state import Bucket, Object, bucket_limits, now
+from .storage_upload import received
+from .supabase_caller import CALLER
+
+KEY = re.compile(r"[A-Za-z0-9_/!.*'() &$=@;:+,?-]+")
+BUCKET = re.compile(r"[A-Za-z0-9_!.*'() &$=@;:+,?-]{1,100}")
+RLS = StorageRefused("403", "AccessDenied", "Unauthorized", "new row violates row-level security policy")
+DEFAULT_SIZE_LIMIT = 5 * 1024**3  # of a standard upload on a paid project; 50 MB on a free one
+
+
+class Storage:
+    def __init__(self, directory: Path) -> None:
+        self._files = directory / "objects"
+        self._files.mkdir()
+        self._secret = secrets.token_hex(32)  # of signed URLs
+        self.size_limit = DEFAULT_SIZE_LIMIT
+        self.buckets: dict[str, Bucket] = {}
+        self.objects: dict[tuple[str, str], Object] = {}
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        at = "/storage/v1"
+        path = "{bucket}/{key:.+}"
+        return [
+            web.post(f"{at}/bucket", self._create_bucket),
+            web.post(f"{at}/bucket/", self._create_bucket),
+            web.get(f"{at}/bucket", self._list_buckets),
+            web.get(f"{at}/bucket/", self._list_buckets),
+            web.get(f"{at}/bucket/{{bucket}}", self._get_bucket),
+            web.put(f"{at}/bucket/{{bucket}}", self._update_bucket),
+            web.delete(f"{at}/bucket/{{bucket}}", self._delete_bucket),
+            web.post(f"{at}/bucket/{{bucket}}/empty", self._empty_bucket),
+            web.post(f"{at}/object/copy", self._copy),
+            web.post(f"{at}/object/move", self._move),
+            web.post(f"{at}/object/list/{{bucket}}", self._list),
+            web.post(f"{at}/object/sign/{path}", self._sign),
+            web.get(f"{at}/object/sign/{path}", self._signed),
+            web.get(f"{at}/object/info/authenticated/{path}", self._info),
+            web.get(f"{at}/object/info/public/{path}", self._public_info),
+            web.get(f"{at}/object/info/{path}", self._info),
+            web.get(f"{at}/object/public/{path}", self._public),
+            web.get(f"{at}/object/authenticated/{path}", self._download),
+            web.get(f"{at}/object/{path}", self._download),
+            web.post(f"{at}/object/{path}", self._upload),
+            web.put(f"{at}/object/{path}", self._upload),
+            web.delete(f"{at}/object/{path}", self._delete),
+            web.delete(f"{at}/object/{{bucket}}", self._delete_many),
+            web.get("/_control/objects", self._all),
+        ]
+
+    def refusal(self, error: Exception) -> web.Response:
+        return refusal(error)
+
+    def reset(self) -> None:
+        self.size_limit = DEFAULT_SIZE_LIMIT
+        for object_ in self.objects.values():
+            object_.path.unlink(missing_ok=True)
+        self.objects.clear()
+        self.buckets.clear()
+
+    # -- who may ---------------------------------------------------------------------------------------------------
+
+    def _served(self, request: web.Request) -> bool:
+        """Whether the caller is the service role; the token of anybody else must at least be good."""
+        caller = request[CALLER]
+        if caller.token:
+            raise StorageRefused("403", "AccessDenied", "Unauthorized", str(caller.token))
+        return caller.role == "service_role"
+
+    def _must_serve(self, request: web.Request) -> None:
+        if not self._served(request):
+            raise RLS
+
+    # -- buckets ---------------------------------------------------------------------------------------------------
+
+    async def _create_bucket(self, request: web.Request) -> web.Response:
+        body = required_json(request, "name")
+        name = body.get("id") or body["name"]
+        if not BUCKET.fullmatch(name):
+            raise StorageRefused("400", "InvalidBucketName", "Invalid Input", "Bucket name invalid")
+        limits = bucket_limits(body, self.size_limit)
+        self._must_serve(request)
+        if name in self.buckets:
+            raise StorageRefused("409", "BucketAlreadyExists", "Duplicate", "The resource already exists")
+        self.buckets[name] = Bucket(name, body["name"], bool(body.get("public") or False), **limits)
+        return web.json_response({"name": body["name"]})
+
+    async def _list_buckets(self, request: web.Request) -> web.Response:
+        return web.json_response([bucket.shown() for bucket in self.buckets.values()] if self._served(request) else [])
+
+    async def _get_bucket(self, request: web.Request) -> web.Response:
+        return web.json_response(self._bucket(request).shown())
+
+    async def _update_bucket(self, request: web.Request) -> web.Response:
+        body = required_json(request)
+        bucket = self._bucket(request)
+        for name, value in bucket_limits(body, self.size_limit).items():
+            if name in body:
+                setattr(bucket, name, value)
+        if body.get("public") is not None:
+            bucket.public = bool(body["public"])
+        bucket.updated_at = now()
+        return web.json_response({"message": "Successfully updated"})
+
+    async def _empty_bucket(self, request: web.Request) -> web.Response:
+        """Hosted Storage only queues this."""
+        bucket = self._bucket(request)
+        for key in [key for key in self.objects if key[0] == bucket.id]:
+            self._forget(key)
+        return web.json_response({"message": "Empty bucket has been queued. Completion may take up to an hour."})
+
+    async def _delete_bucket(self, request: web.Request) -> web.Response:
+        bucket = self._bucket(request)
+        if any(name == bucket.id for name, _ in self.objects):
+            raise StorageRefused("409", "ResourceNotEmpty", "ResourceNotEmpty", "The bucket you tried to delete is not empty")
+        del self.buckets[bucket.id]
+        return web.json_response({"message": "Successfully deleted"})
+
+    def _bucket(self, request: web.Request) -> Bucket:
+        bucket = self.buckets.get(request.match_info["bucket"]) if self._served(request) else None
+        if bucket is None:
+            raise no_bucket()
+        return bucket
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        bucket, key = self.buckets.get(request.match_info["bucket"]), request.match_info["key"]
+        served = self._served(request)
+        if bucket is None:
+            raise no_bucket()
+        if not KEY.fullmatch(key):
+            raise invalid_key(key)
+        upload = received(request, bucket, self.size_limit)
+        if not served:
+            raise RLS
+        replace = request.method == "PUT" or request.headers.get("x-upsert") == "true"
+        if not replace and (bucket.id, key) in self.objects:
+            raise StorageRefused("409", "KeyAlreadyExists", "Duplicate", "The resource already exists")
+        path = self._files / uuid4().hex
+        upload.move_to(path)
+        stored = Object(bucket.id, key, path, upload.bytes, upload.sha256, upload.mime, upload.cache_control, upload.metadata)
+        self._put(stored)
+        return web.json_response({"Id": stored.id, "Key": f"{bucket.id}/{key}"})
+
+    async def _copy(self, request: web.Request) -> web.Response:
+        body = required_json(request, "bucketId", "sourceKey", "destinationKey")
+        target, key = body.get("destinationBucket") or body["bucketId"], body["destinationKey"]
+        if not KEY.fullmatch(key):
+            raise invalid_key(key)
+        source = self.objects.get((body["bucketId"], body["sourceKey"])) if self._served(request) else None
+        if source is None:
+            raise no_key()
+        if target not in self.buckets:
+            raise no_bucket()
+        if (target, key) in self.objects and request.headers.get("x-upsert") != "true":
+            raise StorageRefused("409", "KeyAlreadyExists", "Duplicate", "The resource already exists")
+        path = self._files / uuid4().hex
+        os.link(source.path, path)  # versions never change
+        copied = Object(target, key, path, source.bytes, source.sha256, source.mime, source.cache_control, source.metadata)
+        self._put(copied)
+        return web.json_response({"Id": copied.id, "Key": f"{target}/{key}"} | copied.row())
+
+    async def _move(self, request: web.Request) -> web.Response:
+        body = required_json(request, "bucketId", "sourceKey", "destinationKey")
+        target, key = body.get("destinationBucket") or body["bucketId"], body["destinationKey"]
+        if not KEY.fullmatch(key):
+            raise invalid_key(key)
+        self._must_serve(request)
+        if (target, key) in self.objects:
+            raise StorageRefused("409", "KeyAlreadyExists", "Duplicate", "The resource already exists")
+        moved = self.objects.pop((body["bucketId"], body["sourceKey"]), None)
+        if moved is None:
+            raise no_key()
+        moved.bucket, moved.name = target, key
+        self.objects[(target, key)] = moved
+        return web.json_response({"message": "Successfully moved", "Id": moved.id, "Key": f"{target}/{key}"})
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        stored = self._object(request)
+        self._forget((stored.bucket, stored.name))
+        return web.json_response({"message": "Successfully deleted"})
+
+    async def _delete_many(self, request: web.Request) -> web.Response:
+        """Exact names, in spite of what they are called. What is not there is not in the answer, and no error."""
+        prefixes = required_json(request, "prefixes")["prefixes"]
+        if not isinstance(prefixes, list) or not prefixes:
+            raise StorageRefused("400", "InvalidRequest", "Error", "body/prefixes must NOT have fewer than 1 items")
+        if len(prefixes) > 1000:
+            raise StorageRefused("400", "InvalidRequest", "InvalidRequest", "Bulk object requests are limited to 1000 objects per request.")
+        bucket, rows = request.match_info["bucket"], []
+        for key in dict.fromkeys((bucket, name) for name in prefixes):
+            if self._served(request) and key in self.objects:
+                rows.append(self.objects[key].row())
+                self._forget(key)
+        return web.json_response(rows)
+
+    def _put(self, stored: Object) -> None:
+        old = self.objects.get((stored.bucket, stored.name))
+        if old:
+            stored.id, stored.created_at = old.id, old.created_at
+        self.objects[(stored.bucket, stored.name)] = stored
+        if old:
+            old.path.unlink(missing_ok=True)
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        self.objects.pop(key).path.unlink(missing_ok=True)
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def _object(self, request: web.Request) -> Object:
+        bucket = self.buckets.get(request.match_info["bucket"])
+        if bucket is None:
+            raise no_bucket()
+        stored = self.objects.get((bucket.id, request.match_info["key"]))
+        if stored is None or not (bucket.public and request.method in ("GET", "HEAD") or self._served(request)):
+            raise no_key()
+        return stored
+
+    async def _download(self, request: web.Request) -> web.Response | FileAnswer:
+        return download(request, self._object(request))
+
+    async def _public(self, request: web.Request) -> web.Response | FileAnswer:
+        return download(request, self._public_object(request))
+
+    async def _public_info(self, request: web.Request) -> web.Response:
+        return web.json_response(self._public_object(request).info())
+
+    def _public_object(self, request: web.Request) -> Object:
+        bucket = self.buckets.get(request.match_info["bucket"])
+        if bucket is None or not bucket.public:
+            raise no_bucket()
+        return self._object(request)
+
+    async def _info(self, request: web.Request) -> web.Response:
+        return web.json_response(self._object(request).info())
+
+    async def _sign(self, request: web.Request) -> web.Response:
+        seconds = str(required_json(request, "expiresIn")["expiresIn"])
+        if not seconds.isdigit() or int(seconds) < 1:
+            raise StorageRefused("400", "InvalidRequest", "Error", "body/expiresIn must be >= 1")
+        stored = self._object(request)
+        url, issued = f"{stored.bucket}/{stored.name}", int(time.time())
+        token = jwt.encode({"url": url, "iat": issued, "exp": issued + int(seconds)}, self._secret, "HS256")
+        return web.json_response({"signedURL": f"/object/sign/{url}?token={token}"})
+
+    async def _signed(self, request: web.Request) -> web.Response | FileAnswer:
+        bucket, key = request.match_info["bucket"], request.match_info["key"]
+        try:
+            claims = jwt.decode(request.query.get("token", ""), self._secret, ["HS256"])
+        except jwt.InvalidTokenError as error:
+            raise StorageRefused("400", "InvalidJWT", "InvalidJWT", str(error))
+        if claims.get("url") != f"{bucket}/{key}":
+            raise StorageRefused("400", "InvalidSignature", "InvalidSignature", "Invalid signature")
+        stored = self.objects.get((bucket, key))
+        if stored is None:
+            raise no_key()
+        return download(request, stored)
+
+    async def _list(self, request: web.Request) -> web.Response:
+        """One level: names below the prefix, folders with a null id."""
+        body = required_json(request, "prefix")
+        bucket, folder = request.match_info["bucket"], body["prefix"].strip("/")
+        start = f"{folder}/" if folder else ""
+        rows: dict[str, dict] = {}
+        for (holder, name), stored in sorted(self.objects.items()):
+            if holder != bucket or not name.startswith(start) or not self._served(request):
+                continue
+            first, slash, _ = name[len(start) :].partition("/")
+            empty = dict.fromkeys(("id", "updated_at", "created_at", "last_accessed_at", "metadata"))
+            rows[first] = {"name": first} | (empty if slash else {k: stored.row()[k] for k in empty})
+        found = [row for name, row in rows.items() if body.get("search", "") in name]
+        column = (body.get("sortBy") or {}).get("column") or "name"
+        backwards = (body.get("sortBy") or {}).get("order") == "desc"
+        found.sort(key=lambda row: str(row.get(column) or ""), reverse=backwards)
+        offset = int(body.get("offset") or 0)
+        return web.json_response(found[offset : offset + int(body.get("limit") or 100)])
+
+    async def _all(self, request: web.Request) -> web.Response:
+        wanted = request.query.get("bucket")
+        shown = [stored.control() for (bucket, _), stored in sorted(self.objects.items()) if wanted in (None, bucket)]
+        return web.json_response({"objects": shown})

@@ -1,0 +1,156 @@
+//! Supabase: the database's functions over PostgREST, and Storage.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use http::StatusCode;
+use reqwest::{Body, Client, Method, RequestBuilder};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::{Call, SHORT, VendorError};
+use crate::error::Error;
+
+/// Bound for a whole recording, up or down; shorter than the timeouts of the functions that move one.
+const TRANSFER: Duration = Duration::from_secs(270);
+/// Bound for a copy inside Storage, which takes as long as the recording is large.
+const COPY: Duration = Duration::from_secs(60);
+
+/// Supabase's secret, as it stands in Secrets Manager.
+#[derive(Deserialize)]
+pub struct SupabaseSecret {
+    /// `sb_secret_…`, or the legacy `service_role` JWT.
+    pub secret_key: SecretString,
+    /// Verifies HS256 tokens, in projects that still sign with the legacy secret.
+    pub jwt_secret: Option<SecretString>,
+}
+
+/// A client of one project.
+pub struct Supabase<'a> {
+    http: Client,
+    base_url: &'a str,
+    secret: &'a SupabaseSecret,
+}
+
+/// A stored object, on its way.
+pub struct Object<S> {
+    /// Bytes.
+    pub length: u64,
+    /// The bytes as they arrive.
+    pub stream: S,
+}
+
+impl<'a> Supabase<'a> {
+    /// `base_url` without a trailing slash, such as `https://ref.supabase.co`.
+    pub fn new(http: Client, base_url: &'a str, secret: &'a SupabaseSecret) -> Self {
+        Self { http, base_url, secret }
+    }
+
+    /// Calls a SQL function: one round trip, one transaction.
+    ///
+    /// Source: <https://docs.postgrest.org/en/stable/references/api/functions.html>
+    pub async fn rpc<T: DeserializeOwned>(&self, function: &'static str, arguments: Value) -> Result<T, VendorError> {
+        let call = Call { vendor: "supabase", action: function };
+        let path = format!("/rest/v1/rpc/{function}");
+        call.json(self.request(Method::POST, &path).timeout(SHORT).json(&arguments)).await
+    }
+
+    /// Makes sure that a bucket exists and is private; makes it if it is missing.
+    ///
+    /// A public one is an error and nothing is written to it: anybody with the address could listen.
+    ///
+    /// Source: <https://supabase.com/docs/guides/storage/buckets/fundamentals>
+    pub async fn ensure_private_bucket(&self, bucket: &'static str) -> Result<(), Error> {
+        #[derive(Deserialize)]
+        struct Bucket {
+            public: bool,
+        }
+        let call = Call { vendor: "supabase", action: "look at a bucket" };
+        let look =
+            || call.json::<Bucket>(self.request(Method::GET, &format!("/storage/v1/bucket/{bucket}")).timeout(SHORT));
+        let found = match look().await {
+            Err(error) if error.status == Some(StatusCode::NOT_FOUND) => {
+                self.create_private_bucket(bucket).await?;
+                look().await?
+            }
+            answer => answer?,
+        };
+        if found.public {
+            tracing::error!(bucket, "the bucket is public: make it private, nothing is stored until then");
+            return Err(Error::Unusable("the bucket is public and must be private"));
+        }
+        Ok(())
+    }
+
+    async fn create_private_bucket(&self, bucket: &'static str) -> Result<(), VendorError> {
+        let call = Call { vendor: "supabase", action: "make a bucket" };
+        let body = json!({"id": bucket, "name": bucket, "public": false});
+        match call.send(self.request(Method::POST, "/storage/v1/bucket").timeout(SHORT).json(&body)).await {
+            // Somebody else made it in this moment.
+            Err(error) if error.status == Some(StatusCode::CONFLICT) => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
+    /// Stores an object, replacing what was at the path. Readers see the old one or the new one, never a mix.
+    ///
+    /// `length` must be exact: Storage notices a body that ends early only by its `Content-Length`.
+    ///
+    /// Source: <https://supabase.com/docs/guides/storage/uploads/standard-uploads>
+    pub async fn upload(
+        &self,
+        bucket: &str,
+        path: &str,
+        content_type: &'static str,
+        length: u64,
+        body: impl Into<Body>,
+    ) -> Result<(), VendorError> {
+        let call = Call { vendor: "supabase", action: "store an object" };
+        let request = self
+            .request(Method::POST, &format!("/storage/v1/object/{bucket}/{path}"))
+            .timeout(TRANSFER)
+            .header("x-upsert", "true")
+            .header(http::header::CONTENT_TYPE, content_type)
+            .header(http::header::CONTENT_LENGTH, length)
+            .body(body);
+        call.send(request).await.map(drop)
+    }
+
+    /// Copies an object inside a bucket, replacing what was at the destination. No byte passes through us.
+    pub async fn copy(&self, bucket: &str, from: &str, to: &str) -> Result<(), VendorError> {
+        let call = Call { vendor: "supabase", action: "copy an object" };
+        let body = json!({"bucketId": bucket, "sourceKey": from, "destinationKey": to});
+        let request = self.request(Method::POST, "/storage/v1/object/copy").timeout(COPY);
+        call.send(request.header("x-upsert", "true").json(&body)).await.map(drop)
+    }
+
+    /// Opens an object of a private bucket.
+    pub async fn download(
+        &self,
+        bucket: &str,
+        path: &str,
+    ) -> Result<Object<impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static>, Error> {
+        let call = Call { vendor: "supabase", action: "read an object" };
+        let path = format!("/storage/v1/object/authenticated/{bucket}/{path}");
+        let response = call.send(self.request(Method::GET, &path).timeout(TRANSFER)).await?;
+        let length = response.content_length().ok_or(Error::Unusable("a stored object came without its length"))?;
+        Ok(Object { length, stream: response.bytes_stream() })
+    }
+
+    /// Removes an object; one that is not there counts as removed.
+    pub async fn remove(&self, bucket: &str, path: &str) -> Result<(), VendorError> {
+        let call = Call { vendor: "supabase", action: "remove an object" };
+        let request = self.request(Method::DELETE, &format!("/storage/v1/object/{bucket}")).timeout(SHORT);
+        call.send(request.json(&json!({"prefixes": [path]}))).await.map(drop)
+    }
+
+    /// New secret keys are not JWTs: they may stand in `Authorization` only when it equals `apikey`, and self-hosted
+    /// stacks and the legacy key want both (<https://supabase.com/docs/guides/getting-started/api-keys>).
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let key = self.secret.secret_key.expose_secret();
+        self.http.request(method, format!("{}{path}", self.base_url)).header("apikey", key).bearer_auth(key)
+    }
+}

@@ -1,0 +1,109 @@
+//! Twilio's REST API: what a recording is, and its audio.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use reqwest::{Client, RequestBuilder};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use super::{Call, SHORT, VendorError};
+use crate::recordings::RecordingSid;
+
+/// Bound for a whole recording; shorter than `recording-ingest`'s timeout.
+const MEDIA: Duration = Duration::from_secs(270);
+
+/// Twilio's secret, as it stands in Secrets Manager.
+#[derive(Deserialize)]
+pub struct TwilioSecret {
+    /// `AC…`: the account whose callbacks are accepted and whose recordings are read.
+    pub account_sid: String,
+    /// Signs the callbacks; also the password for REST unless there is an API key.
+    pub auth_token: Option<SecretString>,
+    /// The token before a rotation, whose signatures are still accepted.
+    pub previous_auth_token: Option<SecretString>,
+    /// `SK…`: with its secret, used for REST instead of the auth token, as Twilio recommends.
+    pub api_key_sid: Option<String>,
+    /// The API key's secret.
+    pub api_key_secret: Option<SecretString>,
+    /// Signs the callbacks with HMAC-SHA256, where the account has a webhook shared key.
+    pub shared_key_secret: Option<SecretString>,
+}
+
+/// A client of one account.
+pub struct Twilio<'a> {
+    http: Client,
+    base_url: &'a str,
+    secret: &'a TwilioSecret,
+}
+
+/// What Twilio says about a recording: the truth, whatever the callback said.
+///
+/// Source: <https://www.twilio.com/docs/voice/api/recording>
+#[derive(Debug, Deserialize)]
+pub struct Recording {
+    /// An open set; the audio is there when it is `completed`.
+    pub status: String,
+    /// RFC 2822, such as `Fri, 20 Nov 2026 10:00:00 +0000`.
+    pub start_time: String,
+    /// Seconds, as text; Twilio says `-1` or nothing while it does not know.
+    pub duration: Option<String>,
+    /// Channels of the final file: 1 or 2.
+    pub channels: Option<i32>,
+    /// `inbound`, `outbound` or `both`.
+    pub track: Option<String>,
+    /// `DialVerb`, `Conference`, `OutboundAPI`, …
+    pub source: Option<String>,
+    /// There when the media are encrypted with the customer's public key: ciphertext, useless to us.
+    pub encryption_details: Option<serde::de::IgnoredAny>,
+}
+
+/// The audio of a recording, on its way.
+pub struct Media<S> {
+    /// Bytes, if Twilio said so beforehand.
+    pub length: Option<u64>,
+    /// The bytes as they arrive.
+    pub stream: S,
+}
+
+impl<'a> Twilio<'a> {
+    /// `base_url` without a trailing slash, such as `https://api.twilio.com`.
+    pub fn new(http: Client, base_url: &'a str, secret: &'a TwilioSecret) -> Self {
+        Self { http, base_url, secret }
+    }
+
+    /// Reads what Twilio knows about a recording. A recording that Twilio does not (yet) have is a 404.
+    pub async fn recording(&self, sid: &RecordingSid) -> Result<Recording, VendorError> {
+        let call = Call { vendor: "twilio", action: "read a recording" };
+        call.json(self.get(sid, ".json").timeout(SHORT)).await
+    }
+
+    /// Opens the WAV of a recording, both legs in their own channels where Twilio has them so.
+    ///
+    /// Conference recordings come mixed unless two channels are requested, and a request for two that cannot be met
+    /// is a 400: then the recording is what it is, and comes as it was made.
+    ///
+    /// Source: <https://www.twilio.com/docs/voice/api/recording>
+    pub async fn media(
+        &self,
+        sid: &RecordingSid,
+    ) -> Result<Media<impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static>, VendorError> {
+        let call = Call { vendor: "twilio", action: "read a recording's audio" };
+        let wav = || self.get(sid, ".wav").timeout(MEDIA);
+        let response = match call.send(wav().query(&[("RequestedChannels", "2")])).await {
+            Err(error) if error.status == Some(reqwest::StatusCode::BAD_REQUEST) => call.send(wav()).await?,
+            answer => answer?,
+        };
+        Ok(Media { length: response.content_length(), stream: response.bytes_stream() })
+    }
+
+    fn get(&self, sid: &RecordingSid, suffix: &str) -> RequestBuilder {
+        let url = format!("{}/2010-04-01/Accounts/{}/Recordings/{sid}{suffix}", self.base_url, self.secret.account_sid);
+        let (user, password) = match (&self.secret.api_key_sid, &self.secret.api_key_secret) {
+            (Some(sid), Some(secret)) => (sid, Some(secret)),
+            _ => (&self.secret.account_sid, self.secret.auth_token.as_ref()),
+        };
+        self.http.get(url).basic_auth(user, password.map(ExposeSecret::expose_secret))
+    }
+}

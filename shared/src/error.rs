@@ -1,0 +1,259 @@
+//! The one error type, told by what the caller can do about it.
+
+use std::time::Duration;
+
+use http::{Response, StatusCode, header};
+use serde::{Deserialize, Serialize};
+
+use crate::clients::VendorError;
+
+/// Why something could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request is understood and the answer is no; asking again changes nothing by itself.
+    #[error("refused: {}", .0.code())]
+    Refused(Refusal),
+    /// Twilio, ElevenLabs or Supabase did not do what was asked.
+    #[error(transparent)]
+    Vendor(#[from] VendorError),
+    /// It is not time yet: another worker holds the lease, or the call is not known yet.
+    #[error("not yet: {reason}")]
+    NotYet {
+        /// What is being waited for.
+        reason: &'static str,
+        /// When to look again; `None` leaves it to the queue's growing delay.
+        retry_after: Option<Duration>,
+    },
+    /// A message or recording that will never be right, however often it is tried: it belongs in the dead letters.
+    #[error("unusable: {0}")]
+    Unusable(&'static str),
+    /// AWS or the environment let us down: a secret, a queue, the temporary disk.
+    #[error("{what}: {cause}")]
+    Unavailable {
+        /// What was being done.
+        what: &'static str,
+        /// Why it failed; never carries a secret or a body.
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl Error {
+    /// Wraps a failure of AWS or the environment, told by what was being done.
+    pub fn unavailable<E>(what: &'static str) -> impl FnOnce(E) -> Self
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        move |cause| Self::Unavailable { what, cause: cause.into() }
+    }
+
+    /// Whether the same thing, tried again later, may succeed.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::Unusable(_) => false,
+            Self::Vendor(error) => error.is_transient(),
+            Self::NotYet { .. } | Self::Unavailable { .. } => true,
+        }
+    }
+
+    /// When to try again, where that is known better than by the queue's growing delay.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::NotYet { retry_after, .. } => *retry_after,
+            Self::Vendor(error) => error.retry_after,
+            _ => None,
+        }
+    }
+
+    /// The HTTP status of the answer.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Refused(refusal) => refusal.status(),
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The answer as RFC 9457 `application/problem+json`.
+    ///
+    /// Logs the cause, once, when it is not the caller's doing; the caller reads a fixed sentence instead.
+    ///
+    /// Source: <https://www.rfc-editor.org/rfc/rfc9457>
+    pub fn into_problem(self) -> Response<String> {
+        let (code, detail) = match &self {
+            Self::Refused(refusal) => (refusal.code(), refusal.detail()),
+            other => {
+                tracing::error!(error = %other, "the request could not be served");
+                ("unavailable", "The service cannot answer just now. Please try again in a moment.")
+            }
+        };
+        let status = self.status();
+        let problem =
+            Problem { status: status.as_u16(), title: status.canonical_reason().unwrap_or_default(), detail, code };
+        let body = serde_json::to_string(&problem).unwrap_or_default();
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+        if let Self::Refused(refusal) = &self {
+            if let Some(allow) = refusal.allowed_methods() {
+                headers.insert(header::ALLOW, header::HeaderValue::from_static(allow));
+            }
+            if status == StatusCode::UNAUTHORIZED {
+                headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+            }
+        }
+        response
+    }
+}
+
+/// The body of an `application/problem+json` answer; `type` is left out, which means `about:blank`.
+#[derive(Serialize)]
+struct Problem {
+    status: u16,
+    title: &'static str,
+    detail: &'static str,
+    code: &'static str,
+}
+
+/// Everything the bundle says no to. The names, in snake case, are the stable codes of the HTTP API, of the
+/// database's outcomes and of a failed attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each one's meaning is its `detail`, below")]
+pub enum Refusal {
+    RouteNotFound,
+    PostOnly,
+    GetOnly,
+    PayloadTooLarge,
+    SignatureMissing,
+    SignatureInvalid,
+    AccountMismatch,
+    CallbackIncomplete,
+    TokenMissing,
+    TokenInvalid,
+    TokenExpired,
+    TokenAnonymous,
+    EmployeeIdInvalid,
+    NotAMember,
+    RoleForbidden,
+    EmployeeNotFound,
+    ConsentRequired,
+    ConsentExpired,
+    ConsentWithdrawn,
+    ConsentPurpose,
+    RecordingMissing,
+    RecordingNotAudio,
+    VoiceLimitReached,
+    VoicePlanRequired,
+    VoiceRequiresVerification,
+    VoiceRejected,
+    CloneFailed,
+}
+
+impl Refusal {
+    /// The stable code, for programs.
+    pub fn code(self) -> &'static str {
+        self.parts().1
+    }
+
+    /// The HTTP status that goes with it.
+    pub fn status(self) -> StatusCode {
+        self.parts().0
+    }
+
+    /// One sentence for people.
+    pub fn detail(self) -> &'static str {
+        self.parts().2
+    }
+
+    fn allowed_methods(self) -> Option<&'static str> {
+        match self {
+            Self::PostOnly => Some("POST"),
+            Self::GetOnly => Some("GET"),
+            _ => None,
+        }
+    }
+
+    #[rustfmt::skip]
+    fn parts(self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::RouteNotFound => (S::NOT_FOUND, "route_not_found", "There is nothing at this path."),
+            Self::PostOnly => (S::METHOD_NOT_ALLOWED, "method_not_allowed", "This path answers POST only."),
+            Self::GetOnly => (S::METHOD_NOT_ALLOWED, "method_not_allowed", "This path answers GET only."),
+            Self::PayloadTooLarge => (S::PAYLOAD_TOO_LARGE, "payload_too_large", "The body is larger than a recording callback ever is."),
+            Self::SignatureMissing => (S::FORBIDDEN, "signature_missing", "The request carries no X-Twilio-Signature."),
+            Self::SignatureInvalid => (S::FORBIDDEN, "signature_invalid", "The X-Twilio-Signature does not match this request."),
+            Self::AccountMismatch => (S::FORBIDDEN, "account_mismatch", "The AccountSid is not the one this service works for."),
+            Self::CallbackIncomplete => (S::BAD_REQUEST, "callback_incomplete", "AccountSid, CallSid, RecordingSid and RecordingStatus are required, once each and well-formed."),
+            Self::TokenMissing => (S::UNAUTHORIZED, "token_missing", "An Authorization header with a Supabase access token is required."),
+            Self::TokenInvalid => (S::UNAUTHORIZED, "token_invalid", "The access token is not one that this project's Supabase issued for a signed-in user."),
+            Self::TokenExpired => (S::UNAUTHORIZED, "token_expired", "The access token has expired."),
+            Self::TokenAnonymous => (S::UNAUTHORIZED, "token_anonymous", "Anonymous users cannot do this; please sign in."),
+            Self::EmployeeIdInvalid => (S::BAD_REQUEST, "employee_id_invalid", "The employee id is not a UUID."),
+            Self::NotAMember => (S::FORBIDDEN, "not_a_member", "The signed-in user does not belong to an organisation."),
+            Self::RoleForbidden => (S::FORBIDDEN, "role_forbidden", "Only an admin of the organisation may do this."),
+            Self::EmployeeNotFound => (S::NOT_FOUND, "employee_not_found", "The organisation has no employee with this id."),
+            Self::ConsentRequired => (S::FORBIDDEN, "consent_required", "The employee has not consented to having their voice cloned."),
+            Self::ConsentExpired => (S::FORBIDDEN, "consent_expired", "The employee's consent has expired."),
+            Self::ConsentWithdrawn => (S::FORBIDDEN, "consent_withdrawn", "The employee has withdrawn their consent."),
+            Self::ConsentPurpose => (S::FORBIDDEN, "consent_purpose", "The employee's consent does not cover this purpose."),
+            Self::RecordingMissing => (S::CONFLICT, "recording_missing", "There is no recording of a call with this employee yet."),
+            Self::RecordingNotAudio => (S::UNPROCESSABLE_ENTITY, "recording_not_audio", "The voice vendor cannot use this recording: it is not audio, or of the wrong kind, size or length."),
+            Self::VoiceLimitReached => (S::CONFLICT, "voice_limit_reached", "The voice vendor's account has no free place for another voice."),
+            Self::VoicePlanRequired => (S::PAYMENT_REQUIRED, "voice_plan_required", "The voice vendor's plan does not include instant voice cloning, or its credits are used up."),
+            Self::VoiceRequiresVerification => (S::CONFLICT, "voice_requires_verification", "The voice vendor wants this voice verified before it may be used, so it was deleted again."),
+            Self::VoiceRejected => (S::UNPROCESSABLE_ENTITY, "voice_rejected", "The voice vendor refused to make a voice from this recording."),
+            Self::CloneFailed => (S::UNPROCESSABLE_ENTITY, "clone_failed", "The voice could not be cloned."),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_of_a_refusal_is_the_name_the_database_uses() {
+        for name in ["consent_withdrawn", "employee_not_found", "recording_missing", "voice_limit_reached"] {
+            let refusal: Refusal = serde_json::from_value(name.into()).unwrap();
+            assert_eq!(refusal.code(), name);
+        }
+    }
+
+    #[test]
+    fn a_refusal_becomes_a_problem_with_its_code() {
+        let response = Error::from(Refusal::ConsentRequired).into_problem();
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        let problem: serde_json::Value = serde_json::from_str(response.body()).unwrap();
+        assert_eq!(problem["code"], "consent_required");
+        assert_eq!(problem["status"], 403);
+    }
+
+    #[test]
+    fn a_failure_of_ours_never_tells_its_cause() {
+        let error = Error::unavailable("reading a secret")("arn:aws:secretsmanager:secret");
+        let response = error.into_problem();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(!response.body().contains("arn:"));
+    }
+
+    #[test]
+    fn a_405_names_the_allowed_method() {
+        let response = Error::from(Refusal::PostOnly).into_problem();
+        assert_eq!(response.headers()[header::ALLOW], "POST");
+    }
+
+    #[test]
+    fn a_refusal_is_final_and_a_lease_held_by_another_is_not() {
+        assert!(!Error::from(Refusal::RecordingMissing).is_transient());
+        assert!(Error::NotYet { reason: "the lease", retry_after: None }.is_transient());
+    }
+}

@@ -1,0 +1,161 @@
+//! Messages between the functions: sending one, and working through a batch that has arrived.
+
+use std::future::Future;
+use std::time::Duration;
+
+use aws_sdk_sqs::error::DisplayErrorContext;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// The first delay of a failed message; doubles with each receipt.
+const FIRST_DELAY: Duration = Duration::from_secs(10);
+const LONGEST_DELAY: Duration = Duration::from_secs(900);
+/// A message that will never be right is not waited for: it goes through its receipts and into the dead letters.
+const NO_DELAY: Duration = Duration::ZERO;
+
+/// An SQS queue.
+pub struct Queue {
+    client: aws_sdk_sqs::Client,
+    url: String,
+}
+
+/// The batch of messages that the event source hands to a function.
+///
+/// Each body is parsed by itself, so that one bad message fails alone.
+///
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
+#[derive(Deserialize)]
+pub struct Batch {
+    #[serde(rename = "Records")]
+    messages: Vec<Message>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Message {
+    message_id: String,
+    receipt_handle: String,
+    body: String,
+    #[serde(default)]
+    attributes: Attributes,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct Attributes {
+    approximate_receive_count: Option<String>,
+}
+
+/// Which messages of a batch have failed and stay in the queue.
+///
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
+#[derive(Debug, Serialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchResponse {
+    batch_item_failures: Vec<BatchItemFailure>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BatchItemFailure {
+    item_identifier: String,
+}
+
+impl Queue {
+    /// A queue by its URL.
+    pub fn new(client: aws_sdk_sqs::Client, url: String) -> Self {
+        Self { client, url }
+    }
+
+    /// Puts a message into the queue.
+    pub async fn send(&self, message: &impl Serialize) -> Result<(), Error> {
+        let body = serde_json::to_string(message).map_err(Error::unavailable("writing a message"))?;
+        let answer = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
+        answer
+            .map(drop)
+            .map_err(|error| Error::unavailable("queueing a message")(DisplayErrorContext(error).to_string()))
+    }
+
+    /// Works through a batch, one message at a time. A message that fails stays in the queue and becomes visible
+    /// again after a delay that grows with its receipts, or after the time that the error asks for.
+    pub async fn work<M, F>(&self, batch: Batch, mut work: impl FnMut(M) -> F) -> BatchResponse
+    where
+        M: DeserializeOwned,
+        F: Future<Output = Result<(), Error>>,
+    {
+        let mut response = BatchResponse::default();
+        for message in batch.messages {
+            let outcome = match serde_json::from_str(&message.body) {
+                Ok(body) => work(body).await,
+                Err(_) => Err(Error::Unusable("the message is not one of ours")),
+            };
+            let Err(error) = outcome else { continue };
+            let delay = delay(&error, &message);
+            tracing::warn!(%error, message_id = message.message_id, delay_seconds = delay.as_secs(), "the message stays in the queue");
+            self.delay(&message.receipt_handle, delay).await;
+            response.batch_item_failures.push(BatchItemFailure { item_identifier: message.message_id });
+        }
+        response
+    }
+
+    /// Makes a failed message visible again after `delay`. If that fails, the queue's own visibility timeout holds.
+    async fn delay(&self, receipt_handle: &str, delay: Duration) {
+        let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
+        let request = self.client.change_message_visibility().queue_url(&self.url);
+        if let Err(error) = request.receipt_handle(receipt_handle).visibility_timeout(seconds).send().await {
+            tracing::warn!(error = %DisplayErrorContext(error), "the delay of a message could not be set");
+        }
+    }
+}
+
+fn delay(error: &Error, message: &Message) -> Duration {
+    if !error.is_transient() {
+        return NO_DELAY;
+    }
+    let receipts: u32 =
+        message.attributes.approximate_receive_count.as_deref().and_then(|n| n.parse().ok()).unwrap_or(1);
+    let growing = FIRST_DELAY * 2_u32.saturating_pow(receipts.saturating_sub(1).min(10));
+    error.retry_after().unwrap_or(growing).min(LONGEST_DELAY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(times: &str) -> Message {
+        let attributes = Attributes { approximate_receive_count: Some(times.into()) };
+        Message { message_id: "m".into(), receipt_handle: "r".into(), body: String::new(), attributes }
+    }
+
+    fn not_yet(retry_after: Option<Duration>) -> Error {
+        Error::NotYet { reason: "the call", retry_after }
+    }
+
+    #[test]
+    fn the_delay_grows_with_each_receipt_up_to_a_bound() {
+        let seconds: Vec<u64> = ["1", "2", "3", "7", "8", "4000000000"]
+            .map(|times| delay(&not_yet(None), &received(times)).as_secs())
+            .into();
+        assert_eq!(seconds, [10, 20, 40, 640, 900, 900]);
+    }
+
+    #[test]
+    fn a_lease_that_runs_out_at_a_known_time_is_waited_for_exactly() {
+        let error = not_yet(Some(Duration::from_secs(77)));
+        assert_eq!(delay(&error, &received("5")).as_secs(), 77);
+    }
+
+    #[test]
+    fn a_message_that_will_never_be_right_is_not_waited_for() {
+        assert_eq!(delay(&Error::Unusable("garbage"), &received("3")), NO_DELAY);
+    }
+
+    #[test]
+    fn the_answer_names_the_failed_messages_as_lambda_expects() {
+        let response = BatchResponse { batch_item_failures: vec![BatchItemFailure { item_identifier: "m".into() }] };
+        let json = serde_json::to_string(&response).unwrap();
+        assert_eq!(json, r#"{"batchItemFailures":[{"itemIdentifier":"m"}]}"#);
+    }
+}

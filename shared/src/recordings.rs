@@ -1,0 +1,348 @@
+//! A finished call recording → the private bucket `recordings`.
+//!
+//! Each recording is kept under a key that never changes, `{employee_id}/{RecordingSid}.wav`; the employee's newest
+//! is also copied to `{employee_id}/{employee_id}.wav`. Every step may run twice, or never come to its end.
+
+use std::fmt;
+use std::io::{Seek, SeekFrom};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use reqwest::Body;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio_util::io::ReaderStream;
+use uuid::Uuid;
+
+use crate::clients::supabase::Supabase;
+use crate::clients::twilio::{Media, Recording, Twilio};
+use crate::error::Error;
+
+/// The private bucket of the recordings.
+pub const BUCKET: &str = "recordings";
+
+/// Twilio's id of a call, `CA…`. For a call of two legs it is always the parent leg's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct CallSid(String);
+
+/// Twilio's id of a recording, `RE…`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct RecordingSid(String);
+
+impl TryFrom<String> for CallSid {
+    type Error = InvalidSid;
+
+    fn try_from(text: String) -> Result<Self, InvalidSid> {
+        sid("CA", text).map(Self)
+    }
+}
+
+impl TryFrom<String> for RecordingSid {
+    type Error = InvalidSid;
+
+    fn try_from(text: String) -> Result<Self, InvalidSid> {
+        sid("RE", text).map(Self)
+    }
+}
+
+impl fmt::Display for RecordingSid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Not two letters and 32 hexadecimal digits.
+#[derive(Debug, thiserror::Error)]
+#[error("not a Twilio SID of the expected kind")]
+pub struct InvalidSid;
+
+/// Checked, since it becomes part of addresses and keys.
+fn sid(kind: &str, text: String) -> Result<String, InvalidSid> {
+    let digits = text.strip_prefix(kind).ok_or(InvalidSid)?;
+    let well_formed = digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if well_formed { Ok(text) } else { Err(InvalidSid) }
+}
+
+/// The message from `recording-webhook` to `recording-ingest`: Twilio says that a recording is finished.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RecordingFinished {
+    /// The call, by which the database knows the employee.
+    pub call_sid: CallSid,
+    /// The recording.
+    pub recording_sid: RecordingSid,
+}
+
+/// Where the database wants a recording.
+#[derive(Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+enum Target {
+    CallUnknown,
+    Erased,
+    Store { storage_path: String },
+    Stored { newest: Option<Newest> },
+}
+
+/// What the database made of a stored recording.
+#[derive(Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+enum Finished {
+    CallUnknown,
+    TargetChanged,
+    Erased,
+    Stored { newest: Option<Newest> },
+}
+
+/// The employee's newest recording.
+#[derive(Deserialize)]
+struct Newest {
+    employee_id: Uuid,
+    recording_sid: RecordingSid,
+    storage_path: String,
+    copy_to: String,
+}
+
+/// Brings a finished recording into the private bucket.
+///
+/// # Errors
+/// [`Error::NotYet`] while the database does not know the call or Twilio has not finished the recording;
+/// [`Error::Unusable`] for media that are encrypted or not a WAV; otherwise what a vendor said. In each case nothing
+/// is lost: the message stays, and a later try repeats what is missing.
+pub async fn ingest(twilio: &Twilio<'_>, supabase: &Supabase<'_>, finished: &RecordingFinished) -> Result<(), Error> {
+    let sids = json!({"p_recording_sid": finished.recording_sid, "p_call_sid": finished.call_sid});
+    let newest = match supabase.rpc("recording_target", sids).await? {
+        Target::CallUnknown => return Err(call_unknown()),
+        Target::Erased => return Ok(()),
+        Target::Stored { newest } => newest,
+        Target::Store { storage_path } => store(twilio, supabase, finished, &storage_path).await?,
+    };
+    publish_newest(supabase, newest).await
+}
+
+/// Streams the recording to its immutable key and records it; gives back the employee's newest recording.
+async fn store(
+    twilio: &Twilio<'_>,
+    supabase: &Supabase<'_>,
+    finished: &RecordingFinished,
+    storage_path: &str,
+) -> Result<Option<Newest>, Error> {
+    let recording = twilio.recording(&finished.recording_sid).await?;
+    check_is_readable(&recording)?;
+    supabase.ensure_private_bucket(BUCKET).await?;
+    let wav = Wav::open(twilio.media(&finished.recording_sid).await?).await?;
+    let bytes = wav.length;
+    supabase.upload(BUCKET, storage_path, "audio/wav", bytes, wav.body).await?;
+    tracing::info!(recording_sid = %finished.recording_sid, bytes, "the recording is stored");
+
+    let facts = json!({
+        "p_recording_sid": finished.recording_sid,
+        "p_call_sid": finished.call_sid,
+        "p_storage_path": storage_path,
+        "p_bytes": bytes,
+        "p_duration_seconds": recording.duration.as_deref().and_then(|seconds| seconds.parse::<u32>().ok()),
+        "p_channels": recording.channels,
+        "p_track": recording.track,
+        "p_source": recording.source,
+        "p_started_at": recording.start_time,
+    });
+    match supabase.rpc("finish_ingest", facts).await? {
+        Finished::Stored { newest } => Ok(newest),
+        Finished::Erased => {
+            supabase.remove(BUCKET, storage_path).await?;
+            Ok(None)
+        }
+        // The call moved to another employee while its recording was on the way: the next try stores it there.
+        Finished::TargetChanged => {
+            supabase.remove(BUCKET, storage_path).await?;
+            Err(Error::NotYet { reason: "the recording's place has changed", retry_after: None })
+        }
+        Finished::CallUnknown => Err(call_unknown()),
+    }
+}
+
+/// Copies the employee's newest recording to the key that always names the newest.
+///
+/// Afterwards asks again which is the newest, and copies that one if it is another: so a slow worker with an older
+/// recording never has the last word, whatever the order of the messages.
+async fn publish_newest(supabase: &Supabase<'_>, mut newest: Option<Newest>) -> Result<(), Error> {
+    #[derive(Deserialize)]
+    struct Answer {
+        newest: Option<Newest>,
+    }
+    while let Some(copied) = newest {
+        supabase.copy(BUCKET, &copied.storage_path, &copied.copy_to).await?;
+        let answer: Answer = supabase.rpc("newest_recording", json!({"p_employee_id": copied.employee_id})).await?;
+        newest = answer.newest.filter(|now| now.recording_sid != copied.recording_sid);
+    }
+    Ok(())
+}
+
+fn call_unknown() -> Error {
+    Error::NotYet { reason: "the database does not know the call", retry_after: None }
+}
+
+fn check_is_readable(recording: &Recording) -> Result<(), Error> {
+    if recording.encryption_details.is_some() {
+        return Err(Error::Unusable("the recording is encrypted with the account's public key"));
+    }
+    match recording.status.as_str() {
+        "completed" => Ok(()),
+        "absent" | "deleted" => Err(Error::Unusable("Twilio has no audio of this recording")),
+        _ => Err(Error::NotYet { reason: "Twilio has not finished the recording", retry_after: None }),
+    }
+}
+
+/// Media that have proven to be a whole WAV of known length, as far as that can be told before the last byte.
+struct Wav {
+    /// Bytes.
+    length: u64,
+    body: Body,
+}
+
+/// `RIFF`, the size of the rest, `WAVE`.
+const RIFF_HEADER_BYTES: usize = 12;
+
+impl Wav {
+    /// Reads the first bytes before anything is stored: an error page that calls itself audio ends here.
+    ///
+    /// The length must be known to Storage beforehand. Where Twilio does not tell it, the recording is spooled to
+    /// the temporary disk first. A body that then ends early breaks the upload, and Storage keeps nothing of it.
+    async fn open<S>(media: Media<S>) -> Result<Self, Error>
+    where
+        S: Stream<Item = reqwest::Result<Bytes>> + Send + 'static,
+    {
+        let mut rest = Box::pin(media.stream);
+        let mut head = BytesMut::new();
+        while head.len() < RIFF_HEADER_BYTES {
+            let chunk = rest.try_next().await.map_err(interrupted)?;
+            head.extend_from_slice(&chunk.ok_or(Error::Unusable("the recording is not a WAV"))?);
+        }
+        let riff_size = riff_size(&head)?;
+        let whole = stream::once(async { Ok(head.freeze()) }).chain(rest);
+        let (length, body) = match media.length {
+            Some(length) => (length, Body::wrap_stream(whole)),
+            None => spool(whole).await?,
+        };
+        check_is_whole(riff_size, length)?;
+        Ok(Self { length, body })
+    }
+}
+
+/// The size that the header states for all that follows its first eight bytes; `None` where the writer left it open.
+fn riff_size(head: &[u8]) -> Result<Option<u64>, Error> {
+    if &head[..4] != b"RIFF" || &head[8..12] != b"WAVE" {
+        return Err(Error::Unusable("the recording is not a WAV"));
+    }
+    let size = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+    Ok(Some(u64::from(size)).filter(|_| size != 0 && size != u32::MAX))
+}
+
+fn check_is_whole(riff_size: Option<u64>, length: u64) -> Result<(), Error> {
+    match riff_size {
+        Some(size) if size + 8 > length => {
+            Err(Error::NotYet { reason: "the recording is shorter than its header says", retry_after: None })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the stream to the temporary disk, to learn its length. The file vanishes with its handle.
+async fn spool<S>(stream: S) -> Result<(u64, Body), Error>
+where
+    S: Stream<Item = reqwest::Result<Bytes>>,
+{
+    let file = tempfile::tempfile().map_err(Error::unavailable("spooling a recording"))?;
+    let mut file = tokio::fs::File::from_std(file);
+    let mut stream = std::pin::pin!(stream);
+    let mut length = 0;
+    while let Some(chunk) = stream.try_next().await.map_err(interrupted)? {
+        file.write_all(&chunk).await.map_err(Error::unavailable("spooling a recording"))?;
+        length += chunk.len() as u64;
+    }
+    file.flush().await.map_err(Error::unavailable("spooling a recording"))?;
+    let mut file = file.into_std().await;
+    file.seek(SeekFrom::Start(0)).map_err(Error::unavailable("spooling a recording"))?;
+    Ok((length, Body::wrap_stream(ReaderStream::new(tokio::fs::File::from_std(file)))))
+}
+
+fn interrupted(cause: reqwest::Error) -> Error {
+    Error::unavailable("reading a recording's audio")(cause.without_url())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn media(
+        length: Option<u64>,
+        chunks: &[&'static [u8]],
+    ) -> Media<impl Stream<Item = reqwest::Result<Bytes>> + 'static> {
+        let chunks: Vec<_> = chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk))).collect();
+        Media { length, stream: stream::iter(chunks) }
+    }
+
+    async fn bytes_of(wav: Wav) -> Vec<u8> {
+        use reqwest::ResponseBuilderExt;
+        let response = http::Response::builder().url("http://localhost".parse().unwrap()).body(wav.body).unwrap();
+        reqwest::Response::from(response).bytes().await.unwrap().to_vec()
+    }
+
+    const WAV: &[u8] = b"RIFF\x08\x00\x00\x00WAVEdata";
+
+    #[tokio::test]
+    async fn a_wav_passes_byte_for_byte_however_it_is_cut() {
+        for cut in [1, 4, 11, 12, 15] {
+            let (first, second) = WAV.split_at(cut);
+            let wav = Wav::open(media(Some(16), &[first, second])).await.unwrap();
+            assert_eq!(wav.length, 16);
+            assert_eq!(bytes_of(wav).await, WAV);
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_length_the_recording_is_spooled_and_counted() {
+        let wav = Wav::open(media(None, &[&WAV[..5], &WAV[5..]])).await.unwrap();
+        assert_eq!(wav.length, 16);
+        assert_eq!(bytes_of(wav).await, WAV);
+    }
+
+    #[tokio::test]
+    async fn an_error_page_or_a_stub_is_not_a_recording() {
+        for body in [&b"<?xml version='1.0'?><TwilioResponse/>"[..], b"RIFF", b"", b"RIFF\x08\x00\x00\x00AVI data"] {
+            let error = Wav::open(media(Some(body.len() as u64), &[body])).await.err().unwrap();
+            assert!(!error.is_transient(), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_recording_shorter_than_its_header_says_is_tried_again() {
+        let error = Wav::open(media(Some(15), &[WAV])).await.err().unwrap();
+        assert!(error.is_transient());
+        let error = Wav::open(media(None, &[&WAV[..15]])).await.err().unwrap();
+        assert!(error.is_transient());
+    }
+
+    #[tokio::test]
+    async fn a_header_that_leaves_the_size_open_is_accepted() {
+        for size in [[0; 4], [0xFF; 4]] {
+            assert_eq!(riff_size(&[b"RIFF", &size[..], b"WAVE"].concat()).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn a_sid_is_two_letters_and_32_hex_digits() {
+        let parse = |text: &str| RecordingSid::try_from(text.to_owned());
+        assert!(parse("RE0123456789abcdefABCDEF0123456789").is_ok());
+        for wrong in [
+            "",
+            "RE",
+            "CA0123456789abcdefABCDEF0123456789",
+            "RE0123456789abcdefABCDEF012345678/",
+            "RE../../../../../../../../../../../",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+-- The tables of the application around us. Where they exist they stay exactly as they are: columns, rights, policies, data.
+-- Where they do not, a minimal version is made, closed to everyone but the service key (row level security, no policies).
+-- Nothing of ours refers to them with a foreign key: deleting an employee must neither be refused because of us, nor delete
+-- the record of a voice that still exists at the vendor.
+
+-- Internal functions live here: PostgREST exposes `public` only, so no key of any kind reaches them.
+create schema if not exists understudy;
+revoke all on schema understudy from public, anon, authenticated, service_role;
+comment on schema understudy is 'Internals of the voice functions. Must not be added to the exposed schemas of the API.';
+
+do $$
+begin
+  if to_regclass('public.organizations') is null then
+    create table public.organizations (
+      id uuid primary key default gen_random_uuid(),
+      name text not null
+    );
+    alter table public.organizations enable row level security;
+    revoke all on public.organizations from public, anon, authenticated;
+    grant all on public.organizations to service_role;
+  end if;
+
+  if to_regclass('public.users') is null then
+    create table public.users (
+      id uuid primary key,
+      org_id uuid not null references public.organizations (id),
+      email text,
+      role text not null default 'member' check (role in ('admin', 'member'))
+    );
+    alter table public.users enable row level security;
+    revoke all on public.users from public, anon, authenticated;
+    grant all on public.users to service_role;
+    comment on column public.users.id is 'The id of the Supabase auth user (claim "sub").';
+  end if;
+
+  if to_regclass('public.employees') is null then
+    create table public.employees (
+      id uuid primary key default gen_random_uuid(),
+      org_id uuid not null references public.organizations (id),
+      full_name text not null,
+      email text,
+      phone text,
+      voice_id text
+    );
+    alter table public.employees enable row level security;
+    revoke all on public.employees from public, anon, authenticated;
+    grant all on public.employees to service_role;
+    comment on column public.employees.voice_id is
+      'Mirror of the current voice in public.voices (the vendor''s id); null when there is none. Written by the voice functions only.';
+  end if;
+
+  if to_regclass('public.calls') is null then
+    create table public.calls (
+      id uuid primary key default gen_random_uuid(),
+      org_id uuid not null references public.organizations (id),
+      employee_id uuid references public.employees (id) on delete set null,
+      twilio_call_sid text unique,
+      status text,
+      recording_url text,
+      duration_seconds integer,
+      created_at timestamptz not null default now()
+    );
+    alter table public.calls enable row level security;
+    revoke all on public.calls from public, anon, authenticated;
+    grant all on public.calls to service_role;
+    comment on column public.calls.recording_url is
+      'Where the call''s newest recording is in Storage, as bucket/key. Not a public URL.';
+  end if;
+end
+$$;

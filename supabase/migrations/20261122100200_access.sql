@@ -1,0 +1,70 @@
+-- Who may do what, and the lock that every change takes first.
+
+create or replace function understudy.lock_employee(p_employee_id uuid, out org_id uuid, out full_name text)
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- "no key": an application that inserts a call for this employee (a foreign key check) does not wait for us.
+  select e.org_id, coalesce(e.full_name, '')
+  into org_id, full_name
+  from public.employees e
+  where e.id = p_employee_id
+  for no key update;
+end
+$$;
+comment on function understudy.lock_employee(uuid) is
+  'Every change to an employee''s recordings, consents or voices locks this row first, then rows of ours, then the audit: '
+  'one order, so no deadlocks. Returns nulls for an employee who is not there (any more); then the row that is changed is the lock.';
+
+create or replace function understudy.authorise(
+  p_user_id uuid,
+  p_employee_id uuid,
+  p_change boolean,
+  out caller_org_id uuid,
+  out problem text
+)
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_role text;
+  v_employee_org_id uuid;
+begin
+  select u.org_id, u.role::text
+  into caller_org_id, v_role
+  from public.users u
+  where u.id = p_user_id;
+  if caller_org_id is null then
+    problem := 'not_a_member';
+    return;
+  end if;
+
+  -- Another organisation's employee is as unknown as one who does not exist.
+  perform 1
+  from public.employees e
+  where e.id = p_employee_id and e.org_id = caller_org_id;
+  if not found then
+    problem := 'employee_not_found';
+    return;
+  end if;
+
+  if not p_change then
+    return;
+  end if;
+  if v_role is distinct from 'admin' then
+    problem := 'role_forbidden';
+    return;
+  end if;
+
+  -- Only now: nobody without the right to change can hold up those who have it.
+  v_employee_org_id := (understudy.lock_employee(p_employee_id)).org_id;
+  if v_employee_org_id is distinct from caller_org_id then
+    problem := 'employee_not_found';
+  end if;
+end
+$$;
+comment on function understudy.authorise(uuid, uuid, boolean) is
+  'Resolves the signed-in user to an organisation and says what is wrong, or null. With p_change: needs the role admin, and locks the employee.';
+
+revoke all on all functions in schema understudy from public;

@@ -1,0 +1,104 @@
+-- Consents. What was consented to is never edited: a change is a new row, and the old one says how it ended.
+
+create table if not exists public.voice_consents (
+  id uuid primary key default gen_random_uuid(),
+  -- The order in which they were given: times of two transactions may be equal, or the clock be set back.
+  number bigint generated always as identity unique,
+  org_id uuid not null,
+  employee_id uuid not null,
+  statement_version text not null check (statement_version <> ''),
+  statement_sha256 text not null check (statement_sha256 ~ '^[0-9a-f]{64}$'),
+  method text not null check (method in ('written_release', 'recorded_call', 'self_service')),
+  evidence_reference text check (evidence_reference <> ''),
+  evidence_sha256 text check (evidence_sha256 ~ '^[0-9a-f]{64}$'),
+  purposes text[] not null check (cardinality(purposes) > 0 and array_position(purposes, null) is null),
+  recorded_by uuid not null,
+  granted_at timestamptz not null default clock_timestamp(),
+  expires_at timestamptz not null,
+  ended_at timestamptz,
+  ended_as text check (ended_as in ('superseded', 'withdrawn')),
+  ended_by uuid,
+  constraint voice_consents_key unique (org_id, employee_id, id),
+  constraint voice_consents_evidence check (
+    method = 'self_service' or (evidence_reference is not null and evidence_sha256 is not null)
+  ),
+  constraint voice_consents_ended check ((ended_at is null) = (ended_as is null)),
+  -- Calendar years in UTC: adding an interval to a timestamptz would depend on the session's time zone.
+  constraint voice_consents_term check (
+    expires_at > granted_at
+    and expires_at at time zone 'UTC' <= granted_at at time zone 'UTC' + interval '3 years'
+  )
+);
+create unique index if not exists voice_consents_one_open
+  on public.voice_consents (org_id, employee_id)
+  where ended_at is null;
+create index if not exists voice_consents_newest on public.voice_consents (org_id, employee_id, number desc);
+
+comment on table public.voice_consents is 'Who consented to what, on which evidence, until when. Only its end is ever added to a row.';
+comment on column public.voice_consents.statement_sha256 is 'Of the text that was agreed to, in hexadecimal, lower case.';
+comment on column public.voice_consents.evidence_reference is 'Where the signed release or the recording is kept: a reference, not the thing itself.';
+comment on column public.voice_consents.purposes is 'Cloning needs voice_clone.';
+comment on column public.voice_consents.recorded_by is 'The user who recorded the consent.';
+comment on column public.voice_consents.ended_as is 'superseded by a newer row, or withdrawn. An expired one just passes expires_at.';
+
+alter table public.voice_consents enable row level security;
+revoke all on public.voice_consents from public, anon, authenticated, service_role;
+revoke all on sequence public.voice_consents_number_seq from public, anon, authenticated, service_role;
+grant select on public.voice_consents to service_role;
+
+create or replace function understudy.keep_consent()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_added constant text[] := array['ended_at', 'ended_as', 'ended_by'];
+begin
+  if tg_op = 'DELETE'
+    or old.ended_at is not null
+    or to_jsonb(new) - v_added is distinct from to_jsonb(old) - v_added
+  then
+    raise exception 'a consent is never edited' using errcode = 'integrity_constraint_violation';
+  end if;
+  return new;
+end
+$$;
+comment on function understudy.keep_consent() is 'A consent row may be ended, once. Nothing else about it changes.';
+
+create or replace trigger voice_consents_kept
+  before update or delete on public.voice_consents
+  for each row execute function understudy.keep_consent();
+
+create or replace function understudy.check_consent(
+  p_org_id uuid,
+  p_employee_id uuid,
+  p_purpose text,
+  out consent_id uuid,
+  out problem text
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_newest public.voice_consents;
+begin
+  select * into v_newest
+  from public.voice_consents c
+  where c.org_id = p_org_id and c.employee_id = p_employee_id
+  order by c.number desc
+  limit 1;
+
+  consent_id := v_newest.id;
+  problem := case
+    when v_newest.id is null then 'consent_required'
+    when v_newest.ended_at is not null then 'consent_withdrawn'
+    when v_newest.expires_at <= clock_timestamp() then 'consent_expired'
+    when p_purpose <> all (v_newest.purposes) then 'consent_purpose'
+  end;
+end
+$$;
+comment on function understudy.check_consent(uuid, uuid, text) is
+  'The newest consent and what is wrong with it, or null. The one place that decides whether a consent is live.';
+
+revoke all on all functions in schema understudy from public;

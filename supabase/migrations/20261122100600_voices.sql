@@ -1,0 +1,212 @@
+-- Voices: one row for each attempt to clone an employee's voice. The row's id is the attempt id.
+--
+--   requested ⇄ cloning → ready → retired          requested: nothing was sent to the vendor
+--       │          │ ↘↖     ↑                      cloning:   a worker holds the lease
+--       │          │  unknown                      unknown:   a voice may exist that we have no id of
+--       ↓          ↓    ↓                          ready:     the current voice
+--       └──────→ failed ←                          failed, retired: final; its voice at the vendor is to be deleted
+
+create table if not exists public.voices (
+  id uuid primary key default gen_random_uuid(),
+  -- The order of attempts: times of two transactions may be equal, or the clock be set back.
+  number bigint generated always as identity unique,
+  org_id uuid not null,
+  employee_id uuid not null,
+  consent_id uuid not null,
+  recording_sid text not null references public.recordings (recording_sid),
+  requested_by uuid not null,
+  state text not null default 'requested'
+    check (state in ('requested', 'cloning', 'unknown', 'ready', 'failed', 'retired')),
+  code text check (code ~ '^[a-z_]+$'),
+  lease_id uuid,
+  lease_until timestamptz,
+  vendor_voice_id text unique check (vendor_voice_id <> ''),
+  vendor_deleted_at timestamptz,
+  metadata_handed_at timestamptz,
+  metadata_written_at timestamptz,
+  requested_at timestamptz not null default clock_timestamp(),
+  ready_at timestamptz,
+  closed_at timestamptz,
+  -- No voice without a consent of this very employee in this very organisation.
+  constraint voices_consent foreign key (org_id, employee_id, consent_id)
+    references public.voice_consents (org_id, employee_id, id),
+  constraint voices_vendor_voice check (state not in ('ready', 'retired') or vendor_voice_id is not null),
+  constraint voices_code check ((state in ('failed', 'retired')) = (code is not null))
+);
+create unique index if not exists voices_one_under_way
+  on public.voices (employee_id)
+  where state in ('requested', 'cloning', 'unknown');
+create unique index if not exists voices_one_ready
+  on public.voices (employee_id)
+  where state = 'ready';
+create index if not exists voices_newest on public.voices (employee_id, number desc);
+create index if not exists voices_to_delete
+  on public.voices (employee_id)
+  where state in ('failed', 'retired') and vendor_voice_id is not null and vendor_deleted_at is null;
+
+comment on table public.voices is 'The truth about voices; employees.voice_id mirrors the ready one.';
+comment on column public.voices.code is 'Why the attempt failed or the voice was retired, e.g. consent_withdrawn, superseded.';
+comment on column public.voices.lease_id is 'Handed to one worker. Whoever shows another one is too late.';
+comment on column public.voices.lease_until is
+  'Until then, and for the grace time after it, nobody else touches the attempt: the vendor may still be making the voice.';
+comment on column public.voices.vendor_deleted_at is 'When the vendor confirmed that the voice is gone.';
+comment on column public.voices.metadata_handed_at is
+  'When a worker was last given this voice''s metadata to write. Newer than metadata_written_at: it may still be written, at any time.';
+
+alter table public.voices enable row level security;
+revoke all on public.voices from public, anon, authenticated, service_role;
+revoke all on sequence public.voices_number_seq from public, anon, authenticated, service_role;
+grant select on public.voices to service_role;
+
+create or replace function understudy.guard_voice()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if (new.id, new.org_id, new.employee_id, new.consent_id, new.recording_sid)
+    is distinct from (old.id, old.org_id, old.employee_id, old.consent_id, old.recording_sid)
+  then
+    raise exception 'an attempt keeps its employee, consent and recording' using errcode = 'integrity_constraint_violation';
+  end if;
+  if old.vendor_voice_id is not null and new.vendor_voice_id is distinct from old.vendor_voice_id then
+    raise exception 'an attempt keeps its voice' using errcode = 'integrity_constraint_violation';
+  end if;
+  if new.state <> old.state and (old.state, new.state) not in (
+    ('requested', 'cloning'), ('requested', 'failed'),
+    ('cloning', 'requested'), ('cloning', 'unknown'), ('cloning', 'ready'), ('cloning', 'failed'),
+    ('unknown', 'requested'), ('unknown', 'ready'), ('unknown', 'failed'),
+    ('ready', 'retired')
+  ) then
+    raise exception 'a voice cannot go from % to %', old.state, new.state using errcode = 'integrity_constraint_violation';
+  end if;
+  return new;
+end
+$$;
+comment on function understudy.guard_voice() is 'Catches bugs: no path leads back from failed or retired, and none around the others.';
+
+create or replace trigger voices_guarded
+  before update on public.voices
+  for each row execute function understudy.guard_voice();
+
+create or replace function understudy.lease_grace()
+returns interval
+language sql
+immutable
+set search_path = ''
+as $$
+  select interval '60 seconds'
+$$;
+comment on function understudy.lease_grace() is
+  'Added to every lease: the vendor may finish a voice after the worker that asked for it has died.';
+
+create or replace function understudy.retry_after_seconds(p_lease_until timestamptz)
+returns integer
+language sql
+set search_path = ''
+as $$
+  select greatest(1, ceil(extract(epoch from p_lease_until + understudy.lease_grace() - clock_timestamp())))::integer
+$$;
+
+create or replace function understudy.current_voice(p_employee_id uuid)
+returns public.voices
+language sql
+stable
+set search_path = ''
+as $$
+  select v from public.voices v where v.employee_id = p_employee_id and v.state = 'ready'
+$$;
+
+create or replace function understudy.mirror_voice(p_employee_id uuid)
+returns void
+language sql
+set search_path = ''
+as $$
+  update public.employees e
+  set voice_id = (understudy.current_voice(p_employee_id)).vendor_voice_id
+  where e.id = p_employee_id
+    and e.voice_id is distinct from (understudy.current_voice(p_employee_id)).vendor_voice_id
+$$;
+comment on function understudy.mirror_voice(uuid) is 'The only writer of employees.voice_id.';
+
+create or replace function understudy.stop_voices(p_employee_id uuid, p_actor_id uuid, p_code text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_stopped public.voices[];
+  v_voice public.voices;
+begin
+  with stopped as (
+    update public.voices v
+    set state = case v.state when 'requested' then 'failed' else 'retired' end,
+        code = p_code,
+        closed_at = clock_timestamp()
+    where v.employee_id = p_employee_id and v.state in ('requested', 'ready')
+    returning v
+  )
+  select array_agg(stopped.v) into v_stopped from stopped;
+  perform understudy.mirror_voice(p_employee_id);
+
+  foreach v_voice in array coalesce(v_stopped, '{}') loop
+    perform understudy.audit(
+      v_voice.org_id, p_employee_id, p_actor_id, 'voice.stop', v_voice.state,
+      jsonb_build_object('attempt_id', v_voice.id, 'code', p_code)
+    );
+  end loop;
+end
+$$;
+comment on function understudy.stop_voices(uuid, uuid, text) is
+  'The consent is gone: nothing is current and nothing new starts. What is being cloned right now runs on until '
+  'finish_clone refuses it, or its fate would never be known.';
+
+create or replace function understudy.voices_to_delete(p_employee_id uuid)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(
+    jsonb_agg(jsonb_build_object('attempt_id', v.id, 'vendor_voice_id', v.vendor_voice_id) order by v.number),
+    '[]'
+  )
+  from public.voices v
+  where v.employee_id = p_employee_id
+    and v.state in ('failed', 'retired')
+    and v.vendor_voice_id is not null
+    and v.vendor_deleted_at is null
+$$;
+comment on function understudy.voices_to_delete(uuid) is 'What the vendor still has, as far as we know, and should not.';
+
+create or replace function understudy.hand_out_metadata(p_voice public.voices)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update public.voices v
+  set metadata_handed_at = clock_timestamp(), metadata_written_at = null
+  where v.id = p_voice.id;
+  return (
+    select jsonb_build_object(
+      'employee_id', p_voice.employee_id,
+      'employee_name', coalesce(e.full_name, ''),
+      'voice_id', p_voice.vendor_voice_id,
+      'created_at', to_char(p_voice.ready_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+      'status', 'ready',
+      'source_recording', 'recordings/' || r.storage_path,
+      'clone_type', 'ivc',
+      'attempt_id', p_voice.id,
+      'consent_id', p_voice.consent_id
+    )
+    from public.employees e
+    join public.recordings r on r.recording_sid = p_voice.recording_sid
+    where e.id = p_voice.employee_id
+  );
+end
+$$;
+comment on function understudy.hand_out_metadata(public.voices) is
+  'The content of {employee_id}.json, and the mark that somebody is about to write it.';
+
+revoke all on all functions in schema understudy from public;

@@ -1,0 +1,389 @@
+-- What clone-worker calls, in this order; each may be called again, and the worker may die between any two.
+
+create or replace function public.begin_clone(p_attempt_id uuid, p_lease_seconds int)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_voice public.voices;
+  v_employee record;
+  v_recording public.recordings;
+  v_consent record;
+  v_problem text;
+  v_resolve boolean;
+  v_lease_id constant uuid := gen_random_uuid();
+begin
+  if p_lease_seconds is null or p_lease_seconds not between 1 and 43200 then
+    raise exception 'a lease lasts from 1 to 43200 seconds, the longest an SQS message can be hidden';
+  end if;
+
+  select * into v_voice from public.voices v where v.id = p_attempt_id;
+  if v_voice.id is null then
+    return jsonb_build_object('outcome', 'attempt_unknown');
+  end if;
+  select * into v_employee from understudy.lock_employee(v_voice.employee_id);
+  select * into v_voice from public.voices v where v.id = p_attempt_id for update;
+
+  -- A replaced voice whose metadata somebody was about to write is finished once more: that write may have come last.
+  if v_voice.state = 'ready'
+    or (v_voice.state in ('cloning', 'unknown') and v_voice.vendor_voice_id is not null)
+    or (v_voice.state = 'retired' and v_voice.metadata_handed_at is not null and v_voice.metadata_written_at is null)
+  then
+    return jsonb_build_object('outcome', 'finish');
+  end if;
+  if v_voice.state in ('failed', 'retired') then
+    return jsonb_build_object('outcome', 'closed', 'delete_voices', understudy.voices_to_delete(v_voice.employee_id));
+  end if;
+
+  v_resolve := v_voice.state in ('cloning', 'unknown');
+  if v_resolve and v_voice.lease_until + understudy.lease_grace() > clock_timestamp() then
+    return jsonb_build_object('outcome', 'wait', 'retry_after_seconds', understudy.retry_after_seconds(v_voice.lease_until));
+  end if;
+
+  -- A voice may exist already. It must be found before anything else, consent or not: without consent, to be deleted.
+  if not v_resolve then
+    select * into v_consent from understudy.check_consent(v_voice.org_id, v_voice.employee_id, 'voice_clone');
+    select * into v_recording from public.recordings r where r.recording_sid = v_voice.recording_sid;
+    v_problem := case
+      when v_employee.org_id is distinct from v_voice.org_id then 'employee_not_found'
+      when v_consent.problem is not null then v_consent.problem
+      when v_recording.erased_at is not null then 'recording_missing'
+    end;
+    if v_problem is not null then
+      update public.voices v
+      set state = 'failed', code = v_problem, closed_at = clock_timestamp()
+      where v.id = p_attempt_id;
+      perform understudy.audit(
+        v_voice.org_id, v_voice.employee_id, null, 'clone.begin', 'refused',
+        jsonb_build_object('attempt_id', p_attempt_id, 'code', v_problem)
+      );
+      return jsonb_build_object('outcome', 'refused', 'code', v_problem);
+    end if;
+  end if;
+
+  update public.voices v
+  set state = case when v_resolve then 'unknown' else 'cloning' end,
+      lease_id = v_lease_id,
+      lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds)
+  where v.id = p_attempt_id;
+  perform understudy.audit(
+    v_voice.org_id, v_voice.employee_id, null, 'clone.begin', case when v_resolve then 'resolve' else 'clone' end,
+    jsonb_build_object('attempt_id', p_attempt_id)
+  );
+  return (
+    select jsonb_build_object(
+      'outcome', case when v_resolve then 'resolve' else 'clone' end,
+      'lease_id', v_lease_id,
+      'org_id', v_voice.org_id,
+      'employee_id', v_voice.employee_id,
+      'employee_name', coalesce(v_employee.full_name, ''),
+      'recording', jsonb_build_object('recording_sid', r.recording_sid, 'storage_path', r.storage_path)
+    )
+    from public.recordings r
+    where r.recording_sid = v_voice.recording_sid
+  );
+end
+$$;
+comment on function public.begin_clone(uuid, int) is
+  'Takes the lease. clone: nothing was ever sent. resolve: something may have been; search the vendor by attempt id, then '
+  'save_vendor_voice or release_clone(…, true). Outcomes: clone, resolve, finish, wait, refused, closed, attempt_unknown.';
+
+create or replace function public.release_clone(p_attempt_id uuid, p_lease_id uuid, p_fate_known boolean)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_voice public.voices;
+  v_outcome text;
+begin
+  if p_fate_known is null then
+    raise exception 'release_clone needs to be told whether the fate is known';
+  end if;
+  select * into v_voice from public.voices v where v.id = p_attempt_id;
+  perform understudy.lock_employee(v_voice.employee_id);
+  select * into v_voice from public.voices v where v.id = p_attempt_id for update;
+
+  if (v_voice.lease_id = p_lease_id and v_voice.state in ('cloning', 'unknown')) is not true then
+    return understudy.refuse(
+      v_voice.org_id, v_voice.employee_id, null, 'clone.release', 'lease_lost', jsonb_build_object('attempt_id', p_attempt_id)
+    );
+  end if;
+
+  if p_fate_known and v_voice.vendor_voice_id is null then
+    update public.voices v
+    set state = 'requested', lease_id = null, lease_until = null
+    where v.id = p_attempt_id;
+    v_outcome := 'released';
+  elsif p_fate_known then
+    -- The voice is saved meanwhile: the next begin_clone says finish.
+    update public.voices v set lease_id = null where v.id = p_attempt_id;
+    v_outcome := 'released';
+  else
+    -- The lease's end stays: until then, and for the grace time, the vendor may still make the voice.
+    update public.voices v set state = 'unknown', lease_id = null where v.id = p_attempt_id;
+    v_outcome := 'unknown';
+  end if;
+
+  perform understudy.audit(
+    v_voice.org_id, v_voice.employee_id, null, 'clone.release', v_outcome, jsonb_build_object('attempt_id', p_attempt_id)
+  );
+  if v_outcome = 'released' then
+    return jsonb_build_object('outcome', v_outcome);
+  end if;
+  return jsonb_build_object(
+    'outcome', v_outcome, 'retry_after_seconds', understudy.retry_after_seconds(v_voice.lease_until)
+  );
+end
+$$;
+comment on function public.release_clone(uuid, uuid, boolean) is
+  'Gives the lease back. p_fate_known: surely no voice was made. Outcomes: released, unknown, lease_lost.';
+
+create or replace function public.save_vendor_voice(p_attempt_id uuid, p_vendor_voice_id text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_voice public.voices;
+  v_outcome text;
+begin
+  select * into v_voice from public.voices v where v.id = p_attempt_id;
+  perform understudy.lock_employee(v_voice.employee_id);
+  select * into v_voice from public.voices v where v.id = p_attempt_id for update;
+
+  if v_voice.state in ('requested', 'cloning', 'unknown', 'ready') and v_voice.vendor_voice_id = p_vendor_voice_id then
+    return jsonb_build_object('outcome', 'saved');
+  end if;
+
+  -- No lease is asked for: a voice that exists is better adopted late than made twice.
+  if v_voice.state in ('requested', 'cloning', 'unknown') and v_voice.vendor_voice_id is null then
+    update public.voices v
+    set vendor_voice_id = p_vendor_voice_id,
+        state = case when v.state = 'requested' then 'cloning' else v.state end
+    where v.id = p_attempt_id;
+    v_outcome := 'saved';
+  else
+    -- On a closed attempt without a voice it is kept as one to delete, in case the caller dies before doing so.
+    update public.voices v
+    set vendor_voice_id = p_vendor_voice_id
+    where v.id = p_attempt_id and v.state = 'failed' and v.vendor_voice_id is null;
+    v_outcome := 'superfluous';
+  end if;
+
+  perform understudy.audit(
+    v_voice.org_id, v_voice.employee_id, null, 'clone.save', v_outcome,
+    jsonb_build_object('attempt_id', p_attempt_id, 'vendor_voice_id', p_vendor_voice_id)
+  );
+  return jsonb_build_object('outcome', v_outcome);
+end
+$$;
+comment on function public.save_vendor_voice(uuid, text) is
+  'Keeps the vendor''s id as soon as it is known. Outcomes: saved; superfluous: the caller deletes the voice it made.';
+
+create or replace function public.finish_clone(p_attempt_id uuid)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_voice public.voices;
+  v_current public.voices;
+  v_employee record;
+  v_consent record;
+  v_problem text;
+  v_metadata jsonb;
+begin
+  select * into v_voice from public.voices v where v.id = p_attempt_id;
+  select * into v_employee from understudy.lock_employee(v_voice.employee_id);
+  select * into v_voice from public.voices v where v.id = p_attempt_id for update;
+  if v_voice.id is null or (v_voice.vendor_voice_id is null and v_voice.state <> 'failed') then
+    return jsonb_build_object('outcome', 'not_finishable');
+  end if;
+
+  if v_voice.state not in ('failed', 'retired') then
+    select * into v_consent from understudy.check_consent(v_voice.org_id, v_voice.employee_id, 'voice_clone');
+    v_problem := case
+      when v_employee.org_id is distinct from v_voice.org_id then 'employee_not_found'
+      else v_consent.problem
+    end;
+
+    if v_problem is not null then
+      update public.voices v
+      set state = 'failed', code = v_problem, closed_at = clock_timestamp()
+      where v.id = p_attempt_id and v.state <> 'ready';
+      -- Also the voice that this one was to replace, or this one itself if it is ready: no voice without consent.
+      perform understudy.stop_voices(v_voice.employee_id, null, v_problem);
+      perform understudy.audit(
+        v_voice.org_id, v_voice.employee_id, null, 'clone.finish', 'refused',
+        jsonb_build_object('attempt_id', p_attempt_id, 'code', v_problem)
+      );
+
+    elsif v_voice.state <> 'ready' then
+      select * into v_current from understudy.current_voice(v_voice.employee_id);
+      update public.voices v
+      set state = 'retired', code = 'superseded', closed_at = clock_timestamp()
+      where v.id = v_current.id;
+      update public.voices v
+      set state = 'ready', ready_at = clock_timestamp(), lease_id = null, lease_until = null
+      where v.id = p_attempt_id;
+      perform understudy.mirror_voice(v_voice.employee_id);
+      perform understudy.audit(
+        v_voice.org_id, v_voice.employee_id, null, 'clone.finish', 'finished',
+        jsonb_build_object(
+          'attempt_id', p_attempt_id,
+          'vendor_voice_id', v_voice.vendor_voice_id,
+          'replaced_attempt_id', v_current.id
+        )
+      );
+    end if;
+    select * into v_voice from public.voices v where v.id = p_attempt_id;
+  end if;
+
+  select * into v_current from understudy.current_voice(v_voice.employee_id);
+  -- For a replaced voice only what begin_clone sent it here for: to put the current voice's metadata on top of its own.
+  if v_voice.state <> 'ready'
+    and (v_voice.metadata_handed_at is null or v_voice.metadata_written_at is not null or v_current.id is null)
+  then
+    return jsonb_build_object(
+      'outcome', 'refused', 'code', v_voice.code, 'delete_voices', understudy.voices_to_delete(v_voice.employee_id)
+    );
+  end if;
+
+  if v_current.metadata_written_at is null or v_voice.state <> 'ready' then
+    v_metadata := understudy.hand_out_metadata(v_current);
+  end if;
+  return jsonb_build_object(
+    'outcome', 'finished',
+    'voice_id', v_current.vendor_voice_id,
+    'metadata', v_metadata,
+    'delete_voices', understudy.voices_to_delete(v_voice.employee_id)
+  );
+end
+$$;
+comment on function public.finish_clone(uuid) is
+  'Makes the saved voice the current one, if consent still is live, and retires the one before. Repeating it repeats the answer, '
+  'with metadata until metadata_written was called. Outcomes: finished, refused, not_finishable.';
+
+create or replace function public.fail_clone(p_attempt_id uuid, p_lease_id uuid, p_code text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_voice public.voices;
+begin
+  select * into v_voice from public.voices v where v.id = p_attempt_id;
+  perform understudy.lock_employee(v_voice.employee_id);
+  select * into v_voice from public.voices v where v.id = p_attempt_id for update;
+
+  if (v_voice.lease_id = p_lease_id and v_voice.state in ('cloning', 'unknown')) is not true then
+    return understudy.refuse(
+      v_voice.org_id, v_voice.employee_id, null, 'clone.fail', 'lease_lost', jsonb_build_object('attempt_id', p_attempt_id)
+    );
+  end if;
+
+  update public.voices v
+  set state = 'failed', code = p_code, closed_at = clock_timestamp()
+  where v.id = p_attempt_id;
+  perform understudy.audit(
+    v_voice.org_id, v_voice.employee_id, null, 'clone.fail', 'failed',
+    jsonb_build_object('attempt_id', p_attempt_id, 'code', p_code)
+  );
+  return jsonb_build_object('outcome', 'failed', 'delete_voices', understudy.voices_to_delete(v_voice.employee_id));
+end
+$$;
+comment on function public.fail_clone(uuid, uuid, text) is
+  'Ends an attempt for good; p_code is what the frontend is told. The current voice, if there is one, stays. Outcomes: failed, lease_lost.';
+
+create or replace function public.voice_deleted(p_attempt_id uuid)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_voice public.voices;
+begin
+  select * into v_voice from public.voices v where v.id = p_attempt_id;
+  perform understudy.lock_employee(v_voice.employee_id);
+  update public.voices v
+  set vendor_deleted_at = clock_timestamp()
+  where v.id = p_attempt_id
+    and v.state in ('failed', 'retired')
+    and v.vendor_voice_id is not null
+    and v.vendor_deleted_at is null
+  returning * into v_voice;
+  if found then
+    perform understudy.audit(
+      v_voice.org_id, v_voice.employee_id, null, 'voice.delete', 'deleted',
+      jsonb_build_object('attempt_id', p_attempt_id, 'vendor_voice_id', v_voice.vendor_voice_id)
+    );
+  end if;
+  return jsonb_build_object('outcome', 'recorded');
+end
+$$;
+comment on function public.voice_deleted(uuid) is
+  'The vendor confirmed that a voice out of delete_voices is gone. Not for a superfluous voice: the attempt''s own one may be current. '
+  'Outcome: recorded.';
+
+create or replace function public.metadata_written(p_attempt_id uuid)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_voice public.voices;
+  v_current public.voices;
+  v_metadata jsonb;
+begin
+  select * into v_voice from public.voices v where v.id = p_attempt_id;
+  if v_voice.id is null then
+    return jsonb_build_object('outcome', 'current');
+  end if;
+  perform understudy.lock_employee(v_voice.employee_id);
+  update public.voices v set metadata_written_at = clock_timestamp() where v.id = p_attempt_id;
+
+  select * into v_current from understudy.current_voice(v_voice.employee_id);
+  if v_current.id <> p_attempt_id then
+    v_metadata := understudy.hand_out_metadata(v_current);
+  end if;
+  perform understudy.audit(
+    v_voice.org_id, v_voice.employee_id, null, 'metadata.write', case when v_metadata is null then 'current' else 'behind' end,
+    jsonb_build_object('attempt_id', p_attempt_id)
+  );
+  if v_metadata is null then
+    return jsonb_build_object('outcome', 'current');
+  end if;
+  return jsonb_build_object('outcome', 'behind', 'attempt_id', v_current.id, 'metadata', v_metadata);
+end
+$$;
+comment on function public.metadata_written(uuid) is
+  'The worker wrote the metadata of this attempt. behind: another voice is current by now, so write that one''s and say so again. '
+  'Outcomes: current (also when there is no current voice any more), behind.';
+
+revoke all on function
+  public.begin_clone(uuid, int),
+  public.release_clone(uuid, uuid, boolean),
+  public.save_vendor_voice(uuid, text),
+  public.finish_clone(uuid),
+  public.fail_clone(uuid, uuid, text),
+  public.voice_deleted(uuid),
+  public.metadata_written(uuid)
+from public, anon, authenticated;
+grant execute on function
+  public.begin_clone(uuid, int),
+  public.release_clone(uuid, uuid, boolean),
+  public.save_vendor_voice(uuid, text),
+  public.finish_clone(uuid),
+  public.fail_clone(uuid, uuid, text),
+  public.voice_deleted(uuid),
+  public.metadata_written(uuid)
+to service_role;

@@ -1,0 +1,327 @@
+"""A clone, from the frontend's request to the employee's row: who may, one voice whatever is repeated, and none without consent."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from local.call import recording
+
+ADD = "^/v1/voices/add$"
+
+
+@pytest.fixture
+def employee(scenario):
+    """Somebody with a recording and a consent."""
+    return with_recording(scenario, consent=True)
+
+
+def with_recording(scenario, consent: bool, employee: str | None = None) -> str:
+    employee = employee or scenario.new_employee()
+    call_sid = scenario.new_call(employee)
+    sid = scenario.new_recording(call_sid, recording())
+    assert scenario.work("recording-ingest", {"call_sid": call_sid, "recording_sid": sid})
+    if consent:
+        assert scenario.consent(employee)["outcome"] == "granted"
+    for vendor in ("twilio", "supabase", "elevenlabs"):
+        scenario.forget_journal(vendor)
+    return employee
+
+
+def problem(answer) -> tuple[int, str]:
+    assert answer.headers["Content-Type"] == "application/problem+json", answer.body
+    return answer.status, answer.json()["code"]
+
+
+def mirrored(scenario, employee) -> str | None:
+    return scenario.one("select voice_id from employees where id = %s", employee)
+
+
+def added(scenario) -> int:
+    """How often the vendor was asked to make a voice."""
+    return len(scenario.journal("elevenlabs", path=ADD))
+
+
+# -- who may ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind, code", [
+    ("expired", "token_expired"), ("anonymous", "token_anonymous"), ("foreign", "token_invalid"), ("alg_none", "token_invalid"),
+    ("unknown_kid", "token_invalid"), ("hs256_public_key", "token_invalid"),
+])  # fmt: skip
+def test_a_token_that_is_not_a_signed_in_users_reaches_neither_database_nor_queue_nor_vendor(scenario, kind, code):
+    employee = scenario.new_employee()
+    token = scenario.token(scenario.user("admin")["id"], kind)
+    assert problem(scenario.ask_for_clone(employee, {"token": token})) == (401, code)
+    assert problem(scenario.voice(employee, {"token": token})) == (401, code)
+    assert scenario.journal("supabase", path="/rest/") == [] and scenario.journal("elevenlabs") == []
+    assert scenario.messages("clone") == 0
+
+
+def test_a_request_without_a_token_is_told_so(scenario):
+    url = f"{scenario.stack['api_url']}/api/employees/{scenario.new_employee()}/clone-voice"
+    answer = scenario.request("POST", url, b"")
+    assert problem(answer) == (401, "token_missing")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_another_organisations_employee_is_not_there(scenario, employee):
+    stranger = scenario.user("admin", scenario.other_organization)
+    assert problem(scenario.ask_for_clone(employee, stranger)) == (404, "employee_not_found")
+    assert problem(scenario.voice(employee, stranger)) == (404, "employee_not_found")
+    assert scenario.messages("clone") == 0
+
+
+def test_a_member_may_look_and_not_clone(scenario, employee):
+    member = scenario.user("member")
+    assert problem(scenario.ask_for_clone(employee, member)) == (403, "role_forbidden")
+    assert scenario.voice(employee, member).json()["status"] == "none"
+
+
+def test_a_signed_in_user_of_no_organisation_may_nothing(scenario, employee):
+    nobody = {"token": scenario.token("99999999-9999-4999-8999-999999999999")}
+    assert problem(scenario.ask_for_clone(employee, nobody)) == (403, "not_a_member")
+    assert problem(scenario.voice(employee, nobody)) == (403, "not_a_member")
+
+
+def test_no_consent_no_clone(scenario):
+    employee = with_recording(scenario, consent=False)
+    assert problem(scenario.ask_for_clone(employee)) == (403, "consent_required")
+    scenario.consent(employee)
+    scenario.withdraw(employee)
+    assert problem(scenario.ask_for_clone(employee)) == (403, "consent_withdrawn")
+    assert scenario.messages("clone") == 0 and scenario.journal("elevenlabs") == []
+
+
+def test_no_recording_no_clone(scenario):
+    employee = scenario.new_employee()
+    scenario.consent(employee)
+    assert problem(scenario.ask_for_clone(employee)) == (409, "recording_missing")
+
+
+def test_an_id_that_is_no_uuid_and_a_wrong_method_are_refused(scenario):
+    assert problem(scenario.ask_for_clone("7")) == (400, "employee_id_invalid")
+    answer = scenario.request("GET", f"{scenario.stack['api_url']}/api/employees/{scenario.new_employee()}/clone-voice")
+    assert problem(answer) == (405, "method_not_allowed")
+
+
+# -- one voice -------------------------------------------------------------------------------------------------------
+
+
+def test_two_at_once_give_one_voice_and_both_get_it(scenario, employee):
+    with ThreadPoolExecutor() as pool:
+        voices = {answer["voice_id"] for answer in pool.map(lambda _: scenario.clone(employee), range(4))}
+    assert voices == {mirrored(scenario, employee)} == set(scenario.vendor_voices(employee))
+    assert added(scenario) == 1
+
+
+def test_respond_async_answers_at_once_and_says_where_to_look(scenario, employee):
+    answer = scenario.ask_for_clone(employee, headers={"Prefer": "respond-async"})
+    assert answer.status == 202
+    assert answer.json()["status"] == "pending" and int(answer.headers["Retry-After"]) > 0
+    look = answer.headers["Location"]
+    assert look == f"/api/employees/{employee}/voice"
+    scenario.until(lambda: scenario.voice(employee).json()["status"] == "ready", "the voice")
+    assert scenario.voice(employee).json()["voice_id"] == mirrored(scenario, employee)
+
+
+def test_a_vendor_that_takes_longer_than_25_seconds_makes_the_answer_a_202(scenario, employee):
+    scenario.fault("elevenlabs", path=ADD, delay=26)
+    answer = scenario.ask_for_clone(employee)
+    assert answer.status == 202 and answer.headers["Location"]
+    assert scenario.clone(employee)["voice_id"] == mirrored(scenario, employee)
+    assert added(scenario) == 1
+
+
+def test_a_newer_recording_makes_a_new_voice_and_the_old_one_goes(scenario, employee):
+    old = scenario.clone(employee)["voice_id"]
+    with_recording(scenario, consent=False, employee=employee)
+    new = scenario.clone(employee)["voice_id"]
+    assert new != old and mirrored(scenario, employee) == new
+    scenario.until(lambda: scenario.vendor_voices(employee) == [new], "the end of the old voice")
+
+
+def test_the_vendor_is_told_whose_voice_it_is_and_to_remove_noise(scenario, employee):
+    voice_id = scenario.clone(employee)["voice_id"]
+    (voice,) = [voice for voice in scenario.voices_sent() if voice["voice_id"] == voice_id]
+    attempt = scenario.one("select id from voices where vendor_voice_id = %s", voice_id)
+    assert voice["name"] == "Robin Example"
+    assert employee in voice["description"] and str(attempt) in voice["description"]
+    assert voice["remove_background_noise"] is True
+    assert voice["files"][0]["bytes"] == len(recording())
+
+
+# -- the vendor fails ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("settings, status, code", [
+    ({"voice_limit": 0}, 409, "voice_limit_reached"),
+    ({"can_use_instant_voice_cloning": False}, 402, "voice_plan_required"),
+    ({"max_file_bytes": 1000}, 422, "recording_not_audio"),
+    ({"requires_verification": True}, 409, "voice_requires_verification"),
+    ({"library_voice_match": {"library_voice_id": "x", "public_owner_id": "y"}}, 409, "voice_requires_verification"),
+])  # fmt: skip
+def test_a_refusal_of_the_vendor_ends_the_attempt_with_a_code(scenario, employee, settings, status, code):
+    scenario.account("elevenlabs", **settings)
+    assert problem(scenario.ask_for_clone(employee)) == (status, code)
+    assert scenario.voice(employee).json() | {"attempt_id": None} == {
+        "employee_id": employee, "voice_id": None, "status": "failed", "code": code, "attempt_id": None,
+    }
+    assert scenario.vendor_voices(employee) == [] and mirrored(scenario, employee) is None
+
+
+@pytest.fixture
+def attempt(scenario, employee):
+    """An attempt that waits for its worker, which the test itself invokes."""
+    return Attempt(scenario, employee)
+
+
+class Attempt:
+    def __init__(self, scenario, employee):
+        self.scenario, self.employee = scenario, employee
+        asked = scenario.one("select request_clone(%s, %s)", scenario.user("admin")["id"], employee)
+        assert asked["outcome"] == "requested"
+        self.id = asked["attempt_id"]
+
+    def work(self) -> bool:
+        """Whether the message is done; otherwise it stays in the queue."""
+        return self.scenario.work("clone-worker", {"attempt_id": self.id})
+
+    def lease_and_grace_are_over(self) -> None:
+        self.scenario.database.execute("update voices set lease_until = now() - interval '61 seconds' where id = %s", [self.id])
+
+    def state(self) -> str:
+        return self.scenario.one("select state from voices where id = %s", self.id)
+
+    def one_voice(self) -> None:
+        """There is exactly one, and the employee has it."""
+        assert self.state() == "ready"
+        assert self.scenario.vendor_voices(self.employee) == [mirrored(self.scenario, self.employee)]
+        assert self.scenario.stored(f"deep-fakes/{self.employee}/{self.employee}.json")
+
+
+LOST = [
+    {"reset": True, "do_work": True}, {"status": 500, "do_work": True}, {"status": 504, "body": "<html>", "do_work": True},
+    {"status": 200, "body": "{", "do_work": True}, {"cut": 5},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", LOST, ids=["reset", "500", "504", "malformed", "cut"])
+def test_a_lost_answer_never_leads_to_a_second_voice(attempt, scenario, fault):
+    scenario.fault("elevenlabs", path=ADD, **fault)
+    assert not attempt.work()
+    assert attempt.state() == "unknown"
+    assert not attempt.work(), "the vendor may still be making it"
+    assert added(scenario) == 1
+
+    attempt.lease_and_grace_are_over()
+    assert attempt.work()
+    assert added(scenario) == 1
+    attempt.one_voice()
+
+
+def test_a_lost_answer_with_nothing_done_leads_to_a_new_try_after_a_search(attempt, scenario):
+    scenario.fault("elevenlabs", path=ADD, reset=True)
+    assert not attempt.work()
+    assert not attempt.work()
+    attempt.lease_and_grace_are_over()
+    assert attempt.work()
+    assert added(scenario) == 2
+    assert len(scenario.journal("elevenlabs", path="^/v2/voices$")) == 1
+    attempt.one_voice()
+
+
+def test_a_voice_that_wants_verification_is_not_adopted_after_a_lost_answer_either(attempt, scenario):
+    scenario.account("elevenlabs", requires_verification=True)
+    scenario.fault("elevenlabs", path=ADD, reset=True, do_work=True)
+    assert not attempt.work()
+    attempt.lease_and_grace_are_over()
+    assert attempt.work()
+    assert attempt.state() == "failed"
+    assert scenario.vendor_voices(attempt.employee) == []
+
+
+@pytest.mark.parametrize("fault", [{"status": 429, "body": {"detail": {"code": "system_busy"}}}, {"status": 401, "body": {}}], ids=["busy", "key refused"])
+def test_a_vendor_that_has_surely_made_nothing_is_asked_again_at_once(attempt, scenario, fault):
+    scenario.fault("elevenlabs", path=ADD, **fault)
+    assert not attempt.work()
+    assert attempt.state() == "requested"
+    assert attempt.work()
+    attempt.one_voice()
+
+
+@pytest.mark.parametrize("path, done", [
+    ("/rpc/begin_clone", False), ("/object/authenticated/recordings/", False), ("/rpc/finish_clone", True), ("/rpc/finish_clone", False),
+    ("/object/deep-fakes/", False), ("/object/deep-fakes/", True), ("/rpc/metadata_written", True),
+])  # fmt: skip
+def test_a_failure_of_supabase_at_any_step_is_put_right_by_the_next_try(attempt, scenario, path, done):
+    scenario.fault("supabase", path=path, do_work=done, status=500)
+    assert not attempt.work()
+    if path == "/rpc/begin_clone" or attempt.work():
+        assert attempt.work()
+    attempt.one_voice()
+    assert added(scenario) == 1
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_vendor_id_that_could_not_be_saved_is_found_again(attempt, scenario, done):
+    scenario.fault("supabase", path="/rpc/save_vendor_voice", do_work=done, reset=True)
+    assert not attempt.work()
+    attempt.lease_and_grace_are_over()
+    assert attempt.work()
+    assert added(scenario) == 1
+    attempt.one_voice()
+
+
+def test_a_replaced_voice_that_could_not_be_deleted_is_deleted_by_the_next_try(scenario, employee):
+    old = scenario.clone(employee)["voice_id"]
+    with_recording(scenario, consent=False, employee=employee)
+    attempt = Attempt(scenario, employee)
+    scenario.fault("elevenlabs", method="DELETE", path=f"/v1/voices/{old}$", status=500)
+    assert not attempt.work()
+    assert mirrored(scenario, employee) != old
+    assert attempt.work()
+    attempt.one_voice()
+
+
+def test_two_workers_with_the_same_message_make_one_voice(attempt, scenario):
+    scenario.account("elevenlabs", add_seconds=1)
+    with ThreadPoolExecutor() as pool:
+        done = list(pool.map(lambda _: attempt.work(), range(3)))
+    assert True in done
+    assert added(scenario) == 1
+    attempt.one_voice()
+
+
+def test_consent_withdrawn_while_the_voice_is_made_ends_without_a_voice(attempt, scenario):
+    scenario.account("elevenlabs", add_seconds=2)
+    worker = threading.Thread(target=attempt.work)
+    worker.start()
+    scenario.until(lambda: attempt.state() == "cloning", "the lease")
+    scenario.withdraw(attempt.employee)
+    worker.join()
+    assert attempt.state() == "failed"
+    assert added(scenario) == 1 and scenario.vendor_voices(attempt.employee) == []
+    assert mirrored(scenario, attempt.employee) is None
+    assert scenario.stored(f"deep-fakes/{attempt.employee}/{attempt.employee}.json") is None
+
+
+def test_a_public_metadata_bucket_gets_nothing(attempt, scenario):
+    scenario.storage("POST", "/bucket", {"id": "deep-fakes", "name": "deep-fakes", "public": True})
+    assert not attempt.work()
+    assert scenario.stored(f"deep-fakes/{attempt.employee}/{attempt.employee}.json") is None
+    scenario.storage("PUT", "/bucket/deep-fakes", {"public": False})
+    assert attempt.work()
+    attempt.one_voice()
+
+
+def test_no_log_line_holds_a_name_a_token_or_an_address_of_audio(scenario, employee):
+    scenario.clone(employee)
+    token = scenario.user("admin")["token"]
+    keys = [scenario.stack["supabase"]["secret_key"], scenario.stack["elevenlabs"]["api_key"], scenario.stack["twilio"]["auth_token"]]
+    for function in scenario.stack["aws"]["functions"]:
+        log = scenario.logs(function)
+        for secret in [token, *keys, "Robin Example", ".wav"]:
+            assert secret not in log, f"{function} logs {secret[:6]}…"

@@ -1,0 +1,83 @@
+"""Least privilege, proven: without any one statement that a function itself uses, something no longer works.
+
+One statement at a time is taken out of the deployed role, the function is made cold, and a path through the bundle that needs it
+is walked: it must fail, and fail because of that right. Then the statement is put back.
+
+What the local AWS does not ask for (the poller's rights, logs, traces) is asserted on the template, in tests/template.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+
+import pytest
+from template.expanded import expanded
+
+from local.call import recording
+from local.scenario import Missing
+
+from .spine import call_becomes_voice, garbage_becomes_a_dead_letter
+
+FUNCTIONS = {
+    "RecordingWebhookRole": "recording-webhook", "RecordingIngestRole": "recording-ingest", "CloneVoiceRole": "clone-voice",
+    "CloneWorkerRole": "clone-worker",
+}
+# Used by Lambda on the function's behalf, not by the function.
+NOT_BY_THE_FUNCTION = {"WriteLogs", "PollRecordingQueue", "PollCloneQueue", "SendTraces"}
+
+
+def statements() -> list[tuple[str, str]]:
+    """(role, Sid) of every statement that is always there, from the template itself: a new one is tested without being named here."""
+    return [
+        (role, statement["Sid"])
+        for role, resource in expanded()["Resources"].items() if resource["Type"] == "AWS::IAM::Role"
+        for statement in resource["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+        if statement.get("Sid", "SendTraces") not in NOT_BY_THE_FUNCTION
+    ]
+
+
+@contextmanager
+def without(scenario, role: str, sid: str):
+    """The deployed role lacks the statement, and the function has not yet used the right. Gives the action that is denied."""
+    iam, function = scenario.aws("iam"), FUNCTIONS[role]
+    stack = scenario.stack["aws"]["stack_name"]
+    name = scenario.aws("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=role)["StackResourceDetail"]["PhysicalResourceId"]
+    policy = {"RoleName": name, "PolicyName": function}
+    whole = iam.get_role_policy(**policy)["PolicyDocument"]
+    (taken,) = [statement for statement in whole["Statement"] if statement.get("Sid") == sid]
+    rest = whole | {"Statement": [statement for statement in whole["Statement"] if statement is not taken]}
+    iam.put_role_policy(**policy, PolicyDocument=json.dumps(rest))
+    scenario.make_cold(function)
+    try:
+        yield taken["Action"]
+    finally:
+        iam.put_role_policy(**policy, PolicyDocument=json.dumps(whole))
+        scenario.make_cold(function)
+
+
+@pytest.mark.parametrize("role, sid", statements())
+def test_without_this_right_something_no_longer_works(scenario, role, sid):
+    function = FUNCTIONS[role]
+    since = int(time.time() * 1000)
+    with without(scenario, role, sid) as action:
+
+        def denied() -> str | None:
+            found = f"not authorized to perform: {action}" in scenario.logs(function, since)
+            return f"{function} may not {action}" if found else None
+
+        scenario.hopeless = denied
+        with pytest.raises(Missing):
+            if sid == "DelayRetry":
+                garbage_becomes_a_dead_letter(scenario, {"RecordingIngestRole": "recording", "CloneWorkerRole": "clone"}[role])
+            else:
+                # Not to wait half a minute for a worker that cannot work.
+                call_becomes_voice(scenario, scenario.new_employee(), recording(), {"Prefer": "respond-async"})
+        # It failed, and this is why. The log of an invocation comes when it is over.
+        scenario.hopeless = lambda: None
+        scenario.until(denied, f"the denied {action}")
+
+
+def test_with_every_right_in_its_place_again_a_call_becomes_a_voice(scenario):
+    assert call_becomes_voice(scenario, scenario.new_employee(), recording())

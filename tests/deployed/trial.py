@@ -1,0 +1,75 @@
+"""A scenario in which things go wrong on purpose, and the functions are invoked one message at a time."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+from local.scenario import Scenario
+
+
+class Trial(Scenario):
+    # -- the stand-ins: see local/vendors/__init__.py -----------------------------------------------------------------
+
+    def fault(self, vendor: str, **fault) -> None:
+        self._control("POST", vendor, "/faults", fault)
+
+    def no_faults(self, vendor: str) -> None:
+        self._control("DELETE", vendor, "/faults")
+
+    def account(self, vendor: str, **settings) -> None:
+        self._control("PUT", vendor, "/account", settings)
+
+    def forget_journal(self, vendor: str) -> None:
+        self._control("DELETE", vendor, "/requests")
+
+    def token(self, user_id: str, kind: str = "valid") -> str:
+        """A Supabase access token, of a kind that the stand-in describes."""
+        return self._control("POST", "supabase", "/tokens", {"sub": user_id, "kind": kind})["token"]
+
+    def voices_sent(self) -> list[dict]:
+        """Every voice at ElevenLabs with what was sent for it."""
+        return self._control("GET", "elevenlabs", "/voices")["voices"]
+
+    def storage(self, method: str, path: str, body: dict | None = None) -> dict:
+        """Supabase Storage's own API, with the secret key."""
+        key = self.stack["supabase"]["secret_key"]
+        headers = {"apikey": key, "Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        url = f"{self.stack['supabase']['url']}/storage/v1{path}"
+        return self.expect([200], method, url, _json(body), headers).json()
+
+    def _control(self, method: str, vendor: str, path: str, body: dict | None = None):
+        url = f"{self.stack[vendor]['url']}/_control{path}"
+        answer = self.expect(range(200, 300), method, url, _json(body), {"Content-Type": "application/json"})
+        return answer.json() if answer.body else None
+
+    # -- people --------------------------------------------------------------------------------------------------------
+
+    def withdraw(self, employee: str) -> None:
+        outcome = self.one("select withdraw_voice_consent(%s, %s)", self.user("admin")["id"], employee)
+        assert outcome["outcome"] == "withdrawn", outcome
+
+    # -- the functions -------------------------------------------------------------------------------------------------
+
+    def work(self, function: str, message: dict) -> bool:
+        """Hands one message to a function that works for a queue. Whether it is done; otherwise it would stay in the queue."""
+        return self.work_all(function, [message])[0]
+
+    def work_all(self, function: str, messages: list) -> list[bool]:
+        """Hands it a batch."""
+        records = [
+            {
+                "messageId": str(uuid.uuid4()), "receiptHandle": "of no queue", "eventSource": "aws:sqs",
+                "body": message if isinstance(message, str) else json.dumps(message), "attributes": {"ApproximateReceiveCount": "1"},
+            }
+            for message in messages
+        ]  # fmt: skip
+        answer = self.aws("lambda").invoke(FunctionName=self.stack["aws"]["functions"][function], Payload=json.dumps({"Records": records}))
+        payload = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, payload
+        failed = {failure["itemIdentifier"] for failure in payload["batchItemFailures"]}
+        return [record["messageId"] not in failed for record in records]
+
+
+def _json(body: dict | None) -> bytes | None:
+    return None if body is None else json.dumps(body).encode()

@@ -1,0 +1,172 @@
+"""Consents: what is accepted, what supersedes what, and what a withdrawal does at once."""
+
+from __future__ import annotations
+
+import datetime
+
+import psycopg
+import pytest
+
+from .world import SHA
+
+
+def consents(world):
+    return world.sql("select id, ended_as, ended_by from public.voice_consents order by number")
+
+
+@pytest.mark.parametrize("method", ["written_release", "recorded_call", "self_service"])
+def test_a_consent_keeps_what_it_was_given_on(world, method):
+    answer = world.grant(method=method, purposes=("voice_clone", "training"))
+    assert answer["outcome"] == "granted"
+    row = world.row("select * from public.voice_consents")
+    assert str(row["id"]) == answer["consent_id"]
+    assert row == row | {
+        "org_id": world.here.id, "employee_id": world.here.employee, "statement_version": "2026-01", "statement_sha256": SHA,
+        "method": method, "evidence_reference": "release-17", "evidence_sha256": SHA, "purposes": ["voice_clone", "training"],
+        "recorded_by": world.here.admin, "ended_at": None,
+    }
+    assert world.audit() == [("consent.grant", "granted")]
+
+
+def in_years(years, days=0):
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return now.replace(year=now.year + years, day=min(now.day, 28)) + datetime.timedelta(days=days)
+
+
+@pytest.mark.parametrize("expires_at", [in_years(-1), in_years(0, -40), in_years(3, 5), in_years(50)])
+def test_a_consent_that_is_over_or_longer_than_three_years_is_refused(world, expires_at):
+    assert world.grant(expires_at=expires_at) == {"outcome": "consent_expiry_invalid"}
+    assert consents(world) == []
+    assert world.audit() == [("consent.grant", "consent_expiry_invalid")]
+
+
+def test_a_consent_without_an_end_is_refused(world):
+    answer = world.rpc(
+        "grant_voice_consent", world.here.admin, world.here.employee, "1", SHA, "self_service", None, None, ["voice_clone"], None
+    )
+    assert answer == {"outcome": "consent_expiry_invalid"}
+
+
+def test_the_table_itself_refuses_more_than_three_years(world):
+    columns = "org_id, employee_id, statement_version, statement_sha256, method, purposes, recorded_by, granted_at, expires_at"
+    with pytest.raises(psycopg.errors.CheckViolation, match="voice_consents_term"):
+        world.sql(
+            f"insert into public.voice_consents ({columns}) values (%s, %s, '1', %s, 'self_service', '{{x}}', %s,"
+            " '2026-01-01 00:00Z', '2029-01-01 00:00:01Z')",
+            world.here.id, world.here.employee, SHA, world.here.admin,
+        )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"p_method": "hearsay"}, {"p_statement_sha256": "x"}, {"p_evidence_sha256": None}, {"p_evidence_reference": None}, {"p_purposes": []}],
+)
+def test_an_incomplete_consent_is_a_bug_of_the_caller(world, change):
+    arguments = {
+        "p_user_id": world.here.admin, "p_employee_id": world.here.employee, "p_statement_version": "1", "p_statement_sha256": SHA,
+        "p_method": "written_release", "p_evidence_reference": "r", "p_evidence_sha256": SHA, "p_purposes": ["voice_clone"],
+        "p_expires_at": in_years(1),
+    } | change
+    named = ", ".join(f"{name} => %({name})s" for name in arguments)
+    with pytest.raises(psycopg.errors.CheckViolation):
+        world.service.execute(f"select public.grant_voice_consent({named})", arguments)
+
+
+def test_a_new_consent_supersedes_the_one_before_and_both_stay(world):
+    first, second = world.grant()["consent_id"], world.grant()["consent_id"]
+    assert [(str(c["id"]), c["ended_as"]) for c in consents(world)] == [(first, "superseded"), (second, None)]
+
+
+def test_renewing_a_consent_keeps_the_voice(world):
+    attempt = world.cloned()
+    world.grant()
+    assert world.read()["status"] == "ready"
+    assert world.request()["outcome"] == "ready"
+    assert world.finish(attempt)["outcome"] == "finished"
+
+
+def test_a_consent_that_no_longer_covers_cloning_ends_the_voice(world):
+    attempt = world.cloned()
+    world.grant(purposes=("archive",))
+    assert world.voice_id(world.here.employee) is None
+    assert (world.voice(attempt)["state"], world.voice(attempt)["code"]) == ("retired", "consent_purpose")
+    assert world.request() == {"outcome": "consent_purpose"}
+
+
+def test_a_consent_cannot_be_edited_or_removed_even_by_the_owner(world):
+    world.grant()
+    for statement in (
+        "update public.voice_consents set expires_at = expires_at + interval '1 day'",
+        "update public.voice_consents set purposes = '{everything}'",
+        "delete from public.voice_consents",
+    ):
+        with pytest.raises(psycopg.errors.IntegrityError, match="never edited"):
+            world.sql(statement)
+    world.withdraw()
+    with pytest.raises(psycopg.errors.IntegrityError, match="never edited"):
+        world.sql("update public.voice_consents set ended_at = null, ended_as = null, ended_by = null")
+
+
+def test_withdrawing_takes_the_voice_away_at_once_and_names_what_the_vendor_still_has(world):
+    attempt = world.cloned()
+    answer = world.withdraw()
+    assert answer["outcome"] == "withdrawn"
+    assert answer["delete_voices"] == [{"attempt_id": attempt, "vendor_voice_id": "voice_1"}]
+    assert world.voice_id(world.here.employee) is None
+    assert (world.voice(attempt)["state"], world.voice(attempt)["code"]) == ("retired", "consent_withdrawn")
+    assert world.audit()[-2:] == [("voice.stop", "retired"), ("consent.withdraw", "withdrawn")]
+    read = world.read()
+    assert (read["voice_id"], read["status"], read["code"]) == (None, "none", "consent_withdrawn")
+    assert world.request() == {"outcome": "consent_withdrawn"}
+
+
+def test_there_is_nothing_to_withdraw_twice(world):
+    assert world.withdraw() == {"outcome": "no_consent"}
+    world.grant()
+    assert world.withdraw()["outcome"] == "withdrawn"
+    assert world.withdraw() == {"outcome": "no_consent"}
+    assert [a for a in world.audit() if a[0] == "consent.withdraw"] == [
+        ("consent.withdraw", "no_consent"), ("consent.withdraw", "withdrawn"), ("consent.withdraw", "no_consent"),
+    ]
+
+
+def test_withdrawing_stops_an_attempt_that_nobody_has_begun(world):
+    attempt = world.requested()
+    world.withdraw()
+    assert (world.voice(attempt)["state"], world.voice(attempt)["code"]) == ("failed", "consent_withdrawn")
+    assert world.begin(attempt) == {"outcome": "closed", "delete_voices": []}
+    read = world.read()
+    assert (read["status"], read["code"]) == ("failed", "consent_withdrawn")
+
+
+def test_withdrawing_leaves_other_employees_alone(world):
+    world.cloned()
+    world.grant(world.here.other_employee)
+    world.withdraw(world.here.other_employee)
+    assert world.voice_id(world.here.employee) == "voice_1"
+
+
+def test_after_a_withdrawal_a_new_consent_starts_afresh(world):
+    first = world.cloned()
+    world.withdraw()
+    world.grant()
+    read = world.read()
+    assert (read["status"], read["code"], read["voice_id"]) == ("none", None, None)
+    second = world.request()
+    assert second["outcome"] == "requested" and second["attempt_id"] != first
+
+
+def test_a_voice_row_cannot_exist_without_a_consent_of_its_own_employee(world):
+    sid = world.record()
+    foreign = world.grant(world.here.other_employee)["consent_id"]
+    for consent in (foreign, "00000000-0000-0000-0000-00000000dead"):
+        with pytest.raises(psycopg.errors.ForeignKeyViolation):
+            world.sql(
+                "insert into public.voices (org_id, employee_id, consent_id, recording_sid, requested_by) values (%s, %s, %s, %s, %s)",
+                world.here.id, world.here.employee, consent, sid, world.here.admin,
+            )
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        world.sql(
+            "insert into public.voices (org_id, employee_id, recording_sid, requested_by) values (%s, %s, %s, %s)",
+            world.here.id, world.here.employee, sid, world.here.admin,
+        )

@@ -1,0 +1,233 @@
+"""What the SQL tests talk to: two organisations with people, and the functions called as PostgREST would call them."""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import psycopg
+from psycopg.rows import dict_row
+
+SHA = "a" * 64
+
+
+@dataclass(frozen=True)
+class Organisation:
+    id: uuid.UUID
+    admin: uuid.UUID
+    member: uuid.UUID
+    employee: uuid.UUID
+    other_employee: uuid.UUID
+
+
+class World:
+    """`rpc` goes through the role service_role; `sql` and `row` are the owner's, to set up and to look."""
+
+    def __init__(self, owner_url: str, authenticator_url: str):
+        self.owner_url = owner_url
+        self.authenticator_url = authenticator_url
+        self._connections: list[psycopg.Connection] = []
+        self.owner = self._connect(owner_url)
+        self.service = self.session("service_role")
+        self.here = self._organisation("Here")
+        self.there = self._organisation("There")
+
+    def __enter__(self) -> "World":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        for connection in self._connections:
+            connection.close()
+
+    def _connect(self, url: str) -> psycopg.Connection:
+        connection = psycopg.connect(url, autocommit=True, row_factory=dict_row)
+        self._connections.append(connection)
+        return connection
+
+    def session(self, role: str) -> psycopg.Connection:
+        """A connection as PostgREST has it for a key or token of this role."""
+        connection = self._connect(self.authenticator_url)
+        connection.execute(psycopg.sql.SQL("set role {}").format(psycopg.sql.Identifier(role)))
+        return connection
+
+    # -- looking and preparing -------------------------------------------------------------------------------------
+
+    def sql(self, statement: str, *values):
+        cursor = self.owner.execute(statement, values)
+        return cursor.fetchall() if cursor.description else []
+
+    def row(self, statement: str, *values):
+        rows = self.sql(statement, *values)
+        assert len(rows) == 1, rows
+        return rows[0]
+
+    def value(self, statement: str, *values):
+        return next(iter(self.row(statement, *values).values()))
+
+    def voice(self, attempt_id):
+        return self.row("select * from public.voices where id = %s", attempt_id)
+
+    def voice_id(self, employee):
+        return self.value("select voice_id from public.employees where id = %s", employee)
+
+    def audit(self) -> list[tuple[str, str]]:
+        """Every audit row so far, oldest first, as (action, outcome)."""
+        return [(row["action"], row["outcome"]) for row in self.sql("select action, outcome from public.voice_audit order by id")]
+
+    def _organisation(self, name: str) -> Organisation:
+        org = self.value("insert into public.organizations (name) values (%s) returning id", name)
+        people = {
+            role: self.value(
+                "insert into public.users (id, org_id, email, role) values (gen_random_uuid(), %s, %s, %s) returning id",
+                org, f"{role}@{name.lower()}.example", role,
+            )
+            for role in ("admin", "member")
+        }
+        employees = [
+            self.value(
+                "insert into public.employees (org_id, full_name, email, phone) values (%s, %s, %s, %s) returning id",
+                org, f"Ottilie {name} {number}", f"ottilie{number}@{name.lower()}.example", f"+1555010{number}",
+            )
+            for number in (1, 2)
+        ]
+        return Organisation(org, people["admin"], people["member"], *employees)
+
+    def call(self, employee=None, org=None) -> str:
+        """A call of the employee; returns its CallSid."""
+        call_sid = f"CA{secrets.token_hex(16)}"
+        self.sql(
+            "insert into public.calls (org_id, employee_id, twilio_call_sid, status) values (%s, %s, %s, 'completed')",
+            org or self.here.id, employee, call_sid,
+        )
+        return call_sid
+
+    def record(self, employee=None, minute: int = 0, call_sid: str | None = None) -> str:
+        """A stored recording that began at `minute`; returns its RecordingSid."""
+        call_sid = call_sid or self.call(employee or self.here.employee)
+        recording_sid = f"RE{secrets.token_hex(16)}"
+        target = self.target(recording_sid, call_sid)
+        assert self.ingest(recording_sid, call_sid, target["storage_path"], minute)["outcome"] == "stored"
+        return recording_sid
+
+    def move_lease(self, attempt_id, seconds_from_now: float) -> None:
+        """Time passes: the lease now ends that many seconds from now."""
+        self.sql(
+            "update public.voices set lease_until = clock_timestamp() + make_interval(secs => %s) where id = %s",
+            seconds_from_now, attempt_id,
+        )
+
+    def expire_consent(self, employee) -> None:
+        """Time passes: the open consent has run out. Consents are immutable, so the guard is set aside for it."""
+        with self.owner.transaction():
+            self.sql("alter table public.voice_consents disable trigger voice_consents_kept")
+            self.sql(
+                "update public.voice_consents set granted_at = granted_at - interval '2 years', expires_at = clock_timestamp()"
+                " where employee_id = %s and ended_at is null and expires_at > clock_timestamp()",
+                employee,
+            )
+            self.sql("alter table public.voice_consents enable trigger voice_consents_kept")
+
+    # -- the functions ---------------------------------------------------------------------------------------------
+
+    def rpc(self, name: str, *arguments, connection: psycopg.Connection | None = None) -> dict:
+        marks = psycopg.sql.SQL(", ").join(psycopg.sql.Placeholder() * len(arguments))
+        statement = psycopg.sql.SQL("select public.{}({}) as answer").format(psycopg.sql.Identifier(name), marks)
+        return (connection or self.service).execute(statement, arguments).fetchone()["answer"]
+
+    def target(self, recording_sid, call_sid):
+        return self.rpc("recording_target", recording_sid, call_sid)
+
+    def ingest(self, recording_sid, call_sid, storage_path, minute=0, connection=None):
+        started_at = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc) + datetime.timedelta(minutes=minute)
+        return self.rpc(
+            "finish_ingest", recording_sid, call_sid, storage_path, 3_000_000_000, 61 + minute, 2, "both", "DialVerb", started_at,
+            connection=connection,
+        )
+
+    def grant(self, employee=None, user=None, purposes=("voice_clone",), method="written_release", days=365, expires_at=None):
+        expires_at = expires_at or datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
+        return self.rpc(
+            "grant_voice_consent", user or self.here.admin, employee or self.here.employee, "2026-01", SHA, method,
+            "release-17", SHA, list(purposes), expires_at,
+        )
+
+    def withdraw(self, employee=None, user=None, connection=None):
+        return self.rpc(
+            "withdraw_voice_consent", user or self.here.admin, employee or self.here.employee, connection=connection
+        )
+
+    def request(self, employee=None, user=None, connection=None):
+        return self.rpc("request_clone", user or self.here.admin, employee or self.here.employee, connection=connection)
+
+    def read(self, employee=None, user=None):
+        return self.rpc("read_voice", user or self.here.member, employee or self.here.employee)
+
+    def begin(self, attempt_id, seconds=300, connection=None):
+        return self.rpc("begin_clone", attempt_id, seconds, connection=connection)
+
+    def release(self, attempt_id, lease_id, fate_known):
+        return self.rpc("release_clone", attempt_id, lease_id, fate_known)
+
+    def save(self, attempt_id, vendor_voice_id):
+        return self.rpc("save_vendor_voice", attempt_id, vendor_voice_id)
+
+    def finish(self, attempt_id, connection=None):
+        return self.rpc("finish_clone", attempt_id, connection=connection)
+
+    def fail(self, attempt_id, lease_id, code):
+        return self.rpc("fail_clone", attempt_id, lease_id, code)
+
+    def deleted(self, attempt_id):
+        return self.rpc("voice_deleted", attempt_id)
+
+    def written(self, attempt_id):
+        return self.rpc("metadata_written", attempt_id)
+
+    # -- two at once -----------------------------------------------------------------------------------------------
+
+    def race(self, first, second):
+        """Both answers when `second` comes while `first` has done its work and not committed yet.
+
+        Each is called with a connection of its own. `second` must then be waiting for `first`, so the outcome is the same
+        every time.
+        """
+        one, two = self.session("service_role"), self.session("service_role")
+        pid = two.info.backend_pid
+        with ThreadPoolExecutor(1) as pool:
+            with one.transaction():
+                answer = first(one)
+                waiting = pool.submit(second, two)
+                while not waiting.done():
+                    if self.value("select cardinality(pg_blocking_pids(%s)) > 0", pid):
+                        break
+                    time.sleep(0.002)
+                assert not waiting.done(), f"did not wait: {waiting.result()}"
+            return answer, waiting.result(60)
+
+    # -- the way to a state ----------------------------------------------------------------------------------------
+
+    def requested(self, employee=None) -> str:
+        """Consent, a recording, and an attempt that nobody has begun; returns the attempt id."""
+        self.grant(employee)
+        self.record(employee)
+        return self.request(employee)["attempt_id"]
+
+    def cloned(self, vendor_voice_id="voice_1") -> str:
+        """... and a finished voice whose metadata is written; returns the attempt id."""
+        attempt_id = self.requested()
+        self.begin(attempt_id)
+        self.save(attempt_id, vendor_voice_id)
+        assert self.finish(attempt_id)["outcome"] == "finished"
+        assert self.written(attempt_id)["outcome"] == "current"
+        return attempt_id
+
+    def again(self, minute=1) -> str:
+        """A newer recording and an attempt to clone that; returns the attempt id."""
+        self.record(minute=minute)
+        return self.request()["attempt_id"]
+
+

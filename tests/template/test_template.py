@@ -1,0 +1,377 @@
+"""What the local AWS cannot show by running: the rights of the poller, logs, tracing, limits, alarms, the checks of parameters."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from .expanded import expanded, source
+
+FUNCTIONS = {
+    "RecordingWebhook": "recording-webhook",
+    "RecordingIngest": "recording-ingest",
+    "CloneVoice": "clone-voice",
+    "CloneWorker": "clone-worker",
+}
+LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
+POLL = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+READ = {"secretsmanager:GetSecretValue"}
+TRACE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+
+
+def arn(resource: str) -> dict:
+    return {"Fn::GetAtt": [resource, "Arn"]}
+
+
+def ref(name: str) -> dict:
+    return {"Ref": name}
+
+
+# Sid → (actions, the one resource). Nothing else may be in a role.
+ROLES = {
+    "RecordingWebhook": {
+        "WriteLogs": (LOGS, arn("RecordingWebhookLogs")),
+        "ReadTwilioSecret": (READ, ref("TwilioSecretArn")),
+        "SendRecording": ({"sqs:SendMessage"}, arn("RecordingQueue")),
+    },
+    "RecordingIngest": {
+        "WriteLogs": (LOGS, arn("RecordingIngestLogs")),
+        "PollRecordingQueue": (POLL, arn("RecordingQueue")),
+        "DelayRetry": ({"sqs:ChangeMessageVisibility"}, arn("RecordingQueue")),
+        "ReadTwilioSecret": (READ, ref("TwilioSecretArn")),
+        "ReadSupabaseSecret": (READ, ref("SupabaseSecretArn")),
+    },
+    "CloneVoice": {
+        "WriteLogs": (LOGS, arn("CloneVoiceLogs")),
+        "ReadSupabaseSecret": (READ, ref("SupabaseSecretArn")),
+        "SendClone": ({"sqs:SendMessage"}, arn("CloneQueue")),
+    },
+    "CloneWorker": {
+        "WriteLogs": (LOGS, arn("CloneWorkerLogs")),
+        "PollCloneQueue": (POLL, arn("CloneQueue")),
+        "DelayRetry": ({"sqs:ChangeMessageVisibility"}, arn("CloneQueue")),
+        "ReadSupabaseSecret": (READ, ref("SupabaseSecretArn")),
+        "ReadElevenLabsSecret": (READ, ref("ElevenLabsSecretArn")),
+    },
+}
+
+VARIABLES = {
+    "RecordingWebhook": {"PUBLIC_BASE_URL", "TWILIO_SECRET_ARN", "RECORDING_QUEUE_URL"},
+    "RecordingIngest": {"TWILIO_API_URL", "TWILIO_SECRET_ARN", "SUPABASE_URL", "SUPABASE_SECRET_ARN", "RECORDING_QUEUE_URL"},
+    "CloneVoice": {"SUPABASE_URL", "SUPABASE_SECRET_ARN", "CLONE_QUEUE_URL"},
+    "CloneWorker": {"SUPABASE_URL", "SUPABASE_SECRET_ARN", "ELEVENLABS_API_URL", "ELEVENLABS_SECRET_ARN", "CLONE_QUEUE_URL"},
+}
+
+# Event source → (function, queue, parameter with the limit)
+SOURCES = {
+    "RecordingIngestSource": ("RecordingIngest", "RecordingQueue", "IngestMaximumConcurrency"),
+    "CloneWorkerSource": ("CloneWorker", "CloneQueue", "CloneMaximumConcurrency"),
+}
+QUEUES = {"RecordingQueue": "RecordingDeadLetters", "CloneQueue": "CloneDeadLetters"}
+
+
+def properties(name: str) -> dict:
+    return expanded()["Resources"][name]["Properties"]
+
+
+def of_type(kind: str) -> dict[str, dict]:
+    return {name: resource["Properties"] for name, resource in expanded()["Resources"].items() if resource["Type"] == kind}
+
+
+def statements(role: str) -> list[dict]:
+    return [statement for policy in properties(role)["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def as_set(value) -> set:
+    return set(value) if isinstance(value, list) else {value}
+
+
+# -- roles --------------------------------------------------------------------------------------------------------------
+
+
+def test_there_is_one_role_for_each_function_and_none_besides():
+    assert set(of_type("AWS::IAM::Role")) == {f"{function}Role" for function in FUNCTIONS}
+    assert set(of_type("AWS::Lambda::Function")) == set(FUNCTIONS)
+    for function in FUNCTIONS:
+        assert properties(function)["Role"] == arn(f"{function}Role")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_role_holds_exactly_the_expected_statements(function):
+    always = [statement for statement in statements(f"{function}Role") if "Sid" in statement]
+    found = {statement["Sid"]: (as_set(statement["Action"]), statement["Resource"]) for statement in always}
+    assert found == ROLES[function]
+    assert len(always) == len(found)
+    assert all(statement["Effect"] == "Allow" and set(statement) == {"Sid", "Effect", "Action", "Resource"} for statement in always)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_role_gets_nothing_from_elsewhere(function):
+    assert set(properties(f"{function}Role")) == {"Description", "AssumeRolePolicyDocument", "Policies"}
+    assert len(properties(f"{function}Role")["Policies"]) == 1
+    assert not of_type("AWS::IAM::Policy") and not of_type("AWS::IAM::ManagedPolicy") and not of_type("AWS::IAM::RolePolicy")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_role_may_be_taken_by_lambda_only(function):
+    (statement,) = properties(f"{function}Role")["AssumeRolePolicyDocument"]["Statement"]
+    assert statement == {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_traces_may_be_sent_only_while_tracing_is_on(function):
+    (choice,) = [statement["Fn::If"] for statement in statements(f"{function}Role") if "Fn::If" in statement]
+    condition, with_tracing, without = choice
+    assert condition == "TracingOn" and without == ref("AWS::NoValue")
+    assert (as_set(with_tracing["Action"]), with_tracing["Resource"]) == (TRACE, "*")
+    assert properties(function)["TracingConfig"] == {"Mode": {"Fn::If": ["TracingOn", "Active", "PassThrough"]}}
+
+
+def test_no_resource_is_a_wildcard_but_the_one_that_x_ray_asks_for():
+    wildcards = [
+        statement.get("Sid") for role in of_type("AWS::IAM::Role") for statement in statements(role)
+        for statement in statement.get("Fn::If", [None, statement])[1:2] if "*" in json.dumps([statement["Resource"], statement["Action"]])
+    ]
+    assert wildcards == ["SendTraces"] * len(FUNCTIONS)
+
+
+def test_only_this_api_may_call_the_http_functions():
+    permissions = of_type("AWS::Lambda::Permission")
+    granted = {(p["FunctionName"]["Fn::GetAtt"][0], p["Principal"], p["SourceArn"]["Fn::Sub"].partition("${AWS::AccountId}:")[2]) for p in permissions.values()}
+    assert granted == {
+        ("RecordingWebhook", "apigateway.amazonaws.com", "${HttpApi}/*/*/twilio/recording"),
+        ("CloneVoice", "apigateway.amazonaws.com", "${HttpApi}/*/*"),
+    }
+
+
+# -- functions ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_gets_exactly_the_variables_it_reads(function):
+    assert set(properties(function)["Environment"]["Variables"]) == VARIABLES[function] | {"AWS_API_URL"}
+    assert properties(function)["Environment"]["Variables"]["AWS_API_URL"] == ""
+
+
+def test_secrets_reach_functions_as_arns_only():
+    for function in FUNCTIONS:
+        for name, value in properties(function)["Environment"]["Variables"].items():
+            if "SECRET" in name:
+                assert name.endswith("_SECRET_ARN") and value["Ref"].endswith("SecretArn")
+    assert "{{resolve:" not in json.dumps(expanded())
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_is_a_rust_binary_for_the_chosen_processor(function):
+    assert properties(function)["Runtime"] == "provided.al2023"
+    assert properties(function)["Architectures"] == [ref("Architecture")]
+    written = source()["Resources"][function]
+    assert written["Metadata"] == {"BuildMethod": "rust-cargolambda", "BuildProperties": {"Binary": FUNCTIONS[function]}}
+    assert written["Properties"]["CodeUri"] == f"functions/{FUNCTIONS[function]}"
+
+
+def test_arm64_is_the_default():
+    assert expanded()["Parameters"]["Architecture"]["Default"] == "arm64"
+    assert set(expanded()["Parameters"]["Architecture"]["AllowedValues"]) == {"arm64", "x86_64"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_logs_json_into_its_own_group_which_forgets(function):
+    logging = properties(function)["LoggingConfig"]
+    assert logging["LogFormat"] == "JSON"
+    assert logging["ApplicationLogLevel"] == ref("LogLevel")
+    assert logging["LogGroup"] == ref(f"{function}Logs")
+
+
+def test_every_log_group_has_a_retention():
+    groups = of_type("AWS::Logs::LogGroup")
+    assert set(groups) == {f"{function}Logs" for function in FUNCTIONS} | {"AccessLogs"}
+    assert all(group["RetentionInDays"] == ref("LogRetentionDays") for group in groups.values())
+
+
+def test_the_log_level_that_shows_payloads_cannot_be_chosen():
+    assert "TRACE" not in expanded()["Parameters"]["LogLevel"]["AllowedValues"]
+
+
+def test_http_functions_answer_before_the_api_gives_up():
+    for function in ("RecordingWebhook", "CloneVoice"):
+        assert properties(function)["Timeout"] * 1000 < properties(f"{function}Integration")["TimeoutInMillis"] <= 30000
+
+
+def test_no_function_runs_longer_than_lambda_lets_it():
+    # cfn-lint would let any number pass.
+    assert all(function["Timeout"] <= 900 for function in of_type("AWS::Lambda::Function").values())
+
+
+def test_no_function_has_reserved_concurrency():
+    assert not [name for name, function in of_type("AWS::Lambda::Function").items() if "ReservedConcurrentExecutions" in function]
+
+
+# -- queues ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source_name", SOURCES)
+def test_an_event_source_is_limited_and_reports_single_failures(source_name):
+    function, queue, limit = SOURCES[source_name]
+    found = properties(source_name)
+    assert found["EventSourceArn"] == arn(queue)
+    assert found["FunctionName"] == arn(function)
+    assert found["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert found["ScalingConfig"] == {"MaximumConcurrency": ref(limit)}
+    assert found["BatchSize"] == 1
+    assert found.get("Enabled", True)
+
+
+@pytest.mark.parametrize("source_name", SOURCES)
+def test_a_message_stays_hidden_for_six_timeouts_of_its_function(source_name):
+    function, queue, _ = SOURCES[source_name]
+    assert properties(queue)["VisibilityTimeout"] >= 6 * properties(function)["Timeout"]
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_a_message_that_failed_eight_times_is_kept_as_a_dead_letter(queue):
+    assert properties(queue)["RedrivePolicy"] == {"deadLetterTargetArn": arn(QUEUES[queue]), "maxReceiveCount": 8}
+    fourteen_days = 14 * 24 * 3600
+    assert properties(QUEUES[queue])["MessageRetentionPeriod"] == fourteen_days
+    assert expanded()["Resources"][QUEUES[queue]]["DeletionPolicy"] == "Retain"
+
+
+def test_every_queue_is_encrypted():
+    assert set(of_type("AWS::SQS::Queue")) == set(QUEUES) | set(QUEUES.values())
+    assert all(queue["SqsManagedSseEnabled"] is True for queue in of_type("AWS::SQS::Queue").values())
+
+
+# -- the API --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_routes_are_these():
+    routes = {route["RouteKey"]: route["Target"]["Fn::Sub"] for route in of_type("AWS::ApiGatewayV2::Route").values()}
+    assert routes == {
+        "ANY /twilio/recording": "integrations/${RecordingWebhookIntegration}",
+        "ANY /api/employees/{employee_id}/clone-voice": "integrations/${CloneVoiceIntegration}",
+        "ANY /api/employees/{employee_id}/voice": "integrations/${CloneVoiceIntegration}",
+        "$default": "integrations/${CloneVoiceIntegration}",
+    }
+    # cfn-lint would let any type pass.
+    assert all((i["IntegrationType"], i["PayloadFormatVersion"]) == ("AWS_PROXY", "2.0") for i in of_type("AWS::ApiGatewayV2::Integration").values())
+
+
+def test_the_api_is_throttled_and_the_callback_by_a_limit_of_its_own():
+    stage = properties("Stage")
+    assert stage["StageName"] == "$default" and stage["AutoDeploy"] is True
+    assert stage["DefaultRouteSettings"] == {"ThrottlingRateLimit": ref("ApiRateLimit"), "ThrottlingBurstLimit": ref("ApiBurstLimit")}
+    assert stage["RouteSettings"] == {
+        "ANY /twilio/recording": {"ThrottlingRateLimit": ref("WebhookRateLimit"), "ThrottlingBurstLimit": ref("WebhookBurstLimit")},
+    }
+
+
+def test_the_access_log_names_nobody():
+    settings = properties("Stage")["AccessLogSettings"]
+    assert settings["DestinationArn"]["Fn::Sub"].endswith(":log-group:${AccessLogs}")
+    logged = json.loads(settings["Format"])
+    # No address, no user agent, no path (it holds the employee's id), no query string.
+    assert set(logged.values()) == {
+        "$context.requestId", "$context.requestTime", "$context.httpMethod", "$context.routeKey", "$context.status",
+        "$context.responseLatency", "$context.integrationLatency", "$context.responseLength", "$context.error.responseType",
+        "$context.integrationStatus",
+    }
+
+
+def test_browsers_may_call_from_the_named_origins_only():
+    condition, cors, without = properties("HttpApi")["CorsConfiguration"]["Fn::If"]
+    assert condition == "HasAllowedOrigins" and without == ref("AWS::NoValue")
+    assert cors["AllowOrigins"] == ref("AllowedOrigins")
+    assert expanded()["Parameters"]["AllowedOrigins"]["Default"] == ""
+    assert {"authorization", "content-type", "prefer"} <= set(cors["AllowHeaders"])
+    assert {"location", "retry-after"} <= set(cors["ExposeHeaders"])
+    assert "AllowCredentials" not in cors
+
+
+# -- alarms ---------------------------------------------------------------------------------------------------------------
+
+
+def test_the_alarms_are_these():
+    alarms = {
+        (alarm["Namespace"], alarm["MetricName"], json.dumps(alarm["Dimensions"][0]["Value"]))
+        for alarm in of_type("AWS::CloudWatch::Alarm").values()
+    }
+    expected = {("AWS/Lambda", metric, json.dumps(ref(function))) for function in FUNCTIONS for metric in ("Errors", "Throttles")}
+    for queue, dead_letters in QUEUES.items():
+        expected.add(("AWS/SQS", "ApproximateAgeOfOldestMessage", json.dumps({"Fn::GetAtt": [queue, "QueueName"]})))
+        expected.add(("AWS/SQS", "ApproximateNumberOfMessagesVisible", json.dumps({"Fn::GetAtt": [dead_letters, "QueueName"]})))
+    assert alarms == expected
+
+
+@pytest.mark.parametrize("name", sorted(of_type("AWS::CloudWatch::Alarm")))
+def test_an_alarm_tells_somebody_and_says_what_to_do(name):
+    alarm = properties(name)
+    assert alarm["AlarmActions"] == [
+        {"Fn::If": ["HasAlarmEmail", ref("AlarmTopic"), ref("AWS::NoValue")]},
+        {"Fn::If": ["HasAlarmTopicArn", ref("AlarmTopicArn"), ref("AWS::NoValue")]},
+    ]
+    assert alarm["AlarmDescription"]
+    assert alarm["TreatMissingData"] == "notBreaching"
+    assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
+    if alarm["MetricName"] != "ApproximateAgeOfOldestMessage":
+        assert alarm["Threshold"] == 0, "the first one counts"
+
+
+# -- parameters -----------------------------------------------------------------------------------------------------------
+
+SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:understudy/twilio-AbC123"
+ACCEPTED = {
+    "SupabaseUrl": ["https://abcdefgh.supabase.co", "http://127.0.0.1:54321", "http://localhost:54321"],
+    "TwilioApiUrl": ["https://api.twilio.com", "https://api.dublin.ie1.twilio.com"],
+    "ElevenLabsApiUrl": ["https://api.elevenlabs.io", "https://api.eu.residency.elevenlabs.io"],
+    "PublicBaseUrl": ["", "https://voice.example.com", "https://api.example.com/voice", "https://voice.example.com:8443"],
+    "AllowedOrigins": ["", "https://app.example.com", "http://localhost:3000"],
+    "TwilioSecretArn": [SECRET, SECRET.replace("aws:", "aws-us-gov:", 1)],
+    "SupabaseSecretArn": [SECRET],
+    "ElevenLabsSecretArn": [SECRET],
+    "AlarmEmail": ["", "on-call@example.com"],
+    "AlarmTopicArn": ["", "arn:aws:sns:eu-central-1:123456789012:alarms"],
+}
+REFUSED = {
+    "SupabaseUrl": ["", "abcdefgh.supabase.co", "https://abcdefgh.supabase.co/", "https://abcdefgh.supabase.co/rest/v1", "http://abcdefgh.supabase.co", " https://a.supabase.co", "https://<project>.supabase.co"],
+    "TwilioApiUrl": ["", "https://api.twilio.com/", "http://api.twilio.com", "https://api.twilio.com/2010-04-01"],
+    "ElevenLabsApiUrl": ["", "https://api.elevenlabs.io/v1", "http://api.elevenlabs.io"],
+    "PublicBaseUrl": ["https://voice.example.com/", "http://voice.example.com", "voice.example.com", "https://voice.example.com?x=1", "https://voice.example.com/a/"],
+    "AllowedOrigins": ["*", "https://app.example.com/", "app.example.com", "https://*.example.com"],
+    "TwilioSecretArn": ["", "understudy/twilio", SECRET[:-7], SECRET.replace("123456789012", "12345"), "my-auth-token", "<ARN of the secret>"],
+    "SupabaseSecretArn": ["", "sb_secret_abc", SECRET[:-7]],
+    "ElevenLabsSecretArn": ["", "sk_abc", SECRET[:-7]],
+    "AlarmEmail": ["on-call", "on-call@example", "a b@example.com"],
+    "AlarmTopicArn": ["alarms", "arn:aws:sqs:eu-central-1:123456789012:alarms"],
+}
+
+
+def accepts(parameter: str, value: str) -> bool:
+    # CloudFormation's patterns are anchored at both ends.
+    return re.fullmatch(expanded()["Parameters"][parameter]["AllowedPattern"], value) is not None
+
+
+@pytest.mark.parametrize("parameter, value", [(name, value) for name, values in ACCEPTED.items() for value in values])
+def test_a_sound_parameter_is_accepted(parameter, value):
+    assert accepts(parameter, value)
+
+
+@pytest.mark.parametrize("parameter, value", [(name, value) for name, values in REFUSED.items() for value in values])
+def test_a_typo_in_a_parameter_fails_the_deployment(parameter, value):
+    assert not accepts(parameter, value)
+
+
+def test_every_parameter_is_described_and_checked():
+    for name, parameter in expanded()["Parameters"].items():
+        assert parameter["Description"], name
+        assert {"AllowedPattern", "AllowedValues", "MinValue"} & set(parameter), f"{name} takes anything"
+    grouped = [name for group in source()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"] for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(expanded()["Parameters"])
+
+
+def test_the_outputs_say_where_everything_is():
+    outputs = expanded()["Outputs"]
+    assert {"ApiUrl", "PublicBaseUrl", "WebhookUrl", "RecordingQueueUrl", "RecordingDeadLettersUrl", "CloneQueueUrl", "CloneDeadLettersUrl"} <= set(outputs)
+    assert all(choice["Fn::Sub"].endswith("/twilio/recording#rc=5&rp=all") for choice in outputs["WebhookUrl"]["Value"]["Fn::If"][1:])
+    assert all(output["Description"] for output in outputs.values())
