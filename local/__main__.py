@@ -1,16 +1,23 @@
-"""`python -m local up | down | demo`: the stack on this machine. `make up`, `make down` and `make demo` call it."""
+"""`python -m local up | down | demo | event | bridge`: the stack on this machine.
+
+`make up`, `make down` and `make demo` call the first three; the others help `sam local` with a stack that is up.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 import tempfile
 from pathlib import Path
 
-from .aws import ROOT
+from .aws import CREDENTIALS, REGION, ROOT
+from .bridge import Bridge, NoBridge
 from .demo import demo
+from .events import EVENTS, made_right
 from .progress import Progress
+from .scenario import Scenario
 from .stack import AlreadyRunning, Stack
 
 HOME = ROOT / ".local"
@@ -23,6 +30,9 @@ def main() -> int:
     commands.add_parser("down", help="stop it")
     run = commands.add_parser("demo", help="a call becomes a voice, each step with its time; exit code 1 if anything is not as it should be")
     run.add_argument("--stack", type=Path, metavar="FILE", help="a stack.json of a stack that is up; without it a stack of its own, gone afterwards")
+    print_event = commands.add_parser("event", help="print an event of events/ made right for the stack that is up")
+    print_event.add_argument("name", choices=EVENTS)
+    commands.add_parser("bridge", help="let the containers of `sam local` reach the stack that is up, until Ctrl-C; writes .local/env.json")
     arguments = parser.parse_args()
 
     # Else a SIGTERM would end us without ending what we started.
@@ -33,6 +43,11 @@ def main() -> int:
     if arguments.command == "down":
         Stack(HOME, progress).stop()
         return 0
+    if arguments.command in ("event", "bridge"):
+        if not (HOME / "stack.json").exists():
+            print("no stack is up: `make up` starts one", file=sys.stderr)
+            return 1
+        return event(arguments.name) if arguments.command == "event" else bridge()
     if arguments.stack:
         return demo(arguments.stack, progress)
     with tempfile.TemporaryDirectory(prefix="understudy-demo-") as directory, Stack(directory, progress) as stack:
@@ -47,6 +62,31 @@ def up(progress: Progress) -> int:
         print(running)
         return 0
     print(f"\nThe stack is up: {stack.file}\n  API            {stack.api_url}\n  stop it with   make down")
+    return 0
+
+
+def event(name: str) -> int:
+    scenario = Scenario.of_file(HOME / "stack.json")
+    known_as = None
+    if (environment := HOME / "env.json").exists():
+        known_as = json.loads(environment.read_text())["CloneVoice"]["SUPABASE_URL"]
+    print(json.dumps(made_right(scenario, name, known_as)))
+    scenario.close()
+    return 0
+
+
+def bridge() -> int:
+    try:
+        with Bridge(json.loads((HOME / "stack.json").read_text()), HOME) as open_bridge:
+            print(f"Containers reach the stack at {open_bridge.host}, with the environment in {open_bridge.env_file}, until Ctrl-C. `sam local` needs:")
+            keys = {name.upper(): value for name, value in CREDENTIALS.items()} | {"AWS_DEFAULT_REGION": REGION}
+            print("  export " + " ".join(f"{name}={value}" for name, value in keys.items()), flush=True)
+            signal.pause()
+    except NoBridge as reason:
+        print(reason, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        pass
     return 0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from .call import recording
@@ -25,7 +26,7 @@ def demo(stack_file: Path, progress: Progress) -> int:
         return 1
     finally:
         scenario.close()
-    progress.say("A call became a voice.")
+    progress.say("A call became a voice, and the voice went when its owner said so.")
     return 0
 
 
@@ -49,8 +50,8 @@ def _tell(scenario: Scenario, progress: Progress) -> None:
         _same("the copy under its RecordingSid", _sha256(scenario.stored(kept) or b""), _sha256(audio))
     progress.say(f"  {len(audio):,} bytes, SHA-256 {_sha256(audio)}")
 
-    with progress.step("the employee consents (recorded by SQL)"):
-        _same("the consent's outcome", scenario.consent(employee, kept, audio)["outcome"], "granted")
+    with progress.step("an admin invites the employee to consent; the employee, who has no account, reads the statement and grants"):
+        withdrawal_token = _consent(scenario, employee)
 
     with progress.step("the frontend asks for a clone → a voice"):
         answer = scenario.clone(employee)
@@ -68,6 +69,37 @@ def _tell(scenario: Scenario, progress: Progress) -> None:
     with progress.step("asking again gives the same voice, still one at ElevenLabs"):
         _same("voice_id of the second answer", scenario.clone(employee)["voice_id"], voice)
         _same("the employee's voices at ElevenLabs", scenario.vendor_voices(employee), [voice])
+
+    with progress.step("somebody asks whether the voice may be used → yes"):
+        allowed = scenario.api("POST", f"/employees/{employee}/voice/authorize", {"purpose": "voice_clone"})
+        _same("the voice that may be used", (allowed.status, allowed.json().get("voice_id")), (200, voice))
+
+    with progress.step("the employee withdraws, asking nobody → no voice, at once"):
+        _same("the withdrawal", scenario.anyone("POST", "/voice-consent/withdrawal", consent_token=withdrawal_token).status, 200)
+        _same("employees.voice_id", scenario.one("select voice_id from employees where id = %s", employee), None)
+
+    with progress.step("every copy is erased, and whoever kept it was asked"):
+        erasure = scenario.until(lambda: _erased(scenario, employee), "the end of the erasure")
+    for copy in erasure["copies"]:
+        progress.say(f"  {copy['state']:<8} {copy['kind']:<17} {copy['reference']}")
+
+
+def _consent(scenario: Scenario, employee: str) -> str:
+    """The token with which the employee may withdraw."""
+    expires = (datetime.now(timezone.utc) + timedelta(days=365)).isoformat()
+    invitation = scenario.api(
+        "POST", f"/employees/{employee}/voice-consent/invitation", {"purposes": ["voice_clone"], "consent_expires_at": expires})
+    _same("the invitation", invitation.status, 200)
+    token = invitation.json()["token"]
+    _same("what the employee reads", scenario.anyone("GET", "/voice-consent/invitation", consent_token=token).status, 200)
+    granted = scenario.anyone("POST", "/voice-consent/invitation", {"granted": True}, consent_token=token)
+    _same("the grant", granted.status, 200)
+    return granted.json()["withdrawal_token"]
+
+
+def _erased(scenario: Scenario, employee: str) -> dict | None:
+    state = scenario.api("GET", f"/employees/{employee}/voice/erasure").json()
+    return state["erasure"] if state["status"] == "erased" else None
 
 
 def _metadata(scenario: Scenario, path: str, employee: str, voice: str) -> None:

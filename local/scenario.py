@@ -21,7 +21,6 @@ import boto3
 import psycopg
 from botocore.config import Config
 
-STATEMENT = "I agree that my voice in this recording may be cloned."
 # Seconds that anything may take before it counts as failed.
 PATIENCE = 60
 
@@ -79,9 +78,10 @@ class Scenario:
         return str(self.one("insert into employees (id, org_id, full_name) values (gen_random_uuid(), %s, 'Robin Example') returning id", org_id))
 
     def consent(self, employee: str, recording_path: str = "recordings/example.wav", audio: bytes = b"") -> dict:
+        statement = self.one("select current_consent_statement('en')")["statement"]
         return self.one(
-            "select grant_voice_consent(%s, %s, 'v1', %s, 'recorded_call', %s, %s, array['voice_clone'], now() + interval '1 year')",
-            self.user("admin")["id"], employee, _sha256(STATEMENT.encode()), recording_path, _sha256(audio),
+            "select grant_voice_consent(%s, %s, %s, %s, 'recorded_call', %s, %s, array['voice_clone'], now() + interval '1 year')",
+            self.user("admin")["id"], employee, statement["version"], statement["sha256"], recording_path, _sha256(audio),
         )
 
     # -- Twilio --------------------------------------------------------------------------------------------------------
@@ -136,6 +136,17 @@ class Scenario:
 
     def _signed_in(self, user: dict | None) -> dict:
         return {"Authorization": f"Bearer {(user or self.user('admin'))['token']}"}
+
+    # -- the API -------------------------------------------------------------------------------------------------------
+
+    def api(self, method: str, path: str, body: dict | None = None, user: dict | None = None, **headers: str) -> Answer:
+        """The answer to a signed-in user (an admin, unless another is given)."""
+        return self.anyone(method, path, body, Authorization=f"Bearer {(user or self.user('admin'))['token']}", **headers)
+
+    def anyone(self, method: str, path: str, body: dict | None = None, **headers: str) -> Answer:
+        """The answer to somebody without an account. `consent_token` is the header Consent-Token."""
+        headers = {name.replace("_", "-"): value for name, value in headers.items()} | {"Content-Type": "application/json"}
+        return self.request(method, f"{self.stack['api_url']}/api{path}", None if body is None else json.dumps(body).encode(), headers)
 
     # -- what there is -------------------------------------------------------------------------------------------------
 

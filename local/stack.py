@@ -10,7 +10,8 @@ While it runs, `directory/stack.json` (readable by its owner only: it holds the 
 
     {"api_url", "public_base_url", "database_url",
      "aws": {"endpoint_url", "region", "access_key_id", "secret_access_key", "stack_name", "functions": {name: physical name},
-             "bootstraps": {name: path of the binary}, "queues": {"recording", "recording_dead_letters", "clone", "clone_dead_letters"}, "secrets": {name: ARN}},
+             "bootstraps": {name: path of the binary}, "queues": {"recording", "recording_dead_letters", "clone", "clone_dead_letters", "erasure", "erasure_dead_letters"},
+             "secrets": {name: ARN}},
      "supabase": {"url", "secret_key", "jwt_issuer"}, "elevenlabs": {"url", "api_key"}, "twilio": {"url", "account_sid", "auth_token"},
      "organizations": [{"id", "users": [{"id", "role", "token"}], "employees": [{"id", "full_name"}]}]}
 
@@ -36,6 +37,7 @@ ORIGIN = "http://localhost:3000"
 # Directory and binary → the function's name in the template.
 FUNCTIONS = {
     "recording-webhook": "RecordingWebhook", "recording-ingest": "RecordingIngest", "clone-voice": "CloneVoice", "clone-worker": "CloneWorker",
+    "voice-consent": "VoiceConsent", "voice-erasure": "VoiceErasure", "voice-sweeper": "VoiceSweeper",
 }
 # Seconds; only reached when something is broken.
 PATIENCE = 60
@@ -162,6 +164,8 @@ class Stack:
                     "recording_dead_letters": outputs["RecordingDeadLettersUrl"],
                     "clone": outputs["CloneQueueUrl"],
                     "clone_dead_letters": outputs["CloneDeadLettersUrl"],
+                    "erasure": outputs["ErasureQueueUrl"],
+                    "erasure_dead_letters": outputs["ErasureDeadLettersUrl"],
                 },
                 "secrets": arns,
             },

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from local.progress import Progress
-from local.scenario import Scenario
 from local.stack import Stack
 
 
@@ -31,12 +30,3 @@ def stack(request, tmp_path_factory):
         yield json.loads(running.file.read_text())
     finally:
         running.stop()
-
-
-@pytest.fixture
-def scenario(stack):
-    """Everything around the bundle, with all faults and journals of the stand-ins forgotten and the queues empty."""
-    made = Scenario(stack)
-    made.clean()
-    yield made
-    made.close()

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, header};
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use reqwest::Client;
 use secrecy::{ExposeSecret, SecretString};
@@ -30,12 +30,20 @@ pub struct Verifier {
     http: Client,
     jwks_url: String,
     issuer: String,
-    keys: Mutex<Option<Keys>>,
+    keys: Mutex<Keys>,
 }
 
+#[derive(Default)]
 struct Keys {
-    set: JwkSet,
-    fetched_at: Instant,
+    set: Option<JwkSet>,
+    /// Also when it failed: trying is what has to be bounded.
+    tried_at: Option<Instant>,
+}
+
+impl Keys {
+    fn find(&self, kid: &str) -> Option<&Jwk> {
+        self.set.as_ref()?.find(kid)
+    }
 }
 
 #[derive(Deserialize)]
@@ -49,7 +57,7 @@ impl Verifier {
     /// Tokens are those that the project at `supabase_url` issues.
     pub fn new(http: Client, supabase_url: &str) -> Self {
         let issuer = format!("{supabase_url}/auth/v1");
-        Self { http, jwks_url: format!("{issuer}/.well-known/jwks.json"), issuer, keys: Mutex::new(None) }
+        Self { http, jwks_url: format!("{issuer}/.well-known/jwks.json"), issuer, keys: Mutex::default() }
     }
 
     /// The id of the user whose token the request carries.
@@ -92,14 +100,15 @@ impl Verifier {
     /// The project's key of that id, for that algorithm.
     async fn published_key(&self, algorithm: Algorithm, kid: &str) -> Result<DecodingKey, Error> {
         let mut keys = self.keys.lock().await;
-        let known = |keys: &Keys| keys.set.find(kid).is_some();
-        let age = keys.as_ref().map(|keys| (keys.fetched_at.elapsed(), known(keys)));
-        match age {
-            Some((age, true)) if age < KEYS_LIVE => {}
-            Some((age, false)) if age < REFETCH_EVERY => {}
-            _ => *keys = Some(Keys { set: self.fetch_keys().await?, fetched_at: Instant::now() }),
+        let good_for = if keys.find(kid).is_some() { KEYS_LIVE } else { REFETCH_EVERY };
+        if keys.tried_at.is_none_or(|at| at.elapsed() >= good_for) {
+            keys.tried_at = Some(Instant::now());
+            keys.set = Some(self.fetch_keys().await?);
         }
-        let key = keys.as_ref().and_then(|keys| keys.set.find(kid)).ok_or(Refusal::TokenInvalid)?;
+        if keys.set.is_none() {
+            return Err(Error::unavailable("reading Supabase's signing keys")("they could not be read a moment ago"));
+        }
+        let key = keys.find(kid).ok_or(Refusal::TokenInvalid)?;
         // A key that says what it is for is used for nothing else.
         if key.common.key_algorithm.is_some_and(|stated| stated.to_string() != format!("{algorithm:?}")) {
             return Err(Refusal::TokenInvalid.into());
@@ -287,7 +296,10 @@ mod tests {
     async fn keys_that_cannot_be_fetched_are_our_failure_not_the_callers() {
         let project = Project::start().await;
         project.server.reset().await;
-        let error = project.user(&project.es256("k1", &project.claims())).await.unwrap_err();
-        assert_eq!(error.status(), http::StatusCode::SERVICE_UNAVAILABLE);
+        for _ in 0..3 {
+            let error = project.user(&project.es256("k1", &project.claims())).await.unwrap_err();
+            assert_eq!(error.status(), http::StatusCode::SERVICE_UNAVAILABLE);
+        }
+        assert_eq!(project.fetches().await, 1);
     }
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
@@ -26,7 +28,12 @@ pub struct Environment {
 impl Environment {
     /// Reads the AWS settings. `AWS_API_URL`, empty in the cloud, sends the AWS calls to a local AWS instead.
     pub async fn load() -> Self {
-        let mut loader = aws_config::defaults(aws_config::BehaviorVersion::latest());
+        // Shorter than any function's timeout, so that an AWS that does not answer becomes our own error.
+        let bounds = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(1))
+            .operation_attempt_timeout(Duration::from_secs(2))
+            .operation_timeout(Duration::from_secs(5));
+        let mut loader = aws_config::defaults(aws_config::BehaviorVersion::latest()).timeout_config(bounds.build());
         if let Ok(url) = Self::variable("AWS_API_URL") {
             loader = loader.endpoint_url(url);
         }
@@ -60,12 +67,13 @@ pub struct Secret<T> {
 
 struct Kept<T> {
     value: Option<Arc<T>>,
-    read_at: Option<Instant>,
+    /// Also when it failed: trying is what has to be bounded.
+    tried_at: Option<Instant>,
 }
 
 impl<T: DeserializeOwned> Secret<T> {
     fn new(client: aws_sdk_secretsmanager::Client, arn: String) -> Self {
-        Self { client, arn, kept: Mutex::new(Kept { value: None, read_at: None }) }
+        Self { client, arn, kept: Mutex::new(Kept { value: None, tried_at: None }) }
     }
 
     /// Reads the secret at cold start, so that the first request need not wait. A failure is only logged: the
@@ -88,7 +96,7 @@ impl<T: DeserializeOwned> Secret<T> {
     /// The secret read anew, because the one in memory was refused; `None` if that was done less than a minute ago.
     pub async fn reread(&self) -> Result<Option<Arc<T>>, Error> {
         let mut kept = self.kept.lock().await;
-        if kept.read_at.is_some_and(|at| at.elapsed() < REREAD_EVERY) {
+        if kept.tried_at.is_some_and(|at| at.elapsed() < REREAD_EVERY) {
             return Ok(None);
         }
         self.read(&mut kept).await.map(Some)
@@ -107,12 +115,9 @@ impl<T: DeserializeOwned> Secret<T> {
     }
 
     async fn read(&self, kept: &mut Kept<T>) -> Result<Arc<T>, Error> {
+        kept.tried_at = Some(Instant::now());
         let answer = self.client.get_secret_value().secret_id(&self.arn).send().await;
-        let answer = answer.map_err(|error| {
-            Error::unavailable("reading a secret")(
-                aws_sdk_secretsmanager::error::DisplayErrorContext(error).to_string(),
-            )
-        })?;
+        let answer = answer.map_err(|error| Error::unavailable("reading a secret")(aws_cause(&error)))?;
         let text = answer.secret_string().unwrap_or_default();
         // Serde's message could quote the secret, so only its place is told.
         let value: T = serde_json::from_str(text).map_err(|error| {
@@ -120,7 +125,19 @@ impl<T: DeserializeOwned> Secret<T> {
             Error::unavailable("reading a secret")(place)
         })?;
         let value = Arc::new(value);
-        *kept = Kept { value: Some(value.clone()), read_at: Some(Instant::now()) };
+        kept.value = Some(value.clone());
         Ok(value)
     }
+}
+
+/// What may be told of a failed AWS call: never the answer itself, which may hold the secret.
+pub(crate) fn aws_cause<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
+    let kind = match error {
+        SdkError::TimeoutError(_) => "no answer in time",
+        SdkError::DispatchFailure(_) => "not reachable",
+        SdkError::ServiceError(_) => "refused",
+        _ => "unreadable answer",
+    };
+    let words = [Some(kind), error.code(), error.message()];
+    words.into_iter().flatten().collect::<Vec<_>>().join(": ")
 }

@@ -61,6 +61,19 @@ impl Error {
         }
     }
 
+    /// A word for what went wrong, to be kept with the thing that it happened to.
+    pub fn code(&self) -> String {
+        match self {
+            Self::Refused(refusal) => refusal.code().to_owned(),
+            Self::Vendor(VendorError { code: Some(code), .. }) => code.to_lowercase(),
+            Self::Vendor(VendorError { status: Some(status), .. }) => format!("status_{}", status.as_u16()),
+            Self::Vendor(_) => "no_answer".to_owned(),
+            Self::NotYet { .. } => "not_yet".to_owned(),
+            Self::Unusable(_) => "unusable".to_owned(),
+            Self::Unavailable { .. } => "unavailable".to_owned(),
+        }
+    }
+
     /// When to try again, where that is known better than by the queue's growing delay.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -121,6 +134,10 @@ struct Problem {
     code: &'static str,
 }
 
+/// The methods that a path answers, as the header `Allow` lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allow(pub &'static str);
+
 /// Everything the bundle says no to. The names, in snake case, are the stable codes of the HTTP API, of the
 /// database's outcomes and of a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,9 +145,10 @@ struct Problem {
 #[expect(missing_docs, reason = "each one's meaning is its `detail`, below")]
 pub enum Refusal {
     RouteNotFound,
-    PostOnly,
-    GetOnly,
+    #[serde(skip)]
+    MethodNotAllowed(Allow),
     PayloadTooLarge,
+    BodyInvalid,
     SignatureMissing,
     SignatureInvalid,
     AccountMismatch,
@@ -140,6 +158,16 @@ pub enum Refusal {
     TokenExpired,
     TokenAnonymous,
     EmployeeIdInvalid,
+    QueryInvalid,
+    ConsentTokenMissing,
+    ConsentTokenInvalid,
+    InvitationInvalid,
+    StatementNotFound,
+    StatementUnknown,
+    PurposeUnknown,
+    ConsentExpiryInvalid,
+    NoConsent,
+    VoiceMissing,
     NotAMember,
     RoleForbidden,
     EmployeeNotFound,
@@ -174,8 +202,7 @@ impl Refusal {
 
     fn allowed_methods(self) -> Option<&'static str> {
         match self {
-            Self::PostOnly => Some("POST"),
-            Self::GetOnly => Some("GET"),
+            Self::MethodNotAllowed(Allow(methods)) => Some(methods),
             _ => None,
         }
     }
@@ -185,9 +212,9 @@ impl Refusal {
         use StatusCode as S;
         match self {
             Self::RouteNotFound => (S::NOT_FOUND, "route_not_found", "There is nothing at this path."),
-            Self::PostOnly => (S::METHOD_NOT_ALLOWED, "method_not_allowed", "This path answers POST only."),
-            Self::GetOnly => (S::METHOD_NOT_ALLOWED, "method_not_allowed", "This path answers GET only."),
-            Self::PayloadTooLarge => (S::PAYLOAD_TOO_LARGE, "payload_too_large", "The body is larger than a recording callback ever is."),
+            Self::MethodNotAllowed(_) => (S::METHOD_NOT_ALLOWED, "method_not_allowed", "This path does not answer this method; `Allow` names those it does."),
+            Self::PayloadTooLarge => (S::PAYLOAD_TOO_LARGE, "payload_too_large", "The body is larger than anything that belongs here."),
+            Self::BodyInvalid => (S::BAD_REQUEST, "body_invalid", "The body is not the JSON that is expected here."),
             Self::SignatureMissing => (S::FORBIDDEN, "signature_missing", "The request carries no X-Twilio-Signature."),
             Self::SignatureInvalid => (S::FORBIDDEN, "signature_invalid", "The X-Twilio-Signature does not match this request."),
             Self::AccountMismatch => (S::FORBIDDEN, "account_mismatch", "The AccountSid is not the one this service works for."),
@@ -197,6 +224,16 @@ impl Refusal {
             Self::TokenExpired => (S::UNAUTHORIZED, "token_expired", "The access token has expired."),
             Self::TokenAnonymous => (S::UNAUTHORIZED, "token_anonymous", "Anonymous users cannot do this; please sign in."),
             Self::EmployeeIdInvalid => (S::BAD_REQUEST, "employee_id_invalid", "The employee id is not a UUID."),
+            Self::QueryInvalid => (S::BAD_REQUEST, "query_invalid", "A value of the query is not of the expected kind."),
+            Self::ConsentTokenMissing => (S::UNAUTHORIZED, "consent_token_missing", "A Consent-Token header is required."),
+            Self::ConsentTokenInvalid => (S::NOT_FOUND, "consent_token_invalid", "This token does not withdraw any consent."),
+            Self::InvitationInvalid => (S::NOT_FOUND, "invitation_invalid", "This invitation does not exist, is used, replaced or expired."),
+            Self::StatementNotFound => (S::NOT_FOUND, "statement_not_found", "There is no statement in this language."),
+            Self::StatementUnknown => (S::UNPROCESSABLE_ENTITY, "statement_unknown", "There is no statement of this version with this hash."),
+            Self::PurposeUnknown => (S::UNPROCESSABLE_ENTITY, "purpose_unknown", "The statement does not name one of these purposes."),
+            Self::ConsentExpiryInvalid => (S::UNPROCESSABLE_ENTITY, "consent_expiry_invalid", "A consent ends in the future, and after three years at the latest."),
+            Self::NoConsent => (S::NOT_FOUND, "no_consent", "There is no consent to withdraw."),
+            Self::VoiceMissing => (S::CONFLICT, "voice_missing", "The employee has no cloned voice."),
             Self::NotAMember => (S::FORBIDDEN, "not_a_member", "The signed-in user does not belong to an organisation."),
             Self::RoleForbidden => (S::FORBIDDEN, "role_forbidden", "Only an admin of the organisation may do this."),
             Self::EmployeeNotFound => (S::NOT_FOUND, "employee_not_found", "The organisation has no employee with this id."),
@@ -247,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_405_names_the_allowed_method() {
-        let response = Error::from(Refusal::PostOnly).into_problem();
+        let response = Error::from(Refusal::MethodNotAllowed(Allow("POST"))).into_problem();
         assert_eq!(response.headers()[header::ALLOW], "POST");
     }
 

@@ -9,15 +9,21 @@
 //! | [`config`] | environment variables and Secrets Manager |
 //! | [`error`] | the one error type, the refusals, and their `application/problem+json` |
 //! | [`clients`] | Twilio, ElevenLabs and Supabase |
+//! | [`answer`] | what a successful request gets |
 //! | [`auth`] | who is calling: a verified Supabase user |
 //! | [`queue`] | messages between the functions, and the batches that arrive from them |
+//! | [`referee`] | asking the database for a decision |
 //! | [`recordings`] | a finished call recording → the private bucket |
 //! | [`voices`] | a recording → a cloned voice |
+//! | [`erasures`] | every copy of it goes |
 
+pub mod answer;
 pub mod auth;
 pub mod clients;
 pub mod config;
+pub mod erasures;
 pub mod error;
 pub mod queue;
 pub mod recordings;
+pub mod referee;
 pub mod voices;

@@ -3,10 +3,10 @@
 use std::future::Future;
 use std::time::Duration;
 
-use aws_sdk_sqs::error::DisplayErrorContext;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::config::aws_cause;
 use crate::error::Error;
 
 /// The first delay of a failed message; doubles with each receipt.
@@ -73,9 +73,7 @@ impl Queue {
     pub async fn send(&self, message: &impl Serialize) -> Result<(), Error> {
         let body = serde_json::to_string(message).map_err(Error::unavailable("writing a message"))?;
         let answer = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
-        answer
-            .map(drop)
-            .map_err(|error| Error::unavailable("queueing a message")(DisplayErrorContext(error).to_string()))
+        answer.map(drop).map_err(|error| Error::unavailable("queueing a message")(aws_cause(&error)))
     }
 
     /// Works through a batch, one message at a time. A message that fails stays in the queue and becomes visible
@@ -105,7 +103,7 @@ impl Queue {
         let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
         let request = self.client.change_message_visibility().queue_url(&self.url);
         if let Err(error) = request.receipt_handle(receipt_handle).visibility_timeout(seconds).send().await {
-            tracing::warn!(error = %DisplayErrorContext(error), "the delay of a message could not be set");
+            tracing::warn!(error = aws_cause(&error), "the delay of a message could not be set");
         }
     }
 }
@@ -117,12 +115,19 @@ fn delay(error: &Error, message: &Message) -> Duration {
     let receipts: u32 =
         message.attributes.approximate_receive_count.as_deref().and_then(|n| n.parse().ok()).unwrap_or(1);
     let growing = FIRST_DELAY * 2_u32.saturating_pow(receipts.saturating_sub(1).min(10));
-    error.retry_after().unwrap_or(growing).min(LONGEST_DELAY)
+    let delay = match error {
+        // The database knows when a lease ends.
+        Error::NotYet { retry_after: Some(exactly), .. } => *exactly,
+        // What a vendor asks for is the least: "at once", again and again, would use up the receipts.
+        _ => growing.max(error.retry_after().unwrap_or_default()),
+    };
+    delay.min(LONGEST_DELAY)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clients::VendorError;
 
     fn received(times: &str) -> Message {
         let attributes = Attributes { approximate_receive_count: Some(times.into()) };
@@ -145,6 +150,17 @@ mod tests {
     fn a_lease_that_runs_out_at_a_known_time_is_waited_for_exactly() {
         let error = not_yet(Some(Duration::from_secs(77)));
         assert_eq!(delay(&error, &received("5")).as_secs(), 77);
+    }
+
+    #[test]
+    fn a_vendors_retry_after_only_makes_the_delay_longer() {
+        let asks_for = |seconds| {
+            let retry_after = Some(Duration::from_secs(seconds));
+            let (vendor, action) = ("elevenlabs", "add a voice");
+            Error::from(VendorError { vendor, action, status: None, code: None, retry_after, cause: None })
+        };
+        assert_eq!(delay(&asks_for(0), &received("3")).as_secs(), 40);
+        assert_eq!(delay(&asks_for(100), &received("3")).as_secs(), 100);
     }
 
     #[test]

@@ -48,6 +48,12 @@ impl TryFrom<String> for RecordingSid {
     }
 }
 
+impl fmt::Display for CallSid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl fmt::Display for RecordingSid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -80,9 +86,16 @@ pub struct RecordingFinished {
 #[serde(tag = "outcome", rename_all = "snake_case")]
 enum Target {
     CallUnknown,
-    Erased,
-    Store { storage_path: String },
-    Stored { newest: Option<Newest> },
+    /// With the key at which a worker that died may have left it all the same.
+    Erased {
+        storage_path: Option<String>,
+    },
+    Store {
+        storage_path: String,
+    },
+    Stored {
+        newest: Option<Newest>,
+    },
 }
 
 /// What the database made of a stored recording.
@@ -97,7 +110,7 @@ enum Finished {
 
 /// The employee's newest recording.
 #[derive(Deserialize)]
-struct Newest {
+pub(crate) struct Newest {
     employee_id: Uuid,
     recording_sid: RecordingSid,
     storage_path: String,
@@ -114,7 +127,8 @@ pub async fn ingest(twilio: &Twilio<'_>, supabase: &Supabase<'_>, finished: &Rec
     let sids = json!({"p_recording_sid": finished.recording_sid, "p_call_sid": finished.call_sid});
     let newest = match supabase.rpc("recording_target", sids).await? {
         Target::CallUnknown => return Err(call_unknown()),
-        Target::Erased => return Ok(()),
+        Target::Erased { storage_path: None } => return Ok(()),
+        Target::Erased { storage_path: Some(path) } => return Ok(supabase.remove(BUCKET, &path).await?),
         Target::Stored { newest } => newest,
         Target::Store { storage_path } => store(twilio, supabase, finished, &storage_path).await?,
     };
@@ -158,15 +172,19 @@ async fn store(
             supabase.remove(BUCKET, storage_path).await?;
             Err(Error::NotYet { reason: "the recording's place has changed", retry_after: None })
         }
-        Finished::CallUnknown => Err(call_unknown()),
+        Finished::CallUnknown => {
+            supabase.remove(BUCKET, storage_path).await?;
+            Err(call_unknown())
+        }
     }
 }
 
 /// Copies the employee's newest recording to the key that always names the newest.
 ///
 /// Afterwards asks again which is the newest, and copies that one if it is another: so a slow worker with an older
-/// recording never has the last word, whatever the order of the messages.
-async fn publish_newest(supabase: &Supabase<'_>, mut newest: Option<Newest>) -> Result<(), Error> {
+/// recording never has the last word, whatever the order of the messages. If there is none any more, all were erased
+/// meanwhile, and the copy goes too.
+pub(crate) async fn publish_newest(supabase: &Supabase<'_>, mut newest: Option<Newest>) -> Result<(), Error> {
     #[derive(Deserialize)]
     struct Answer {
         newest: Option<Newest>,
@@ -174,6 +192,9 @@ async fn publish_newest(supabase: &Supabase<'_>, mut newest: Option<Newest>) -> 
     while let Some(copied) = newest {
         supabase.copy(BUCKET, &copied.storage_path, &copied.copy_to).await?;
         let answer: Answer = supabase.rpc("newest_recording", json!({"p_employee_id": copied.employee_id})).await?;
+        if answer.newest.is_none() {
+            supabase.remove(BUCKET, &copied.copy_to).await?;
+        }
         newest = answer.newest.filter(|now| now.recording_sid != copied.recording_sid);
     }
     Ok(())

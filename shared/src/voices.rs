@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use crate::clients::elevenlabs::{AddVoiceError, AddedVoice, ElevenLabs, NewVoice};
 use crate::clients::supabase::Supabase;
 use crate::error::{Error, Refusal};
-use crate::recordings;
+use crate::{recordings, referee};
 
 /// The private bucket of the voices' metadata.
 pub const METADATA_BUCKET: &str = "deep-fakes";
@@ -78,8 +79,7 @@ impl VoiceState {
 /// # Errors
 /// [`Error::Refused`] when the user may not, consent is missing, or there is no recording.
 pub async fn request_clone(supabase: &Supabase<'_>, user_id: Uuid, employee_id: Uuid) -> Result<Requested, Error> {
-    let arguments = json!({"p_user_id": user_id, "p_employee_id": employee_id});
-    accepted(supabase.rpc("request_clone", arguments).await?)
+    referee::ask(supabase, "request_clone", json!({"p_user_id": user_id, "p_employee_id": employee_id})).await
 }
 
 /// Reads the state of an employee's voice, in the name of the user.
@@ -87,16 +87,7 @@ pub async fn request_clone(supabase: &Supabase<'_>, user_id: Uuid, employee_id: 
 /// # Errors
 /// [`Error::Refused`] when the user may not see it.
 pub async fn read_voice(supabase: &Supabase<'_>, user_id: Uuid, employee_id: Uuid) -> Result<VoiceState, Error> {
-    let arguments = json!({"p_user_id": user_id, "p_employee_id": employee_id});
-    accepted(supabase.rpc("read_voice", arguments).await?)
-}
-
-/// Tells a refusal from an answer: a refusal is an outcome whose name is one of ours.
-fn accepted<T: serde::de::DeserializeOwned>(answer: Value) -> Result<T, Error> {
-    if let Ok(refusal) = Refusal::deserialize(&answer["outcome"]) {
-        return Err(refusal.into());
-    }
-    T::deserialize(answer).map_err(Error::unavailable("reading the database's answer"))
+    referee::ask(supabase, "read_voice", json!({"p_user_id": user_id, "p_employee_id": employee_id})).await
 }
 
 /// What the database lets a worker do with an attempt.
@@ -133,15 +124,13 @@ struct DoomedVoice {
     vendor_voice_id: String,
 }
 
-/// What is left to do once an attempt has ended.
+/// How an attempt has ended, and what is left to do.
 #[derive(Deserialize)]
-struct Ended {
-    #[serde(default)]
-    outcome: String,
-    #[serde(default)]
-    metadata: Option<Value>,
-    #[serde(default)]
-    delete_voices: Vec<DoomedVoice>,
+#[serde(tag = "outcome", rename_all = "snake_case")]
+enum Ended {
+    Finished { metadata: Option<Value>, delete_voices: Vec<DoomedVoice> },
+    Refused { code: String, delete_voices: Vec<DoomedVoice> },
+    NotFinishable,
 }
 
 /// What became of a vendor voice id that was handed to the database.
@@ -197,8 +186,12 @@ impl CloneWorker<'_> {
     async fn add_voice(&self, attempt_id: Uuid, job: Job) -> Result<(), Error> {
         let added = match self.supabase.download(recordings::BUCKET, &job.recording.storage_path).await {
             Ok(recording) => {
-                let voice = NewVoice { name: &job.employee_name, employee_id: job.employee_id, attempt_id };
+                let name = Some(job.employee_name.as_str()).filter(|name| !name.trim().is_empty());
+                let voice = NewVoice { name: name.unwrap_or("Employee"), employee_id: job.employee_id, attempt_id };
                 self.elevenlabs.add_voice(voice, recording.length, recording.stream).await
+            }
+            Err(error) if is_gone(&error) => {
+                return self.fail(attempt_id, job.lease_id, Refusal::RecordingMissing, None).await;
             }
             Err(error) => {
                 self.release(attempt_id, job.lease_id, true).await?;
@@ -206,8 +199,8 @@ impl CloneWorker<'_> {
             }
         };
         match added {
-            Ok(voice) => self.keep_or_discard(attempt_id, job.lease_id, voice).await,
-            Err(AddVoiceError::Refused(refusal)) => self.fail(attempt_id, job.lease_id, refusal).await,
+            Ok(voice) => self.keep(attempt_id, job.lease_id, vec![voice]).await,
+            Err(AddVoiceError::Refused(refusal)) => self.fail(attempt_id, job.lease_id, refusal, None).await,
             Err(AddVoiceError::NotAdded(error)) => {
                 self.release(attempt_id, job.lease_id, true).await?;
                 Err(error.into())
@@ -227,20 +220,26 @@ impl CloneWorker<'_> {
         if voices.is_empty() {
             return self.release(attempt_id, lease_id, true).await;
         }
-        for voice in voices {
-            self.keep_or_discard(attempt_id, lease_id, voice).await?;
-        }
-        Ok(())
+        self.keep(attempt_id, lease_id, voices).await
     }
 
-    /// Saves a voice that may be used. One that the vendor wants verified first is no success: it is deleted before
-    /// the attempt ends, so that a death in between leads here again and not to an unusable current voice.
-    async fn keep_or_discard(&self, attempt_id: Uuid, lease_id: Uuid, voice: AddedVoice) -> Result<(), Error> {
-        if voice.is_usable() {
-            return self.save(attempt_id, &voice.voice_id).await;
+    /// Keeps the first of an attempt's voices that may be used. If there is none, the attempt has failed: a voice that
+    /// the vendor wants verified first is no success. What is not kept is deleted, after the database knows of it.
+    async fn keep(&self, attempt_id: Uuid, lease_id: Uuid, voices: Vec<AddedVoice>) -> Result<(), Error> {
+        let (usable, unusable): (Vec<_>, Vec<_>) = voices.into_iter().partition(AddedVoice::is_usable);
+        for voice in &usable {
+            self.save(attempt_id, &voice.voice_id).await?;
         }
-        self.elevenlabs.delete_voice(&voice.voice_id).await?;
-        self.fail(attempt_id, lease_id, Refusal::VoiceRequiresVerification).await
+        let mut unusable = unusable.iter();
+        if usable.is_empty()
+            && let Some(voice) = unusable.next()
+        {
+            self.fail(attempt_id, lease_id, Refusal::VoiceRequiresVerification, Some(&voice.voice_id)).await?;
+        }
+        for voice in unusable {
+            self.elevenlabs.delete_voice(&voice.voice_id).await?;
+        }
+        Ok(())
     }
 
     /// Tells the database the vendor's id. A voice that the attempt does not need, or no longer, is deleted at once.
@@ -258,9 +257,18 @@ impl CloneWorker<'_> {
         Ok(())
     }
 
-    async fn fail(&self, attempt_id: Uuid, lease_id: Uuid, refusal: Refusal) -> Result<(), Error> {
+    /// Ends the attempt for good; a voice that it has made all the same is then one to delete.
+    async fn fail(
+        &self,
+        attempt_id: Uuid,
+        lease_id: Uuid,
+        refusal: Refusal,
+        voice_id: Option<&str>,
+    ) -> Result<(), Error> {
         tracing::info!(%attempt_id, code = refusal.code(), "the attempt has failed");
-        let arguments = json!({"p_attempt_id": attempt_id, "p_lease_id": lease_id, "p_code": refusal.code()});
+        let arguments = json!({
+            "p_attempt_id": attempt_id, "p_lease_id": lease_id, "p_code": refusal.code(), "p_vendor_voice_id": voice_id,
+        });
         self.supabase.rpc::<Value>("fail_clone", arguments).await?;
         // The next turn of the loop finds the attempt closed, with what must be deleted.
         Ok(())
@@ -268,12 +276,20 @@ impl CloneWorker<'_> {
 
     /// Makes the voice the employee's current one, unless consent is gone by now, and does what follows from that.
     async fn finish(&self, attempt_id: Uuid) -> Result<(), Error> {
-        let ended: Ended = self.supabase.rpc("finish_clone", json!({"p_attempt_id": attempt_id})).await?;
-        tracing::info!(%attempt_id, outcome = ended.outcome, "the attempt has ended");
-        if let Some(metadata) = ended.metadata {
-            self.write_metadata(attempt_id, metadata).await?;
+        match self.supabase.rpc("finish_clone", json!({"p_attempt_id": attempt_id})).await? {
+            Ended::Finished { metadata, delete_voices } => {
+                tracing::info!(%attempt_id, "the voice is the employee's");
+                if let Some(metadata) = metadata {
+                    self.write_metadata(attempt_id, metadata).await?;
+                }
+                self.delete(delete_voices).await
+            }
+            Ended::Refused { code, delete_voices } => {
+                tracing::info!(%attempt_id, code, "the voice is refused");
+                self.delete(delete_voices).await
+            }
+            Ended::NotFinishable => Err(Error::Unusable("the attempt has no voice to finish with")),
         }
-        self.delete(ended.delete_voices).await
     }
 
     /// Writes `{employee_id}/{employee_id}.json`, and again while another voice has become the current one meanwhile.
@@ -297,35 +313,32 @@ impl CloneWorker<'_> {
         }
     }
 
-    /// Deletes voices at the vendor, and tells the database of each that is gone.
+    /// Deletes voices at the vendor, and tells the database of each that is gone. One that will not go does not keep
+    /// the others.
     async fn delete(&self, voices: Vec<DoomedVoice>) -> Result<(), Error> {
+        let mut outcome = Ok(());
         for voice in voices {
-            self.elevenlabs.delete_voice(&voice.vendor_voice_id).await?;
-            self.supabase.rpc::<Value>("voice_deleted", json!({"p_attempt_id": voice.attempt_id})).await?;
+            let deleted = self.delete_one(&voice).await;
+            outcome = outcome.and(deleted);
         }
+        outcome
+    }
+
+    async fn delete_one(&self, voice: &DoomedVoice) -> Result<(), Error> {
+        self.elevenlabs.delete_voice(&voice.vendor_voice_id).await?;
+        self.supabase.rpc::<Value>("voice_deleted", json!({"p_attempt_id": voice.attempt_id})).await?;
         Ok(())
     }
+}
+
+/// Whether the recording is not there any more, or cannot be sent: waiting will not bring it.
+fn is_gone(error: &Error) -> bool {
+    !error.is_transient() || matches!(error, Error::Vendor(error) if error.status == Some(StatusCode::NOT_FOUND))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_refusal_of_the_database_is_a_refusal_of_the_api() {
-        let answer = json!({"outcome": "employee_not_found"});
-        let error = accepted::<Requested>(answer).unwrap_err();
-        assert!(matches!(error, Error::Refused(Refusal::EmployeeNotFound)));
-    }
-
-    #[test]
-    fn the_outcomes_of_a_request_are_told_apart() {
-        let id = Uuid::nil();
-        assert!(matches!(accepted(json!({"outcome": "ready", "voice_id": "v"})), Ok(Requested::Ready { .. })));
-        assert!(matches!(accepted(json!({"outcome": "pending", "attempt_id": id})), Ok(Requested::Pending(_))));
-        assert!(matches!(accepted(json!({"outcome": "requested", "attempt_id": id})), Ok(Requested::Requested(_))));
-        assert!(accepted::<Requested>(json!({"outcome": "something_new"})).is_err());
-    }
 
     #[test]
     fn the_code_of_a_failed_attempt_is_the_apis() {

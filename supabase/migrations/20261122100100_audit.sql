@@ -1,23 +1,46 @@
--- The audit: one row for each state change and each refusal, written in the transaction that it tells about.
+-- The audit: one row for each state change and each refusal, written in the transaction that it tells about. The rows of an
+-- organisation form a chain: each holds the hash of the one before, so that none can be changed or taken out unnoticed.
 
 create table if not exists public.voice_audit (
   id bigint generated always as identity primary key,
-  at timestamptz not null default clock_timestamp(),
+  -- Counts from 1 in each organisation, without gaps.
+  seq bigint not null,
+  at timestamptz not null,
   org_id uuid,
   employee_id uuid,
   actor_id uuid,
   action text not null check (action ~ '^[a-z_]+\.[a-z_]+$'),
   outcome text not null check (outcome ~ '^[a-z_]+$'),
-  details jsonb not null default '{}' check (jsonb_typeof(details) = 'object')
+  details jsonb not null default '{}' check (jsonb_typeof(details) = 'object'),
+  prev_hash text not null check (prev_hash ~ '^[0-9a-f]{64}$'),
+  hash text not null check (hash ~ '^[0-9a-f]{64}$')
 );
+create unique index if not exists voice_audit_chain
+  on public.voice_audit (coalesce(org_id, '00000000-0000-0000-0000-000000000000'), seq);
 create index if not exists voice_audit_by_employee on public.voice_audit (org_id, employee_id, id);
 
 comment on table public.voice_audit is
   'Append-only. Ids, codes and times only: no names, phone numbers, e-mail addresses, storage keys or URLs.';
 comment on column public.voice_audit.org_id is 'Null only when the caller belongs to no organisation.';
 comment on column public.voice_audit.employee_id is 'As asked for: in a refusal it may belong to nobody, or to another organisation.';
-comment on column public.voice_audit.actor_id is 'The signed-in user; null when the bundle itself acted.';
+comment on column public.voice_audit.actor_id is
+  'The signed-in user; null when the bundle itself acted, or an employee by a token.';
 comment on column public.voice_audit.details is 'attempt_id, consent_id, recording_sid, code and the like.';
+comment on column public.voice_audit.prev_hash is 'The hash of the organisation''s row before; 64 zeros in the first one.';
+
+-- Where each chain ends. Also what makes rows of one organisation wait for each other.
+create table if not exists public.voice_audit_heads (
+  org_id uuid primary key,
+  seq bigint not null,
+  hash text not null check (hash ~ '^[0-9a-f]{64}$')
+);
+comment on table public.voice_audit_heads is
+  'The last row of each organisation''s chain: without it, rows cut off at the end would not be missed. '
+  'Rows without an organisation are chained under the zero uuid.';
+
+alter table public.voice_audit_heads enable row level security;
+revoke all on public.voice_audit_heads from public, anon, authenticated, service_role;
+grant select on public.voice_audit_heads to service_role;
 
 -- Supabase grants everything on new tables in `public` by default; this is what service_role needs of it.
 alter table public.voice_audit enable row level security;
@@ -47,6 +70,33 @@ create or replace trigger voice_audit_no_truncate
 alter table public.voice_audit enable always trigger voice_audit_append_only;
 alter table public.voice_audit enable always trigger voice_audit_no_truncate;
 
+create or replace function understudy.audit_hash(p_row public.voice_audit)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select encode(
+    sha256(convert_to(
+      jsonb_build_array(
+        p_row.prev_hash,
+        coalesce(p_row.org_id, '00000000-0000-0000-0000-000000000000'),
+        p_row.seq,
+        to_char(p_row.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        p_row.employee_id,
+        p_row.actor_id,
+        p_row.action,
+        p_row.outcome,
+        p_row.details
+      )::text,
+      'UTF8'
+    )),
+    'hex'
+  )
+$$;
+comment on function understudy.audit_hash(public.voice_audit) is
+  'SHA-256 over the row as a JSON array, in the order above, as PostgreSQL prints jsonb: the same whatever the session''s settings are.';
+
 create or replace function understudy.audit(
   p_org_id uuid,
   p_employee_id uuid,
@@ -56,14 +106,39 @@ create or replace function understudy.audit(
   p_details jsonb default '{}'
 )
 returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
-  insert into public.voice_audit (org_id, employee_id, actor_id, action, outcome, details)
-  values (p_org_id, p_employee_id, p_actor_id, p_action, p_outcome, jsonb_strip_nulls(p_details))
+declare
+  v_chain constant uuid := coalesce(p_org_id, '00000000-0000-0000-0000-000000000000');
+  v_row public.voice_audit;
+begin
+  -- Waits for the organisation's transaction before this one to end, and only then looks at the clock.
+  insert into public.voice_audit_heads as h (org_id, seq, hash)
+  values (v_chain, 1, repeat('0', 64))
+  on conflict (org_id) do update set seq = h.seq + 1
+  returning h.seq, h.hash into v_row.seq, v_row.prev_hash;
+
+  v_row.at := clock_timestamp();
+  v_row.org_id := p_org_id;
+  v_row.employee_id := p_employee_id;
+  v_row.actor_id := p_actor_id;
+  v_row.action := p_action;
+  v_row.outcome := p_outcome;
+  v_row.details := jsonb_strip_nulls(p_details);
+  v_row.hash := understudy.audit_hash(v_row);
+
+  insert into public.voice_audit (seq, at, org_id, employee_id, actor_id, action, outcome, details, prev_hash, hash)
+  values (
+    v_row.seq, v_row.at, v_row.org_id, v_row.employee_id, v_row.actor_id, v_row.action, v_row.outcome, v_row.details,
+    v_row.prev_hash, v_row.hash
+  );
+  update public.voice_audit_heads h set hash = v_row.hash where h.org_id = v_chain;
+end
 $$;
 comment on function understudy.audit(uuid, uuid, uuid, text, text, jsonb) is
-  'The only writer of the audit. Call it last in a transaction, after every other lock, so that whatever it locks is held shortest.';
+  'The only writer of the audit. Locks the organisation''s head until the transaction ends: after it, lock nothing that somebody who '
+  'does not hold the same employee''s lock may hold.';
 
 create or replace function understudy.refuse(
   p_org_id uuid,

@@ -9,12 +9,10 @@ as $$
 declare
   v_recording public.recordings;
   v_call record;
+  v_erasure public.voice_erasures;
 begin
   select * into v_recording from public.recordings r where r.recording_sid = p_recording_sid;
-  if v_recording.erased_at is not null then
-    return jsonb_build_object('outcome', 'erased');
-  end if;
-  if v_recording.recording_sid is not null then
+  if v_recording.recording_sid is not null and v_recording.erased_at is null then
     return jsonb_build_object(
       'outcome', 'stored',
       'newest', understudy.newest_json(v_recording.org_id, v_recording.employee_id)
@@ -22,6 +20,23 @@ begin
   end if;
 
   select * into v_call from understudy.find_call(p_call_sid);
+  v_erasure := understudy.covering_erasure(p_call_sid, v_call.call_id, v_call.org_id, v_call.employee_id);
+  if v_erasure.id is not null and not understudy.is_erased(p_recording_sid) then
+    perform understudy.lock_employee(v_erasure.employee_id);
+    if not understudy.is_erased(p_recording_sid) then
+      v_erasure := understudy.covering_erasure(p_call_sid, v_call.call_id, v_call.org_id, v_call.employee_id);
+      perform understudy.cover_late_recording(v_erasure, p_recording_sid, null);
+    end if;
+  end if;
+  if understudy.is_erased(p_recording_sid) then
+    -- A worker that died between upload and finish_ingest may have left something there.
+    return jsonb_build_object(
+      'outcome', 'erased',
+      'storage_path', coalesce(
+        v_recording.storage_path, understudy.storage_path(v_call.call_id, v_call.employee_id, p_recording_sid)
+      )
+    );
+  end if;
   if v_call.call_id is null then
     return jsonb_build_object('outcome', 'call_unknown');
   end if;
@@ -32,7 +47,8 @@ begin
 end
 $$;
 comment on function public.recording_target(text, text) is
-  'Where a recording belongs in Storage. Changes nothing. Outcomes: store, stored, erased, call_unknown.';
+  'Where a recording belongs in Storage. Changes nothing, except that a recording which an erasure covers and nobody knew of is added to '
+  'the erasure. Outcomes: store, stored, erased (storage_path, if not null: a place to clear), call_unknown.';
 
 create or replace function public.finish_ingest(
   p_recording_sid text,
@@ -54,22 +70,31 @@ declare
   v_call record;
   v_recording public.recordings;
   v_newest_of_call public.recordings;
+  v_erasure public.voice_erasures;
 begin
-  -- The employee is known only through the call, and is locked before it; so the call is read twice.
+  -- The employee is known only through the call, and is locked before it; so the call is read twice. A call that has lost its
+  -- employee may still be covered by that employee's erasure.
   select * into v_call from understudy.find_call(p_call_sid);
-  perform understudy.lock_employee(v_call.employee_id);
+  v_erasure := understudy.covering_erasure(p_call_sid, v_call.call_id, v_call.org_id, v_call.employee_id, p_started_at);
+  perform understudy.lock_employee(coalesce(v_call.employee_id, v_erasure.employee_id));
   perform 1 from public.calls c where c.id = v_call.call_id for no key update;
   select * into v_call from understudy.find_call(p_call_sid);
+  v_erasure := understudy.covering_erasure(p_call_sid, v_call.call_id, v_call.org_id, v_call.employee_id, p_started_at);
 
   select * into v_recording from public.recordings r where r.recording_sid = p_recording_sid for update;
-  if v_recording.erased_at is not null then
+  if understudy.is_erased(p_recording_sid) then
     return understudy.refuse(
-      v_recording.org_id, v_recording.employee_id, null, 'recording.store', 'erased',
-      jsonb_build_object('recording_sid', p_recording_sid)
+      coalesce(v_recording.org_id, v_call.org_id, v_erasure.org_id),
+      coalesce(v_recording.employee_id, v_call.employee_id, v_erasure.employee_id),
+      null, 'recording.store', 'erased', jsonb_build_object('recording_sid', p_recording_sid)
     );
   end if;
 
   if v_recording.recording_sid is null then
+    if v_erasure.id is not null then
+      perform understudy.cover_late_recording(v_erasure, p_recording_sid, p_storage_path);
+      return jsonb_build_object('outcome', 'erased');
+    end if;
     if v_call.call_id is null then
       -- No organisation, so no audit row: the message is retried until the call is there, or becomes a dead letter.
       return jsonb_build_object('outcome', 'call_unknown');

@@ -13,11 +13,19 @@ create table if not exists public.voice_consents (
   evidence_sha256 text check (evidence_sha256 ~ '^[0-9a-f]{64}$'),
   purposes text[] not null check (cardinality(purposes) > 0 and array_position(purposes, null) is null),
   recorded_by uuid not null,
+  -- Of a consent that the employee gave by a link.
+  invitation_id uuid,
+  withdrawal_token_sha256 text unique check (withdrawal_token_sha256 ~ '^[0-9a-f]{64}$'),
+  channel text check (channel ~ '^[a-z0-9_-]{1,40}$'),
+  address text check (length(address) <= 100),
+  user_agent text check (length(user_agent) <= 500),
   granted_at timestamptz not null default clock_timestamp(),
   expires_at timestamptz not null,
   ended_at timestamptz,
-  ended_as text check (ended_as in ('superseded', 'withdrawn')),
+  ended_as text check (ended_as in ('superseded', 'withdrawn', 'expired')),
   ended_by uuid,
+  ended_address text check (length(ended_address) <= 100),
+  ended_user_agent text check (length(ended_user_agent) <= 500),
   constraint voice_consents_key unique (org_id, employee_id, id),
   constraint voice_consents_evidence check (
     method = 'self_service' or (evidence_reference is not null and evidence_sha256 is not null)
@@ -32,14 +40,22 @@ create table if not exists public.voice_consents (
 create unique index if not exists voice_consents_one_open
   on public.voice_consents (org_id, employee_id)
   where ended_at is null;
+create index if not exists voice_consents_to_expire
+  on public.voice_consents (expires_at)
+  where ended_at is null;
 create index if not exists voice_consents_newest on public.voice_consents (org_id, employee_id, number desc);
 
 comment on table public.voice_consents is 'Who consented to what, on which evidence, until when. Only its end is ever added to a row.';
 comment on column public.voice_consents.statement_sha256 is 'Of the text that was agreed to, in hexadecimal, lower case.';
 comment on column public.voice_consents.evidence_reference is 'Where the signed release or the recording is kept: a reference, not the thing itself.';
 comment on column public.voice_consents.purposes is 'Cloning needs voice_clone.';
-comment on column public.voice_consents.recorded_by is 'The user who recorded the consent.';
-comment on column public.voice_consents.ended_as is 'superseded by a newer row, or withdrawn. An expired one just passes expires_at.';
+comment on column public.voice_consents.recorded_by is 'The user who recorded the consent, or who invited the employee to give it.';
+comment on column public.voice_consents.ended_as is
+  'superseded by a newer row, withdrawn, or expired. An expired one counts as such from expires_at on, and is ended by the next sweep.';
+comment on column public.voice_consents.ended_by is 'The user who did it; null when the employee withdrew by a token, and for an expired one.';
+comment on column public.voice_consents.withdrawal_token_sha256 is
+  'Of the random token with which the employee, who has no account, may withdraw while this consent lives.';
+comment on column public.voice_consents.address is 'From where the employee answered, with user_agent: shows who used the link up.';
 
 alter table public.voice_consents enable row level security;
 revoke all on public.voice_consents from public, anon, authenticated, service_role;
@@ -52,7 +68,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_added constant text[] := array['ended_at', 'ended_as', 'ended_by'];
+  v_added constant text[] := array['ended_at', 'ended_as', 'ended_by', 'ended_address', 'ended_user_agent'];
 begin
   if tg_op = 'DELETE'
     or old.ended_at is not null
@@ -92,9 +108,10 @@ begin
   consent_id := v_newest.id;
   problem := case
     when v_newest.id is null then 'consent_required'
+    when v_newest.ended_as = 'expired' then 'consent_expired'
     when v_newest.ended_at is not null then 'consent_withdrawn'
     when v_newest.expires_at <= clock_timestamp() then 'consent_expired'
-    when p_purpose <> all (v_newest.purposes) then 'consent_purpose'
+    when (p_purpose = any (v_newest.purposes)) is not true then 'consent_purpose'
   end;
 end
 $$;

@@ -24,6 +24,7 @@ create table if not exists public.voices (
   vendor_deleted_at timestamptz,
   metadata_handed_at timestamptz,
   metadata_written_at timestamptz,
+  swept_at timestamptz,
   requested_at timestamptz not null default clock_timestamp(),
   ready_at timestamptz,
   closed_at timestamptz,
@@ -39,6 +40,12 @@ create unique index if not exists voices_one_under_way
 create unique index if not exists voices_one_ready
   on public.voices (employee_id)
   where state = 'ready';
+create index if not exists voices_unfinished
+  on public.voices (swept_at)
+  where state in ('requested', 'cloning', 'unknown')
+    or (state in ('failed', 'retired') and vendor_voice_id is not null and vendor_deleted_at is null)
+    or (metadata_handed_at is not null and metadata_written_at is null);
+create index if not exists voices_by_recording on public.voices (recording_sid);
 create index if not exists voices_newest on public.voices (employee_id, number desc);
 create index if not exists voices_to_delete
   on public.voices (employee_id)
@@ -52,6 +59,8 @@ comment on column public.voices.lease_until is
 comment on column public.voices.vendor_deleted_at is 'When the vendor confirmed that the voice is gone.';
 comment on column public.voices.metadata_handed_at is
   'When a worker was last given this voice''s metadata to write. Newer than metadata_written_at: it may still be written, at any time.';
+
+comment on column public.voices.swept_at is 'When the sweep last sent a message for it: the longest unswept come first.';
 
 alter table public.voices enable row level security;
 revoke all on public.voices from public, anon, authenticated, service_role;
@@ -129,7 +138,7 @@ as $$
 $$;
 comment on function understudy.mirror_voice(uuid) is 'The only writer of employees.voice_id.';
 
-create or replace function understudy.stop_voices(p_employee_id uuid, p_actor_id uuid, p_code text)
+create or replace function understudy.stop_voices(p_org_id uuid, p_employee_id uuid, p_actor_id uuid, p_code text)
 returns void
 language plpgsql
 set search_path = ''
@@ -140,10 +149,12 @@ declare
 begin
   with stopped as (
     update public.voices v
-    set state = case v.state when 'requested' then 'failed' else 'retired' end,
+    set state = case v.state when 'ready' then 'retired' else 'failed' end,
         code = p_code,
         closed_at = clock_timestamp()
-    where v.employee_id = p_employee_id and v.state in ('requested', 'ready')
+    where v.org_id = p_org_id
+      and v.employee_id = p_employee_id
+      and (v.state in ('requested', 'ready') or (v.state in ('cloning', 'unknown') and v.vendor_voice_id is not null))
     returning v
   )
   select array_agg(stopped.v) into v_stopped from stopped;
@@ -151,15 +162,36 @@ begin
 
   foreach v_voice in array coalesce(v_stopped, '{}') loop
     perform understudy.audit(
-      v_voice.org_id, p_employee_id, p_actor_id, 'voice.stop', v_voice.state,
+      p_org_id, p_employee_id, p_actor_id, 'voice.stop', v_voice.state,
       jsonb_build_object('attempt_id', v_voice.id, 'code', p_code)
     );
   end loop;
 end
 $$;
-comment on function understudy.stop_voices(uuid, uuid, text) is
-  'The consent is gone: nothing is current and nothing new starts. What is being cloned right now runs on until '
-  'finish_clone refuses it, or its fate would never be known.';
+comment on function understudy.stop_voices(uuid, uuid, uuid, text) is
+  'The consent is gone: nothing is current, nothing new starts, and no voice that is already saved can finish. What is being cloned '
+  'right now runs on until it is refused, or its fate would never be known.';
+
+create or replace function understudy.attempt_problem(p_voice public.voices)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case
+    when not exists (select from public.employees e where e.id = p_voice.employee_id and e.org_id = p_voice.org_id)
+      then 'employee_not_found'
+    -- A later consent does not revive what was begun under a withdrawn one. A superseded one was renewed: that is fine.
+    when exists (select from public.voice_consents c where c.id = p_voice.consent_id and c.ended_as = 'withdrawn')
+      then 'consent_withdrawn'
+    else coalesce(
+      (understudy.check_consent(p_voice.org_id, p_voice.employee_id, 'voice_clone')).problem,
+      case when p_voice.state <> 'ready' and understudy.is_erased(p_voice.recording_sid) then 'recording_missing' end
+    )
+  end
+$$;
+comment on function understudy.attempt_problem(public.voices) is
+  'Why an attempt must not become a voice, or null. Asked when it begins and again when it finishes, with the employee locked.';
 
 create or replace function understudy.voices_to_delete(p_employee_id uuid)
 returns jsonb

@@ -9,8 +9,6 @@ as $$
 declare
   v_voice public.voices;
   v_employee record;
-  v_recording public.recordings;
-  v_consent record;
   v_problem text;
   v_resolve boolean;
   v_lease_id constant uuid := gen_random_uuid();
@@ -44,13 +42,7 @@ begin
 
   -- A voice may exist already. It must be found before anything else, consent or not: without consent, to be deleted.
   if not v_resolve then
-    select * into v_consent from understudy.check_consent(v_voice.org_id, v_voice.employee_id, 'voice_clone');
-    select * into v_recording from public.recordings r where r.recording_sid = v_voice.recording_sid;
-    v_problem := case
-      when v_employee.org_id is distinct from v_voice.org_id then 'employee_not_found'
-      when v_consent.problem is not null then v_consent.problem
-      when v_recording.erased_at is not null then 'recording_missing'
-    end;
+    v_problem := understudy.attempt_problem(v_voice);
     if v_problem is not null then
       update public.voices v
       set state = 'failed', code = v_problem, closed_at = clock_timestamp()
@@ -59,6 +51,7 @@ begin
         v_voice.org_id, v_voice.employee_id, null, 'clone.begin', 'refused',
         jsonb_build_object('attempt_id', p_attempt_id, 'code', v_problem)
       );
+      perform understudy.settle_erasure(v_voice.org_id, v_voice.employee_id);
       return jsonb_build_object('outcome', 'refused', 'code', v_problem);
     end if;
   end if;
@@ -151,6 +144,7 @@ as $$
 declare
   v_voice public.voices;
   v_outcome text;
+  v_code text;
 begin
   select * into v_voice from public.voices v where v.id = p_attempt_id;
   perform understudy.lock_employee(v_voice.employee_id);
@@ -162,9 +156,15 @@ begin
 
   -- No lease is asked for: a voice that exists is better adopted late than made twice.
   if v_voice.state in ('requested', 'cloning', 'unknown') and v_voice.vendor_voice_id is null then
+    -- From a recording that was erased meanwhile, nothing is adopted: the voice is kept only to be deleted.
+    if understudy.is_erased(v_voice.recording_sid) then
+      v_code := understudy.attempt_problem(v_voice);
+    end if;
     update public.voices v
     set vendor_voice_id = p_vendor_voice_id,
-        state = case when v.state = 'requested' then 'cloning' else v.state end
+        state = case when v_code is not null then 'failed' when v.state = 'requested' then 'cloning' else v.state end,
+        code = v_code,
+        closed_at = case when v_code is not null then clock_timestamp() end
     where v.id = p_attempt_id;
     v_outcome := 'saved';
   else
@@ -177,8 +177,9 @@ begin
 
   perform understudy.audit(
     v_voice.org_id, v_voice.employee_id, null, 'clone.save', v_outcome,
-    jsonb_build_object('attempt_id', p_attempt_id, 'vendor_voice_id', p_vendor_voice_id)
+    jsonb_build_object('attempt_id', p_attempt_id, 'vendor_voice_id', p_vendor_voice_id, 'code', v_code)
   );
+  perform understudy.cover_voices(v_voice.org_id, v_voice.employee_id);
   return jsonb_build_object('outcome', v_outcome);
 end
 $$;
@@ -194,31 +195,27 @@ as $$
 declare
   v_voice public.voices;
   v_current public.voices;
-  v_employee record;
-  v_consent record;
   v_problem text;
   v_metadata jsonb;
 begin
   select * into v_voice from public.voices v where v.id = p_attempt_id;
-  select * into v_employee from understudy.lock_employee(v_voice.employee_id);
+  perform understudy.lock_employee(v_voice.employee_id);
   select * into v_voice from public.voices v where v.id = p_attempt_id for update;
   if v_voice.id is null or (v_voice.vendor_voice_id is null and v_voice.state <> 'failed') then
     return jsonb_build_object('outcome', 'not_finishable');
   end if;
 
   if v_voice.state not in ('failed', 'retired') then
-    select * into v_consent from understudy.check_consent(v_voice.org_id, v_voice.employee_id, 'voice_clone');
-    v_problem := case
-      when v_employee.org_id is distinct from v_voice.org_id then 'employee_not_found'
-      else v_consent.problem
-    end;
-
+    v_problem := understudy.attempt_problem(v_voice);
     if v_problem is not null then
       update public.voices v
       set state = 'failed', code = v_problem, closed_at = clock_timestamp()
       where v.id = p_attempt_id and v.state <> 'ready';
       -- Also the voice that this one was to replace, or this one itself if it is ready: no voice without consent.
-      perform understudy.stop_voices(v_voice.employee_id, null, v_problem);
+      if v_problem <> 'recording_missing' then
+        perform understudy.stop_voices(v_voice.org_id, v_voice.employee_id, null, v_problem);
+      end if;
+      perform understudy.cover_voices(v_voice.org_id, v_voice.employee_id);
       perform understudy.audit(
         v_voice.org_id, v_voice.employee_id, null, 'clone.finish', 'refused',
         jsonb_build_object('attempt_id', p_attempt_id, 'code', v_problem)
@@ -270,7 +267,12 @@ comment on function public.finish_clone(uuid) is
   'Makes the saved voice the current one, if consent still is live, and retires the one before. Repeating it repeats the answer, '
   'with metadata until metadata_written was called. Outcomes: finished, refused, not_finishable.';
 
-create or replace function public.fail_clone(p_attempt_id uuid, p_lease_id uuid, p_code text)
+create or replace function public.fail_clone(
+  p_attempt_id uuid,
+  p_lease_id uuid,
+  p_code text,
+  p_vendor_voice_id text default null
+)
 returns jsonb
 language plpgsql
 security definer
@@ -290,17 +292,23 @@ begin
   end if;
 
   update public.voices v
-  set state = 'failed', code = p_code, closed_at = clock_timestamp()
+  set state = 'failed',
+      code = p_code,
+      vendor_voice_id = coalesce(v.vendor_voice_id, p_vendor_voice_id),
+      closed_at = clock_timestamp()
   where v.id = p_attempt_id;
   perform understudy.audit(
     v_voice.org_id, v_voice.employee_id, null, 'clone.fail', 'failed',
     jsonb_build_object('attempt_id', p_attempt_id, 'code', p_code)
   );
+  perform understudy.cover_voices(v_voice.org_id, v_voice.employee_id);
+  perform understudy.settle_erasure(v_voice.org_id, v_voice.employee_id);
   return jsonb_build_object('outcome', 'failed', 'delete_voices', understudy.voices_to_delete(v_voice.employee_id));
 end
 $$;
-comment on function public.fail_clone(uuid, uuid, text) is
-  'Ends an attempt for good; p_code is what the frontend is told. The current voice, if there is one, stays. Outcomes: failed, lease_lost.';
+comment on function public.fail_clone(uuid, uuid, text, text) is
+  'Ends an attempt for good; p_code is what the frontend is told. p_vendor_voice_id: a voice that it has made all the same, '
+  'to be deleted. The current voice, if there is one, stays. Outcomes: failed, lease_lost.';
 
 create or replace function public.voice_deleted(p_attempt_id uuid)
 returns jsonb
@@ -325,6 +333,11 @@ begin
       v_voice.org_id, v_voice.employee_id, null, 'voice.delete', 'deleted',
       jsonb_build_object('attempt_id', p_attempt_id, 'vendor_voice_id', v_voice.vendor_voice_id)
     );
+    -- An erasure need not ask the vendor again.
+    update public.voice_erasure_copies c
+    set state = 'erased', attempts = c.attempts + 1, last_error = null, erased_at = clock_timestamp()
+    where c.attempt_id = p_attempt_id and c.kind = 'vendor_voice' and c.state <> 'erased';
+    perform understudy.settle_erasure(v_voice.org_id, v_voice.employee_id);
   end if;
   return jsonb_build_object('outcome', 'recorded');
 end
@@ -374,7 +387,7 @@ revoke all on function
   public.release_clone(uuid, uuid, boolean),
   public.save_vendor_voice(uuid, text),
   public.finish_clone(uuid),
-  public.fail_clone(uuid, uuid, text),
+  public.fail_clone(uuid, uuid, text, text),
   public.voice_deleted(uuid),
   public.metadata_written(uuid)
 from public, anon, authenticated;
@@ -383,7 +396,7 @@ grant execute on function
   public.release_clone(uuid, uuid, boolean),
   public.save_vendor_voice(uuid, text),
   public.finish_clone(uuid),
-  public.fail_clone(uuid, uuid, text),
+  public.fail_clone(uuid, uuid, text, text),
   public.voice_deleted(uuid),
   public.metadata_written(uuid)
 to service_role;

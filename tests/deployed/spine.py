@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from local.scenario import Missing, Scenario
 
+from .trial import Trial
+
 
 def recording_is_stored(scenario: Scenario, employee: str, audio: bytes) -> tuple[str, str]:
     """Callback → recording in Storage. Returns CallSid and RecordingSid."""
@@ -24,8 +26,58 @@ def call_becomes_voice(scenario: Scenario, employee: str, audio: bytes, headers:
     return scenario.clone(employee, headers)["voice_id"]
 
 
+def withdrawal_erases_the_voice(scenario: Trial, employee: str, audio: bytes) -> None:
+    """A call becomes a voice, the consent is withdrawn, and every copy goes."""
+    call_becomes_voice(scenario, employee, audio)
+    answer = scenario.api("DELETE", f"/employees/{employee}/voice-consent")
+    if answer.status != 200:
+        raise Missing(f"the withdrawal was answered {answer.status}")
+    everything_is_erased(scenario, employee)
+
+
+def erasure_resolves_an_attempt_of_unknown_fate(scenario: Trial, employee: str, audio: bytes) -> None:
+    """ElevenLabs may have a voice that nobody knows the id of: it is looked for before anything is called erased."""
+    recording_is_stored(scenario, employee, audio)
+    attempt = requested_attempt(scenario, employee)
+    scenario.one("select release_clone(%s, (begin_clone(%s, 1) ->> 'lease_id')::uuid, false)", attempt, attempt)
+    scenario.database.execute("update voices set lease_until = now() - interval '61 seconds' where id = %s", [attempt])
+    scenario.make_voices("lost", 1, f"Employee {employee}, attempt {attempt}.")
+    answer = scenario.api("DELETE", f"/employees/{employee}/voice")
+    if answer.status != 200:
+        raise Missing(f"the erasure was answered {answer.status}")
+    everything_is_erased(scenario, employee)
+
+
+def sweep_finds_what_no_message_comes_for(scenario: Trial, audio: bytes) -> None:
+    """An erasure and an attempt whose messages are lost come to their ends."""
+    left, waiting = scenario.new_employee(), scenario.new_employee()
+    for employee in (left, waiting):
+        recording_is_stored(scenario, employee, audio)
+    erasure = scenario.one("select start_erasure(%s, %s)", scenario.user("admin")["id"], left)["erasure_id"]
+    attempt = requested_attempt(scenario, waiting)
+    for table, id in (("voice_erasures", erasure), ("voices", attempt)):
+        scenario.database.execute(f"update {table} set requested_at = now() - interval '11 minutes' where id = %s", [id])
+    scenario.swept()
+    everything_is_erased(scenario, left)
+    scenario.until(lambda: scenario.voice(waiting).json()["status"] == "ready", "the voice of the attempt")
+
+
+def requested_attempt(scenario: Scenario, employee: str) -> str:
+    """Consent → an attempt that no message is on its way for."""
+    scenario.consent(employee)
+    return scenario.one("select request_clone(%s, %s)", scenario.user("admin")["id"], employee)["attempt_id"]
+
+
+def everything_is_erased(scenario: Trial, employee: str) -> None:
+    """The bundle comes to say so, and neither ElevenLabs nor Storage has anything."""
+    erased = lambda: scenario.api("GET", f"/employees/{employee}/voice/erasure").json().get("status") == "erased"
+    scenario.until(erased, "the end of the erasure")
+    if scenario.vendor_voices(employee) or scenario.stored(f"recordings/{employee}/{employee}.wav"):
+        raise Missing("it is called erased, and is not")
+
+
 def garbage_becomes_a_dead_letter(scenario: Scenario, queue: str) -> None:
-    """A message that is not one of ours fails eight times, at once each time, and is kept."""
+    """A message that is not one of ours fails as often as its queue allows, at once each time, and is kept."""
     dead_letters = f"{queue}_dead_letters"
     before = scenario.messages(dead_letters)
     scenario.aws("sqs").send_message(QueueUrl=scenario.stack["aws"]["queues"][queue], MessageBody='{"neither":"nor"}')

@@ -9,6 +9,8 @@ import pytest
 
 from local.call import recording
 
+from .people import problem, with_recording
+
 ADD = "^/v1/voices/add$"
 
 
@@ -16,23 +18,6 @@ ADD = "^/v1/voices/add$"
 def employee(scenario):
     """Somebody with a recording and a consent."""
     return with_recording(scenario, consent=True)
-
-
-def with_recording(scenario, consent: bool, employee: str | None = None) -> str:
-    employee = employee or scenario.new_employee()
-    call_sid = scenario.new_call(employee)
-    sid = scenario.new_recording(call_sid, recording())
-    assert scenario.work("recording-ingest", {"call_sid": call_sid, "recording_sid": sid})
-    if consent:
-        assert scenario.consent(employee)["outcome"] == "granted"
-    for vendor in ("twilio", "supabase", "elevenlabs"):
-        scenario.forget_journal(vendor)
-    return employee
-
-
-def problem(answer) -> tuple[int, str]:
-    assert answer.headers["Content-Type"] == "application/problem+json", answer.body
-    return answer.status, answer.json()["code"]
 
 
 def mirrored(scenario, employee) -> str | None:
@@ -128,7 +113,7 @@ def test_respond_async_answers_at_once_and_says_where_to_look(scenario, employee
 
 
 def test_a_vendor_that_takes_longer_than_25_seconds_makes_the_answer_a_202(scenario, employee):
-    scenario.fault("elevenlabs", path=ADD, delay=26)
+    scenario.fault("elevenlabs", path=ADD, delay=35)
     answer = scenario.ask_for_clone(employee)
     assert answer.status == 202 and answer.headers["Location"]
     assert scenario.clone(employee)["voice_id"] == mirrored(scenario, employee)
@@ -231,6 +216,36 @@ def test_a_lost_answer_with_nothing_done_leads_to_a_new_try_after_a_search(attem
     assert added(scenario) == 2
     assert len(scenario.journal("elevenlabs", path="^/v2/voices$")) == 1
     attempt.one_voice()
+
+
+def test_a_voice_that_wants_verification_and_could_not_be_deleted_is_deleted_by_the_next_try(attempt, scenario):
+    scenario.account("elevenlabs", library_voice_match={"library_voice_id": "x", "public_owner_id": "y"})
+    scenario.fault("elevenlabs", method="DELETE", path="/v1/voices/", status=500)
+    assert not attempt.work()
+    assert attempt.state() == "failed" and len(scenario.vendor_voices(attempt.employee)) == 1
+    assert attempt.work()
+    assert scenario.vendor_voices(attempt.employee) == []
+
+
+def test_the_search_for_a_lost_voice_reads_every_page(attempt, scenario):
+    # More than a page of other voices that the search finds too, made before it and after it.
+    scenario.account("elevenlabs", voice_limit=1000)
+    scenario.make_voices("before", 101, f"Not the voice of {attempt.id}.")
+    scenario.fault("elevenlabs", path=ADD, reset=True, do_work=True)
+    assert not attempt.work()
+    scenario.make_voices("after", 101, f"Not the voice of {attempt.id}.")
+    attempt.lease_and_grace_are_over()
+    assert attempt.work()
+    assert added(scenario) == 1
+    assert mirrored(scenario, attempt.employee) in scenario.vendor_voices(attempt.employee)
+
+
+def test_a_recording_that_is_gone_from_storage_ends_the_attempt(attempt, scenario):
+    scenario.fault("supabase", path="/object/authenticated/recordings/", status=400,
+                   body={"statusCode": "404", "code": "NoSuchKey", "error": "not_found", "message": "Object not found"})
+    assert attempt.work()
+    assert attempt.state() == "failed" and added(scenario) == 0
+    assert scenario.voice(attempt.employee).json()["code"] == "recording_missing"
 
 
 def test_a_voice_that_wants_verification_is_not_adopted_after_a_lost_answer_either(attempt, scenario):

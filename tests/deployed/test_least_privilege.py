@@ -16,16 +16,19 @@ import pytest
 from template.expanded import expanded
 
 from local.call import recording
-from local.scenario import Missing
 
-from .spine import call_becomes_voice, garbage_becomes_a_dead_letter
+from .spine import (
+    call_becomes_voice, erasure_resolves_an_attempt_of_unknown_fate, garbage_becomes_a_dead_letter,
+    sweep_finds_what_no_message_comes_for, withdrawal_erases_the_voice,
+)  # fmt: skip
 
 FUNCTIONS = {
     "RecordingWebhookRole": "recording-webhook", "RecordingIngestRole": "recording-ingest", "CloneVoiceRole": "clone-voice",
-    "CloneWorkerRole": "clone-worker",
+    "CloneWorkerRole": "clone-worker", "VoiceConsentRole": "voice-consent", "VoiceErasureRole": "voice-erasure", "VoiceSweeperRole": "voice-sweeper",
 }
+QUEUES = {"RecordingIngestRole": "recording", "CloneWorkerRole": "clone", "VoiceErasureRole": "erasure"}
 # Used by Lambda on the function's behalf, not by the function.
-NOT_BY_THE_FUNCTION = {"WriteLogs", "PollRecordingQueue", "PollCloneQueue", "SendTraces"}
+NOT_BY_THE_FUNCTION = {"WriteLogs", "PollRecordingQueue", "PollCloneQueue", "PollErasureQueue", "SendTraces"}
 
 
 def statements() -> list[tuple[str, str]]:
@@ -57,6 +60,21 @@ def without(scenario, role: str, sid: str):
         scenario.make_cold(function)
 
 
+def walk(scenario, role: str, sid: str) -> None:
+    """The path through the bundle that needs the right."""
+    if sid == "DelayRetry":
+        garbage_becomes_a_dead_letter(scenario, QUEUES[role])
+    elif role == "VoiceConsentRole":
+        withdrawal_erases_the_voice(scenario, scenario.new_employee(), recording())
+    elif role == "VoiceErasureRole":
+        erasure_resolves_an_attempt_of_unknown_fate(scenario, scenario.new_employee(), recording())
+    elif role == "VoiceSweeperRole":
+        sweep_finds_what_no_message_comes_for(scenario, recording())
+    else:
+        # Not to wait half a minute for a worker that cannot work.
+        call_becomes_voice(scenario, scenario.new_employee(), recording(), {"Prefer": "respond-async"})
+
+
 @pytest.mark.parametrize("role, sid", statements())
 def test_without_this_right_something_no_longer_works(scenario, role, sid):
     function = FUNCTIONS[role]
@@ -68,16 +86,13 @@ def test_without_this_right_something_no_longer_works(scenario, role, sid):
             return f"{function} may not {action}" if found else None
 
         scenario.hopeless = denied
-        with pytest.raises(Missing):
-            if sid == "DelayRetry":
-                garbage_becomes_a_dead_letter(scenario, {"RecordingIngestRole": "recording", "CloneWorkerRole": "clone"}[role])
-            else:
-                # Not to wait half a minute for a worker that cannot work.
-                call_becomes_voice(scenario, scenario.new_employee(), recording(), {"Prefer": "respond-async"})
+        with pytest.raises(AssertionError):
+            walk(scenario, role, sid)
         # It failed, and this is why. The log of an invocation comes when it is over.
         scenario.hopeless = lambda: None
         scenario.until(denied, f"the denied {action}")
 
 
-def test_with_every_right_in_its_place_again_a_call_becomes_a_voice(scenario):
-    assert call_becomes_voice(scenario, scenario.new_employee(), recording())
+@pytest.mark.parametrize("role", FUNCTIONS)
+def test_with_every_right_in_its_place_again_the_path_leads_to_its_end(scenario, role):
+    walk(scenario, role, "any")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import uuid
 
@@ -27,6 +28,11 @@ class Trial(Scenario):
         """A Supabase access token, of a kind that the stand-in describes."""
         return self._control("POST", "supabase", "/tokens", {"sub": user_id, "kind": kind})["token"]
 
+    def make_voices(self, prefix: str, number: int, description: str) -> None:
+        """Voices at ElevenLabs that are not ours."""
+        for n in range(number):
+            self._control("PUT", "elevenlabs", f"/voices/{prefix}{n:016}", {"name": prefix, "description": description})
+
     def voices_sent(self) -> list[dict]:
         """Every voice at ElevenLabs with what was sent for it."""
         return self._control("GET", "elevenlabs", "/voices")["voices"]
@@ -38,6 +44,18 @@ class Trial(Scenario):
         url = f"{self.stack['supabase']['url']}/storage/v1{path}"
         return self.expect([200], method, url, _json(body), headers).json()
 
+    def twilio_has(self, recording_sid: str) -> bool:
+        """Whether Twilio still has a recording's resource."""
+        twilio = self.stack["twilio"]
+        basic = base64.b64encode(f"{twilio['account_sid']}:{twilio['auth_token']}".encode()).decode()
+        url = f"{twilio['url']}/2010-04-01/Accounts/{twilio['account_sid']}/Recordings/{recording_sid}.json"
+        return self.expect([200, 404], "GET", url, None, {"Authorization": f"Basic {basic}"}).status == 200
+
+    def elevenlabs(self, method: str, path: str):
+        """ElevenLabs' own API."""
+        key = {"xi-api-key": self.stack["elevenlabs"]["api_key"]}
+        return self.expect([200], method, f"{self.stack['elevenlabs']['url']}{path}", None, key).json()
+
     def _control(self, method: str, vendor: str, path: str, body: dict | None = None):
         url = f"{self.stack[vendor]['url']}/_control{path}"
         answer = self.expect(range(200, 300), method, url, _json(body), {"Content-Type": "application/json"})
@@ -46,8 +64,16 @@ class Trial(Scenario):
     # -- people --------------------------------------------------------------------------------------------------------
 
     def withdraw(self, employee: str) -> None:
+        """In the database alone: nothing is queued."""
         outcome = self.one("select withdraw_voice_consent(%s, %s)", self.user("admin")["id"], employee)
         assert outcome["outcome"] == "withdrawn", outcome
+
+    def swept(self) -> dict:
+        """One run of the sweep: what it found."""
+        answer = self.aws("lambda").invoke(FunctionName=self.stack["aws"]["functions"]["voice-sweeper"], Payload=b"{}")
+        payload = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, payload
+        return payload
 
     # -- the functions -------------------------------------------------------------------------------------------------
 

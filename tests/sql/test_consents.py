@@ -7,7 +7,7 @@ import datetime
 import psycopg
 import pytest
 
-from .world import SHA
+from .world import LATER, SHA
 
 
 def consents(world):
@@ -16,13 +16,14 @@ def consents(world):
 
 @pytest.mark.parametrize("method", ["written_release", "recorded_call", "self_service"])
 def test_a_consent_keeps_what_it_was_given_on(world, method):
-    answer = world.grant(method=method, purposes=("voice_clone", "training"))
+    answer = world.grant(method=method, purposes=("voice_clone", "synthetic_speech"))
     assert answer["outcome"] == "granted"
     row = world.row("select * from public.voice_consents")
     assert str(row["id"]) == answer["consent_id"]
     assert row == row | {
-        "org_id": world.here.id, "employee_id": world.here.employee, "statement_version": "2026-01", "statement_sha256": SHA,
-        "method": method, "evidence_reference": "release-17", "evidence_sha256": SHA, "purposes": ["voice_clone", "training"],
+        "org_id": world.here.id, "employee_id": world.here.employee,
+        "statement_version": world.statement["version"], "statement_sha256": world.statement["sha256"],
+        "method": method, "evidence_reference": "release-17", "evidence_sha256": SHA, "purposes": ["voice_clone", "synthetic_speech"],
         "recorded_by": world.here.admin, "ended_at": None,
     }
     assert world.audit() == [("consent.grant", "granted")]
@@ -42,7 +43,8 @@ def test_a_consent_that_is_over_or_longer_than_three_years_is_refused(world, exp
 
 def test_a_consent_without_an_end_is_refused(world):
     answer = world.rpc(
-        "grant_voice_consent", world.here.admin, world.here.employee, "1", SHA, "self_service", None, None, ["voice_clone"], None
+        "grant_voice_consent", world.here.admin, world.here.employee, world.statement["version"], world.statement["sha256"],
+        "self_service", None, None, ["voice_clone"], None,
     )
     assert answer == {"outcome": "consent_expiry_invalid"}
 
@@ -59,11 +61,12 @@ def test_the_table_itself_refuses_more_than_three_years(world):
 
 @pytest.mark.parametrize(
     "change",
-    [{"p_method": "hearsay"}, {"p_statement_sha256": "x"}, {"p_evidence_sha256": None}, {"p_evidence_reference": None}, {"p_purposes": []}],
+    [{"p_method": "hearsay"}, {"p_evidence_sha256": None}, {"p_evidence_reference": None}, {"p_purposes": []}],
 )
 def test_an_incomplete_consent_is_a_bug_of_the_caller(world, change):
     arguments = {
-        "p_user_id": world.here.admin, "p_employee_id": world.here.employee, "p_statement_version": "1", "p_statement_sha256": SHA,
+        "p_user_id": world.here.admin, "p_employee_id": world.here.employee, "p_statement_version": world.statement["version"],
+        "p_statement_sha256": world.statement["sha256"],
         "p_method": "written_release", "p_evidence_reference": "r", "p_evidence_sha256": SHA, "p_purposes": ["voice_clone"],
         "p_expires_at": in_years(1),
     } | change
@@ -87,7 +90,7 @@ def test_renewing_a_consent_keeps_the_voice(world):
 
 def test_a_consent_that_no_longer_covers_cloning_ends_the_voice(world):
     attempt = world.cloned()
-    world.grant(purposes=("archive",))
+    world.grant(purposes=("synthetic_speech",))
     assert world.voice_id(world.here.employee) is None
     assert (world.voice(attempt)["state"], world.voice(attempt)["code"]) == ("retired", "consent_purpose")
     assert world.request() == {"outcome": "consent_purpose"}
@@ -114,7 +117,7 @@ def test_withdrawing_takes_the_voice_away_at_once_and_names_what_the_vendor_stil
     assert answer["delete_voices"] == [{"attempt_id": attempt, "vendor_voice_id": "voice_1"}]
     assert world.voice_id(world.here.employee) is None
     assert (world.voice(attempt)["state"], world.voice(attempt)["code"]) == ("retired", "consent_withdrawn")
-    assert world.audit()[-2:] == [("voice.stop", "retired"), ("consent.withdraw", "withdrawn")]
+    assert world.audit()[-3:] == [("voice.stop", "retired"), ("erasure.start", "started"), ("consent.withdraw", "withdrawn")]
     read = world.read()
     assert (read["voice_id"], read["status"], read["code"]) == (None, "none", "consent_withdrawn")
     assert world.request() == {"outcome": "consent_withdrawn"}
@@ -152,8 +155,33 @@ def test_after_a_withdrawal_a_new_consent_starts_afresh(world):
     world.grant()
     read = world.read()
     assert (read["status"], read["code"], read["voice_id"]) == ("none", None, None)
+    assert world.request() == {"outcome": "recording_missing"}
+    world.record(minute=LATER)
     second = world.request()
     assert second["outcome"] == "requested" and second["attempt_id"] != first
+
+
+@pytest.mark.parametrize("begun", ["waiting for its worker", "being made", "of unknown fate"])
+def test_a_new_consent_does_not_revive_what_was_begun_under_a_withdrawn_one(world, begun):
+    attempt = world.requested()
+    if begun != "waiting for its worker":
+        lease = world.begin(attempt)["lease_id"]
+        if begun == "of unknown fate":
+            world.release(attempt, lease, False)
+    world.withdraw()
+    world.grant()
+    world.save(attempt, "voice_late")
+    assert world.finish(attempt)["outcome"] == "refused"
+    assert (world.voice(attempt)["state"], world.voice(attempt)["code"]) == ("failed", "consent_withdrawn")
+    assert world.voice_id(world.here.employee) is None
+
+
+def test_a_renewed_consent_keeps_the_attempt_that_was_begun_under_the_one_before(world):
+    attempt = world.requested()
+    world.begin(attempt)
+    world.grant()
+    world.save(attempt, "voice_1")
+    assert world.finish(attempt)["outcome"] == "finished"
 
 
 def test_a_voice_row_cannot_exist_without_a_consent_of_its_own_employee(world):

@@ -111,9 +111,10 @@ def test_the_functions_work_on_an_existing_database(in_use):
         assert path == f"{employee}/{sid}.wav"
         assert rpc("finish_ingest(%s, 'CA1', %s, 9, 61, 2, 'both', 'DialVerb', now())", sid, path)["outcome"] == "stored"
         assert connection.execute("select recording_url, duration_seconds from public.calls").fetchone() == (f"recordings/{path}", 61)
+        statement = rpc("current_consent_statement('en')")["statement"]
         granted = rpc(
-            "grant_voice_consent(%s, %s, '1', %s, 'written_release', 'r', %s, '{voice_clone}', now() + interval '1 year')",
-            admin, employee, "a" * 64, "b" * 64,
+            "grant_voice_consent(%s, %s, %s, %s, 'written_release', 'r', %s, '{voice_clone}', now() + interval '1 year')",
+            admin, employee, statement["version"], statement["sha256"], "b" * 64,
         )
         assert granted["outcome"] == "granted"
         attempt = rpc("request_clone(%s, %s)", admin, employee)["attempt_id"]
@@ -121,6 +122,15 @@ def test_the_functions_work_on_an_existing_database(in_use):
         assert rpc("save_vendor_voice(%s, 'new_voice')", attempt) == {"outcome": "saved"}
         assert rpc("finish_clone(%s)", attempt)["outcome"] == "finished"
         assert connection.execute("select voice_id from public.employees").fetchone() == ("new_voice",)
+
+        erasure = rpc("start_erasure(%s, %s)", admin, employee)["erasure_id"]
+        assert connection.execute("select voice_id, recording_url from public.employees, public.calls").fetchone() == (None, None)
+        assert rpc("erasure_call_listed(%s, 'CA1')", erasure)["outcome"] == "recorded"
+        rpc("metadata_written(%s)", attempt)
+        for copy in rpc("begin_erasure(%s)", erasure)["copies"]:
+            rpc("copy_erased(%s)", copy["copy_id"])
+        assert rpc("begin_erasure(%s)", erasure) == {"outcome": "erased"}
+        assert rpc("verify_audit()")["outcome"] == "whole"
 
 
 def test_the_migrations_need_no_superuser(empty):

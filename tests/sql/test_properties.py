@@ -6,7 +6,9 @@ import random
 
 import pytest
 
-STEPS = 300
+from .world import LATER
+
+STEPS = 600
 
 
 class Walk:
@@ -33,7 +35,7 @@ class Walk:
         return self.attempts[-1] if self.random.random() < 0.7 else self.random.choice(self.attempts)
 
     def grant(self):
-        self.world.grant(purposes=self.random.choice([("voice_clone",), ("voice_clone",), ("voice_clone",), ("training",)]))
+        self.world.grant(purposes=self.random.choice([("voice_clone",), ("voice_clone",), ("voice_clone",), ("synthetic_speech",)]))
 
     def withdraw(self):
         self.world.withdraw()
@@ -43,12 +45,14 @@ class Walk:
 
     def record(self):
         self.minute += self.random.choice([1, 1, -1])
-        self.world.record(minute=self.minute)
+        self.world.record(minute=LATER + self.minute)
 
     def request(self):
         answer = self.world.request()
         if answer["outcome"] == "requested":
             self.attempts.append(answer["attempt_id"])
+        elif answer["outcome"] == "recording_missing":
+            self.record()
 
     def begin(self):
         if self.attempts:

@@ -26,14 +26,16 @@ def test_many_requests_make_one_attempt(world):
     assert len({answer["attempt_id"] for answer in answers}) == 1
 
 
-def test_requests_for_two_employees_do_not_wait_for_each_other(world):
-    for employee in (world.here.employee, world.here.other_employee):
-        world.grant(employee)
-        world.record(employee)
+def test_requests_in_two_organisations_do_not_wait_for_each_other(world):
+    # Within one they do, for a moment, since its audit is one chain.
+    world.grant()
+    world.record()
+    world.grant(world.there.employee, user=world.there.admin)
+    world.record(call_sid=world.call(world.there.employee, org=world.there.id))
     with pytest.raises(AssertionError, match="did not wait"):
         world.race(
             lambda c: world.request(world.here.employee, connection=c),
-            lambda c: world.request(world.here.other_employee, connection=c),
+            lambda c: world.request(world.there.employee, user=world.there.admin, connection=c),
         )
 
 
@@ -107,7 +109,8 @@ def test_two_finishes_finish_once(world):
 def test_two_grants_leave_one_open_consent(world):
     def grant(connection):
         return world.rpc(
-            "grant_voice_consent", world.here.admin, world.here.employee, "1", "a" * 64, "self_service", None, None,
+            "grant_voice_consent", world.here.admin, world.here.employee, world.statement["version"], world.statement["sha256"],
+            "self_service", None, None,
             ["voice_clone"], world.value("select now() + interval '1 year'"), connection=connection,
         )
 

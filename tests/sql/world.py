@@ -8,11 +8,14 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import psycopg
 from psycopg.rows import dict_row
 
 SHA = "a" * 64
+# The `minute` of a recording that begins after everything that happens in a test, and so after its erasures.
+LATER = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -151,9 +154,14 @@ class World:
     def grant(self, employee=None, user=None, purposes=("voice_clone",), method="written_release", days=365, expires_at=None):
         expires_at = expires_at or datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
         return self.rpc(
-            "grant_voice_consent", user or self.here.admin, employee or self.here.employee, "2026-01", SHA, method,
-            "release-17", SHA, list(purposes), expires_at,
+            "grant_voice_consent", user or self.here.admin, employee or self.here.employee, self.statement["version"],
+            self.statement["sha256"], method, "release-17", SHA, list(purposes), expires_at,
         )
+
+    @cached_property
+    def statement(self) -> dict:
+        """The current English statement."""
+        return self.rpc("current_consent_statement", "en")["statement"]
 
     def withdraw(self, employee=None, user=None, connection=None):
         return self.rpc(
@@ -178,8 +186,8 @@ class World:
     def finish(self, attempt_id, connection=None):
         return self.rpc("finish_clone", attempt_id, connection=connection)
 
-    def fail(self, attempt_id, lease_id, code):
-        return self.rpc("fail_clone", attempt_id, lease_id, code)
+    def fail(self, attempt_id, lease_id, code, vendor_voice_id=None):
+        return self.rpc("fail_clone", attempt_id, lease_id, code, vendor_voice_id)
 
     def deleted(self, attempt_id):
         return self.rpc("voice_deleted", attempt_id)

@@ -74,10 +74,14 @@ def stack_that_waits_for_itself(template):
     }
 
 
+def schedule_of_nobody(template):
+    properties(template, "VoiceSweeperSchedule")["Targets"][0]["Arn"] = {"Fn::GetAtt": ["VoiceSweepr", "Arn"]}
+
+
 FAULTS = [
     misspelt_reference, attribute_that_does_not_exist, unknown_property, wrong_type, concurrency_that_lambda_refuses, response_type_that_does_not_exist, retention_that_cloudwatch_refuses, unknown_condition,
     comparison_that_does_not_exist, role_without_trust, statement_without_effect,
-    parameter_that_nobody_uses, substitution_of_nothing, stack_that_waits_for_itself,
+    parameter_that_nobody_uses, substitution_of_nothing, stack_that_waits_for_itself, schedule_of_nobody,
 ]
 
 

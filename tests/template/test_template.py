@@ -14,6 +14,9 @@ FUNCTIONS = {
     "RecordingIngest": "recording-ingest",
     "CloneVoice": "clone-voice",
     "CloneWorker": "clone-worker",
+    "VoiceConsent": "voice-consent",
+    "VoiceErasure": "voice-erasure",
+    "VoiceSweeper": "voice-sweeper",
 }
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 POLL = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
@@ -55,6 +58,27 @@ ROLES = {
         "ReadSupabaseSecret": (READ, ref("SupabaseSecretArn")),
         "ReadElevenLabsSecret": (READ, ref("ElevenLabsSecretArn")),
     },
+    "VoiceConsent": {
+        "WriteLogs": (LOGS, arn("VoiceConsentLogs")),
+        "ReadSupabaseSecret": (READ, ref("SupabaseSecretArn")),
+        "SendErasure": ({"sqs:SendMessage"}, arn("ErasureQueue")),
+    },
+    "VoiceErasure": {
+        "WriteLogs": (LOGS, arn("VoiceErasureLogs")),
+        "PollErasureQueue": (POLL, arn("ErasureQueue")),
+        "DelayRetry": ({"sqs:ChangeMessageVisibility"}, arn("ErasureQueue")),
+        "ReadSupabaseSecret": (READ, ref("SupabaseSecretArn")),
+        "ReadElevenLabsSecret": (READ, ref("ElevenLabsSecretArn")),
+        "ReadTwilioSecret": (READ, ref("TwilioSecretArn")),
+        "SendClone": ({"sqs:SendMessage"}, arn("CloneQueue")),
+    },
+    "VoiceSweeper": {
+        "WriteLogs": (LOGS, arn("VoiceSweeperLogs")),
+        "ReadSupabaseSecret": (READ, ref("SupabaseSecretArn")),
+        "ReadElevenLabsSecret": (READ, ref("ElevenLabsSecretArn")),
+        "SendClone": ({"sqs:SendMessage"}, arn("CloneQueue")),
+        "SendErasure": ({"sqs:SendMessage"}, arn("ErasureQueue")),
+    },
 }
 
 VARIABLES = {
@@ -62,14 +86,25 @@ VARIABLES = {
     "RecordingIngest": {"TWILIO_API_URL", "TWILIO_SECRET_ARN", "SUPABASE_URL", "SUPABASE_SECRET_ARN", "RECORDING_QUEUE_URL"},
     "CloneVoice": {"SUPABASE_URL", "SUPABASE_SECRET_ARN", "CLONE_QUEUE_URL"},
     "CloneWorker": {"SUPABASE_URL", "SUPABASE_SECRET_ARN", "ELEVENLABS_API_URL", "ELEVENLABS_SECRET_ARN", "CLONE_QUEUE_URL"},
+    "VoiceConsent": {"SUPABASE_URL", "SUPABASE_SECRET_ARN", "ERASURE_QUEUE_URL"},
+    "VoiceErasure": {
+        "SUPABASE_URL", "SUPABASE_SECRET_ARN", "ELEVENLABS_API_URL", "ELEVENLABS_SECRET_ARN", "TWILIO_API_URL", "TWILIO_SECRET_ARN",
+        "ERASURE_QUEUE_URL", "CLONE_QUEUE_URL",
+    },
+    "VoiceSweeper": {
+        "SUPABASE_URL", "SUPABASE_SECRET_ARN", "ELEVENLABS_API_URL", "ELEVENLABS_SECRET_ARN", "CLONE_QUEUE_URL", "ERASURE_QUEUE_URL",
+    },
 }
 
 # Event source → (function, queue, parameter with the limit)
 SOURCES = {
     "RecordingIngestSource": ("RecordingIngest", "RecordingQueue", "IngestMaximumConcurrency"),
     "CloneWorkerSource": ("CloneWorker", "CloneQueue", "CloneMaximumConcurrency"),
+    "VoiceErasureSource": ("VoiceErasure", "ErasureQueue", "ErasureMaximumConcurrency"),
 }
-QUEUES = {"RecordingQueue": "RecordingDeadLetters", "CloneQueue": "CloneDeadLetters"}
+QUEUES = {"RecordingQueue": "RecordingDeadLetters", "CloneQueue": "CloneDeadLetters", "ErasureQueue": "ErasureDeadLetters"}
+# How often a message may fail. The delays grow to 15 minutes: eight take about 20 minutes, fifty half a day.
+TRIES = {"RecordingQueue": 8, "CloneQueue": 8, "ErasureQueue": 50}
 
 
 def properties(name: str) -> dict:
@@ -137,13 +172,27 @@ def test_no_resource_is_a_wildcard_but_the_one_that_x_ray_asks_for():
     assert wildcards == ["SendTraces"] * len(FUNCTIONS)
 
 
+def permissions(principal: str) -> list[dict]:
+    return [permission for permission in of_type("AWS::Lambda::Permission").values() if permission["Principal"] == principal]
+
+
 def test_only_this_api_may_call_the_http_functions():
-    permissions = of_type("AWS::Lambda::Permission")
-    granted = {(p["FunctionName"]["Fn::GetAtt"][0], p["Principal"], p["SourceArn"]["Fn::Sub"].partition("${AWS::AccountId}:")[2]) for p in permissions.values()}
+    granted = {(p["FunctionName"]["Fn::GetAtt"][0], p["SourceArn"]["Fn::Sub"].partition("${AWS::AccountId}:")[2]) for p in permissions("apigateway.amazonaws.com")}
     assert granted == {
-        ("RecordingWebhook", "apigateway.amazonaws.com", "${HttpApi}/*/*/twilio/recording"),
-        ("CloneVoice", "apigateway.amazonaws.com", "${HttpApi}/*/*"),
+        ("RecordingWebhook", "${HttpApi}/*/*/twilio/recording"),
+        ("CloneVoice", "${HttpApi}/*/*"),
+        ("VoiceConsent", "${HttpApi}/*/*/api/*"),
     }
+
+
+def test_only_its_schedule_may_start_the_sweep():
+    (permission,) = permissions("events.amazonaws.com")
+    assert permission["FunctionName"] == arn("VoiceSweeper")
+    assert permission["SourceArn"] == arn("VoiceSweeperSchedule")
+
+
+def test_nobody_else_may_call_a_function():
+    assert len(of_type("AWS::Lambda::Permission")) == 4
 
 
 # -- functions ------------------------------------------------------------------------------------------------------------
@@ -196,7 +245,7 @@ def test_the_log_level_that_shows_payloads_cannot_be_chosen():
 
 
 def test_http_functions_answer_before_the_api_gives_up():
-    for function in ("RecordingWebhook", "CloneVoice"):
+    for function in ("RecordingWebhook", "CloneVoice", "VoiceConsent"):
         assert properties(function)["Timeout"] * 1000 < properties(f"{function}Integration")["TimeoutInMillis"] <= 30000
 
 
@@ -231,8 +280,8 @@ def test_a_message_stays_hidden_for_six_timeouts_of_its_function(source_name):
 
 
 @pytest.mark.parametrize("queue", QUEUES)
-def test_a_message_that_failed_eight_times_is_kept_as_a_dead_letter(queue):
-    assert properties(queue)["RedrivePolicy"] == {"deadLetterTargetArn": arn(QUEUES[queue]), "maxReceiveCount": 8}
+def test_a_message_that_failed_too_often_is_kept_as_a_dead_letter(queue):
+    assert properties(queue)["RedrivePolicy"] == {"deadLetterTargetArn": arn(QUEUES[queue]), "maxReceiveCount": TRIES[queue]}
     fourteen_days = 14 * 24 * 3600
     assert properties(QUEUES[queue])["MessageRetentionPeriod"] == fourteen_days
     assert expanded()["Resources"][QUEUES[queue]]["DeletionPolicy"] == "Retain"
@@ -241,6 +290,17 @@ def test_a_message_that_failed_eight_times_is_kept_as_a_dead_letter(queue):
 def test_every_queue_is_encrypted():
     assert set(of_type("AWS::SQS::Queue")) == set(QUEUES) | set(QUEUES.values())
     assert all(queue["SqsManagedSseEnabled"] is True for queue in of_type("AWS::SQS::Queue").values())
+
+
+# -- the schedule ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_sweep_runs_every_quarter_of_an_hour_unless_said_otherwise():
+    (rule,) = of_type("AWS::Events::Rule").values()
+    assert rule["ScheduleExpression"] == ref("SweepRate")
+    assert expanded()["Parameters"]["SweepRate"]["Default"] == "rate(15 minutes)"
+    assert [target["Arn"] for target in rule["Targets"]] == [arn("VoiceSweeper")]
+    assert rule.get("State", "ENABLED") == "ENABLED"
 
 
 # -- the API --------------------------------------------------------------------------------------------------------------
@@ -253,6 +313,15 @@ def test_the_routes_are_these():
         "ANY /api/employees/{employee_id}/clone-voice": "integrations/${CloneVoiceIntegration}",
         "ANY /api/employees/{employee_id}/voice": "integrations/${CloneVoiceIntegration}",
         "$default": "integrations/${CloneVoiceIntegration}",
+        "ANY /api/voice-consent-statement": "integrations/${VoiceConsentIntegration}",
+        "ANY /api/voice-consent/invitation": "integrations/${VoiceConsentIntegration}",
+        "ANY /api/voice-consent/withdrawal": "integrations/${VoiceConsentIntegration}",
+        "ANY /api/audit": "integrations/${VoiceConsentIntegration}",
+        "ANY /api/employees/{employee_id}/voice-consent": "integrations/${VoiceConsentIntegration}",
+        "ANY /api/employees/{employee_id}/voice-consent/invitation": "integrations/${VoiceConsentIntegration}",
+        "ANY /api/employees/{employee_id}/voice/authorize": "integrations/${VoiceConsentIntegration}",
+        "ANY /api/employees/{employee_id}/voice/erasure": "integrations/${VoiceConsentIntegration}",
+        "DELETE /api/employees/{employee_id}/voice": "integrations/${VoiceConsentIntegration}",
     }
     # cfn-lint would let any type pass.
     assert all((i["IntegrationType"], i["PayloadFormatVersion"]) == ("AWS_PROXY", "2.0") for i in of_type("AWS::ApiGatewayV2::Integration").values())
@@ -267,11 +336,11 @@ def test_the_api_is_throttled_and_the_callback_by_a_limit_of_its_own():
     }
 
 
-def test_the_access_log_names_nobody():
+def test_the_access_log_names_nobody_and_holds_no_token():
     settings = properties("Stage")["AccessLogSettings"]
     assert settings["DestinationArn"]["Fn::Sub"].endswith(":log-group:${AccessLogs}")
     logged = json.loads(settings["Format"])
-    # No address, no user agent, no path (it holds the employee's id), no query string.
+    # No address, no user agent or other header, no path (it holds the employee's id), no query string.
     assert set(logged.values()) == {
         "$context.requestId", "$context.requestTime", "$context.httpMethod", "$context.routeKey", "$context.status",
         "$context.responseLatency", "$context.integrationLatency", "$context.responseLength", "$context.error.responseType",
@@ -284,7 +353,8 @@ def test_browsers_may_call_from_the_named_origins_only():
     assert condition == "HasAllowedOrigins" and without == ref("AWS::NoValue")
     assert cors["AllowOrigins"] == ref("AllowedOrigins")
     assert expanded()["Parameters"]["AllowedOrigins"]["Default"] == ""
-    assert {"authorization", "content-type", "prefer"} <= set(cors["AllowHeaders"])
+    assert set(cors["AllowMethods"]) == {"GET", "POST", "PUT", "DELETE", "OPTIONS"}
+    assert set(cors["AllowHeaders"]) == {"authorization", "consent-token", "content-type", "prefer"}
     assert {"location", "retry-after"} <= set(cors["ExposeHeaders"])
     assert "AllowCredentials" not in cors
 
@@ -330,6 +400,7 @@ ACCEPTED = {
     "TwilioSecretArn": [SECRET, SECRET.replace("aws:", "aws-us-gov:", 1)],
     "SupabaseSecretArn": [SECRET],
     "ElevenLabsSecretArn": [SECRET],
+    "SweepRate": ["rate(15 minutes)", "rate(1 hour)", "rate(2 days)"],
     "AlarmEmail": ["", "on-call@example.com"],
     "AlarmTopicArn": ["", "arn:aws:sns:eu-central-1:123456789012:alarms"],
 }
@@ -342,6 +413,7 @@ REFUSED = {
     "TwilioSecretArn": ["", "understudy/twilio", SECRET[:-7], SECRET.replace("123456789012", "12345"), "my-auth-token", "<ARN of the secret>"],
     "SupabaseSecretArn": ["", "sb_secret_abc", SECRET[:-7]],
     "ElevenLabsSecretArn": ["", "sk_abc", SECRET[:-7]],
+    "SweepRate": ["", "15 minutes", "rate(0 minutes)", "rate(1 minutes)", "rate(15 minute)", "rate(15minutes)", "cron(0 * * * ? *)"],
     "AlarmEmail": ["on-call", "on-call@example", "a b@example.com"],
     "AlarmTopicArn": ["alarms", "arn:aws:sqs:eu-central-1:123456789012:alarms"],
 }
@@ -372,6 +444,6 @@ def test_every_parameter_is_described_and_checked():
 
 def test_the_outputs_say_where_everything_is():
     outputs = expanded()["Outputs"]
-    assert {"ApiUrl", "PublicBaseUrl", "WebhookUrl", "RecordingQueueUrl", "RecordingDeadLettersUrl", "CloneQueueUrl", "CloneDeadLettersUrl"} <= set(outputs)
+    assert {"ApiUrl", "PublicBaseUrl", "WebhookUrl", "RecordingQueueUrl", "RecordingDeadLettersUrl", "CloneQueueUrl", "CloneDeadLettersUrl", "ErasureQueueUrl", "ErasureDeadLettersUrl"} <= set(outputs)
     assert all(choice["Fn::Sub"].endswith("/twilio/recording#rc=5&rp=all") for choice in outputs["WebhookUrl"]["Value"]["Fn::If"][1:])
     assert all(output["Description"] for output in outputs.values())

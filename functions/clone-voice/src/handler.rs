@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use lambda_http::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use lambda_http::{Request, RequestExt, Response};
-use serde_json::{Value, json};
+use serde_json::json;
+use shared::answer;
 use shared::auth::Verifier;
 use shared::clients::supabase::{Supabase, SupabaseSecret};
 use shared::config::Secret;
-use shared::error::{Error, Refusal};
+use shared::error::{Allow, Error, Refusal};
 use shared::queue::Queue;
 use shared::voices::{self, Requested, Status, VoiceState};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
 /// How long a request may wait for its voice. The gateway gives up at 30 s, whatever is configured
@@ -48,9 +49,9 @@ impl Route {
         let ["api", "employees", employee_id, resource] = segments[..] else { return Err(Refusal::RouteNotFound) };
         let route = match (resource, method) {
             ("clone-voice", &Method::POST) => Self::Clone,
-            ("clone-voice", _) => return Err(Refusal::PostOnly),
+            ("clone-voice", _) => return Err(Refusal::MethodNotAllowed(Allow("POST"))),
             ("voice", &Method::GET) => Self::Voice,
-            ("voice", _) => return Err(Refusal::GetOnly),
+            ("voice", _) => return Err(Refusal::MethodNotAllowed(Allow("GET, DELETE"))),
             _ => return Err(Refusal::RouteNotFound),
         };
         Uuid::try_parse(employee_id).map(route).map_err(|_| Refusal::EmployeeIdInvalid)
@@ -60,10 +61,10 @@ impl Route {
 impl Endpoint {
     /// Answers a request; every error becomes a problem document, so that the invocation itself never fails.
     pub async fn handle(&self, request: Request) -> Result<Response<String>, Infallible> {
-        Ok(self.answer(request).await.unwrap_or_else(Error::into_problem))
+        Ok(self.serve(request).await.unwrap_or_else(Error::into_problem))
     }
 
-    async fn answer(&self, request: Request) -> Result<Response<String>, Error> {
+    async fn serve(&self, request: Request) -> Result<Response<String>, Error> {
         let deadline = Instant::now() + PATIENCE;
         let route = Route::of(request.method(), request.raw_http_path())?;
         let secret = self.supabase.get().await?;
@@ -72,7 +73,7 @@ impl Endpoint {
         let outcome = match route {
             Route::Voice(employee_id) => voices::read_voice(&supabase, user_id, employee_id)
                 .await
-                .map(|state| answer(StatusCode::OK, &json!(state))),
+                .map(|state| answer::json(StatusCode::OK, &state)),
             Route::Clone(employee_id) => {
                 let deadline = if prefers_async(request.headers()) { Instant::now() } else { deadline };
                 self.clone_voice(&supabase, user_id, employee_id, deadline).await
@@ -100,14 +101,20 @@ impl Endpoint {
             Requested::Requested(attempt) | Requested::Pending(attempt) => attempt,
         };
         self.queue.send(&attempt).await?;
+        match timeout_at(deadline, self.settled(supabase, user_id, employee_id)).await {
+            Ok(outcome) => Ok(ready(employee_id, &outcome?, "The voice is cloned.")),
+            Err(_) => Ok(pending(employee_id, attempt.attempt_id)),
+        }
+    }
+
+    /// Looks at the newest attempt, at growing intervals, until it has come to its voice or its refusal.
+    async fn settled(&self, supabase: &Supabase<'_>, user_id: Uuid, employee_id: Uuid) -> Result<String, Error> {
         let mut pause = FIRST_PAUSE;
-        while Instant::now() + pause < deadline {
+        loop {
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
             match voices::read_voice(supabase, user_id, employee_id).await {
-                Ok(VoiceState { status: Status::Ready, voice_id: Some(voice_id), .. }) => {
-                    return Ok(ready(employee_id, &voice_id, "The voice is cloned."));
-                }
+                Ok(VoiceState { status: Status::Ready, voice_id: Some(voice_id), .. }) => return Ok(voice_id),
                 Ok(state) if state.status == Status::Pending => {}
                 Ok(state) => return Err(state.refusal().into()),
                 // The attempt goes on without us; not seeing it for a moment is no reason to give up.
@@ -115,7 +122,6 @@ impl Endpoint {
                 Err(error) => return Err(error),
             }
         }
-        Ok(pending(employee_id, attempt.attempt_id))
     }
 }
 
@@ -127,25 +133,16 @@ fn prefers_async(headers: &HeaderMap) -> bool {
 
 fn ready(employee_id: Uuid, voice_id: &str, message: &str) -> Response<String> {
     let body = json!({"employee_id": employee_id, "voice_id": voice_id, "status": "ready", "message": message});
-    answer(StatusCode::OK, &body)
+    answer::json(StatusCode::OK, &body)
 }
 
 fn pending(employee_id: Uuid, attempt_id: Uuid) -> Response<String> {
     let message = "The voice is being cloned; its state is at the address in Location.";
     let body = json!({"employee_id": employee_id, "attempt_id": attempt_id, "status": "pending", "message": message});
-    let mut response = answer(StatusCode::ACCEPTED, &body);
+    let mut response = answer::json(StatusCode::ACCEPTED, &body);
     let location = HeaderValue::from_str(&format!("/api/employees/{employee_id}/voice"));
     response.headers_mut().insert(header::LOCATION, location.expect("a UUID fits into a header"));
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-    response
-}
-
-fn answer(status: StatusCode, body: &Value) -> Response<String> {
-    let mut response = Response::new(body.to_string());
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
@@ -168,8 +165,14 @@ mod tests {
 
     #[test]
     fn another_method_is_a_405_and_another_path_a_404() {
-        assert_eq!(route(Method::GET, &format!("/api/employees/{ID}/clone-voice")), Err(Refusal::PostOnly));
-        assert_eq!(route(Method::DELETE, &format!("/api/employees/{ID}/voice")), Err(Refusal::GetOnly));
+        assert_eq!(
+            route(Method::GET, &format!("/api/employees/{ID}/clone-voice")),
+            Err(Refusal::MethodNotAllowed(Allow("POST")))
+        );
+        assert_eq!(
+            route(Method::PUT, &format!("/api/employees/{ID}/voice")),
+            Err(Refusal::MethodNotAllowed(Allow("GET, DELETE")))
+        );
         for path in
             ["/", "", "/api/employees", "/api/employees//voice/x", "/api/employees/1/other", "/twilio/recordings"]
         {

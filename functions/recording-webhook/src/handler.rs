@@ -6,7 +6,7 @@ use lambda_http::http::{Method, StatusCode, header};
 use lambda_http::{Request, RequestExt, Response};
 use shared::clients::twilio::TwilioSecret;
 use shared::config::Secret;
-use shared::error::{Error, Refusal};
+use shared::error::{Allow, Error, Refusal};
 use shared::queue::Queue;
 use shared::recordings::{CallSid, RecordingFinished, RecordingSid};
 
@@ -28,12 +28,18 @@ pub struct Webhook {
 impl Webhook {
     /// Answers a request; every error becomes a problem document, so that the invocation itself never fails.
     pub async fn handle(&self, request: Request) -> Result<Response<String>, Infallible> {
-        Ok(self.accept(request).await.unwrap_or_else(Error::into_problem))
+        Ok(self.accept(request).await.unwrap_or_else(|error| {
+            if let Error::Refused(refusal) = &error {
+                // Nobody reads the answer: a wrong secret or public URL shows only here.
+                tracing::warn!(code = refusal.code(), "a callback is refused");
+            }
+            error.into_problem()
+        }))
     }
 
     async fn accept(&self, request: Request) -> Result<Response<String>, Error> {
         if request.method() != Method::POST {
-            return Err(Refusal::PostOnly.into());
+            return Err(Refusal::MethodNotAllowed(Allow("POST")).into());
         }
         if request.body().len() > LARGEST_BODY_BYTES {
             return Err(Refusal::PayloadTooLarge.into());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
+use http::StatusCode;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Body, Client, Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
@@ -22,6 +23,9 @@ pub struct ElevenLabsSecret {
     /// Goes into the header `xi-api-key`.
     pub api_key: SecretString,
 }
+
+/// Stands in a voice's description before the id of the attempt that made it.
+const MARK: &str = "attempt ";
 
 /// A client of one workspace.
 pub struct ElevenLabs<'a> {
@@ -56,6 +60,36 @@ impl AddedVoice {
     /// Whether the voice may be used as it is: a 200 alone does not say so.
     pub fn is_usable(&self) -> bool {
         !self.requires_verification && self.library_voice_match.is_none()
+    }
+}
+
+/// A voice at the vendor that one of our attempts has made.
+#[derive(Debug)]
+pub struct MarkedVoice {
+    /// The vendor's id.
+    pub vendor_voice_id: String,
+    /// What made it.
+    pub attempt_id: Uuid,
+}
+
+/// A voice as the vendor lists it.
+#[derive(Deserialize)]
+struct Voice {
+    voice_id: String,
+    description: Option<String>,
+    voice_verification: Option<Verification>,
+}
+
+#[derive(Deserialize)]
+struct Verification {
+    requires_verification: bool,
+    is_verified: bool,
+}
+
+impl Voice {
+    fn attempt_id(&self) -> Option<Uuid> {
+        let (_, after) = self.description.as_ref()?.rsplit_once(MARK)?;
+        Uuid::try_parse(after.get(..36)?).ok()
     }
 }
 
@@ -94,7 +128,7 @@ impl<'a> ElevenLabs<'a> {
             .expect("a literal media type");
         let form = Form::new()
             .text("name", voice.name.to_owned())
-            .text("description", format!("Employee {}, attempt {}.", voice.employee_id, voice.attempt_id))
+            .text("description", format!("Employee {}, {MARK}{}.", voice.employee_id, voice.attempt_id))
             .text("remove_background_noise", "true")
             .part("files", file);
         let request = self.request(Method::POST, "/v1/voices/add").timeout(ADD_VOICE).multipart(form);
@@ -105,32 +139,47 @@ impl<'a> ElevenLabs<'a> {
     ///
     /// Source: <https://elevenlabs.io/docs/api-reference/voices/search>
     pub async fn find_voices(&self, attempt_id: Uuid) -> Result<Vec<AddedVoice>, VendorError> {
-        #[derive(Deserialize)]
-        struct Page {
-            voices: Vec<Voice>,
-        }
-        #[derive(Deserialize)]
-        struct Voice {
-            voice_id: String,
-            description: Option<String>,
-            voice_verification: Option<Verification>,
-        }
-        #[derive(Deserialize)]
-        struct Verification {
-            requires_verification: bool,
-            is_verified: bool,
-        }
-        let mark = attempt_id.to_string();
-        let call = Call { vendor: "elevenlabs", action: "search the voices" };
-        let request = self.request(Method::GET, "/v2/voices").query(&[("search", mark.as_str()), ("page_size", "100")]);
-        let page: Page = call.json(request.timeout(SHORT)).await?;
-        let carries_mark = |voice: &Voice| voice.description.as_ref().is_some_and(|text| text.contains(&mark));
-        let found = page.voices.into_iter().filter(carries_mark).map(|voice| AddedVoice {
+        let query = [("search", attempt_id.to_string())];
+        let voices = self.list(&query).await?;
+        let found = voices.into_iter().filter(|voice| voice.attempt_id() == Some(attempt_id)).map(|voice| AddedVoice {
             voice_id: voice.voice_id,
             requires_verification: voice.voice_verification.is_some_and(|v| v.requires_verification && !v.is_verified),
             library_voice_match: None,
         });
         Ok(found.collect())
+    }
+
+    /// The cloned voices that carry the mark of any attempt.
+    pub async fn marked_voices(&self) -> Result<Vec<MarkedVoice>, VendorError> {
+        let voices = self.list(&[("category", "cloned".to_owned())]).await?;
+        let marked = voices
+            .into_iter()
+            .filter_map(|voice| Some(MarkedVoice { attempt_id: voice.attempt_id()?, vendor_voice_id: voice.voice_id }));
+        Ok(marked.collect())
+    }
+
+    /// All voices that fit, page by page.
+    async fn list(&self, query: &[(&str, String)]) -> Result<Vec<Voice>, VendorError> {
+        #[derive(Deserialize)]
+        struct Page {
+            voices: Vec<Voice>,
+            #[serde(default)]
+            has_more: bool,
+            next_page_token: Option<String>,
+        }
+        let call = Call { vendor: "elevenlabs", action: "list the voices" };
+        let mut found = Vec::new();
+        let mut next_page_token = None;
+        loop {
+            let request = self.request(Method::GET, "/v2/voices").query(query).query(&[("page_size", "100")]);
+            let request = request.query(&next_page_token.map(|token: String| [("next_page_token", token)]));
+            let page: Page = call.json(request.timeout(SHORT)).await?;
+            found.extend(page.voices);
+            next_page_token = page.next_page_token.filter(|_| page.has_more);
+            if next_page_token.is_none() {
+                return Ok(found);
+            }
+        }
     }
 
     /// Deletes a voice. One that is not there counts as deleted, whichever way the vendor says so.
@@ -140,10 +189,19 @@ impl<'a> ElevenLabs<'a> {
         let call = Call { vendor: "elevenlabs", action: "delete a voice" };
         let request = self.request(Method::DELETE, &format!("/v1/voices/{voice_id}")).timeout(SHORT);
         match call.send(request).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.status == Some(http::StatusCode::NOT_FOUND) => Ok(()),
-            Err(error) if matches!(error.code.as_deref(), Some("voice_not_found" | "voice_does_not_exist")) => Ok(()),
-            Err(error) => Err(error),
+            Err(error) if says_no_such_voice(&error) => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
+    /// Whether the vendor has a voice.
+    ///
+    /// Source: <https://elevenlabs.io/docs/api-reference/voices/get>
+    pub async fn has_voice(&self, voice_id: &str) -> Result<bool, VendorError> {
+        let call = Call { vendor: "elevenlabs", action: "read a voice" };
+        match call.send(self.request(Method::GET, &format!("/v1/voices/{voice_id}")).timeout(SHORT)).await {
+            Err(error) if says_no_such_voice(&error) => Ok(false),
+            answer => answer.map(|_| true),
         }
     }
 
@@ -152,6 +210,11 @@ impl<'a> ElevenLabs<'a> {
             .request(method, format!("{}{path}", self.base_url))
             .header("xi-api-key", self.secret.api_key.expose_secret())
     }
+}
+
+fn says_no_such_voice(error: &VendorError) -> bool {
+    error.status == Some(StatusCode::NOT_FOUND)
+        || matches!(error.code.as_deref(), Some("voice_not_found" | "voice_does_not_exist"))
 }
 
 /// The vendor's HTTP statuses contradict its codes, so the code is looked at first.
@@ -200,8 +263,6 @@ fn why_not_added(error: VendorError) -> AddVoiceError {
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
-
     use super::*;
 
     fn answered(status: u16, code: Option<&str>) -> AddVoiceError {
@@ -245,6 +306,21 @@ mod tests {
     #[test]
     fn an_unknown_4xx_is_a_rejection() {
         assert!(matches!(answered(422, None), AddVoiceError::Refused(Refusal::VoiceRejected)));
+    }
+
+    #[test]
+    fn the_mark_of_an_attempt_is_found_in_a_description_and_nowhere_else() {
+        let marked = |description: Option<&str>| {
+            let description = description.map(str::to_owned);
+            Voice { voice_id: "v".into(), description, voice_verification: None }.attempt_id()
+        };
+        let id = Uuid::from_u128(7);
+        assert_eq!(marked(Some(&format!("Employee {}, {MARK}{id}.", Uuid::nil()))), Some(id));
+        for other in
+            [None, Some(""), Some("attempt "), Some("attempt é7777777-7777-7777-7777-777777777777."), Some("My voice")]
+        {
+            assert_eq!(marked(other), None, "{other:?}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use reqwest::{RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Bound for a request whose answer is small.
+/// Bound for a request whose body and answer are small.
 const SHORT: Duration = Duration::from_secs(10);
 /// Error bodies are read no further than this: they are looked at for a code, and never kept.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
@@ -30,7 +30,8 @@ pub fn http_client() -> reqwest::Client {
         .user_agent(concat!("understudy/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(5))
-        .read_timeout(Duration::from_secs(30))
+        // A frozen environment wakes up with connections that the other side has long closed.
+        .pool_idle_timeout(Duration::from_secs(5))
         .build()
         .expect("the HTTP client needs only the system's certificates")
 }
@@ -64,6 +65,10 @@ fn code_text(code: &Option<String>) -> String {
 fn cause_text(cause: &Option<reqwest::Error>) -> String {
     // The reason of a transport failure ("connection refused") sits at the end of the chain.
     let Some(cause) = cause else { return String::new() };
+    if cause.is_decode() {
+        // A parser's message may quote what it could not parse.
+        return " (unreadable answer)".to_owned();
+    }
     let mut innermost: &dyn std::error::Error = cause;
     while let Some(source) = innermost.source() {
         innermost = source;

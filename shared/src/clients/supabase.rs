@@ -14,8 +14,12 @@ use serde_json::{Value, json};
 use super::{Call, SHORT, VendorError};
 use crate::error::Error;
 
-/// Bound for a whole recording, up or down; shorter than the timeouts of the functions that move one.
-const TRANSFER: Duration = Duration::from_secs(270);
+/// Bound for a whole recording on its way up; shorter than `recording-ingest`'s timeout.
+const LONGEST_UPLOAD: Duration = Duration::from_secs(270);
+/// A connection to Storage slower than this (bytes a second) is given up.
+const SLOWEST_UPLOAD: u64 = 256 * 1024;
+/// Bound for a recording on its way down; shorter than `clone-worker`'s timeout.
+const DOWNLOAD: Duration = Duration::from_secs(150);
 /// Bound for a copy inside Storage, which takes as long as the recording is large.
 const COPY: Duration = Duration::from_secs(60);
 
@@ -111,7 +115,7 @@ impl<'a> Supabase<'a> {
         let call = Call { vendor: "supabase", action: "store an object" };
         let request = self
             .request(Method::POST, &format!("/storage/v1/object/{bucket}/{path}"))
-            .timeout(TRANSFER)
+            .timeout((SHORT + Duration::from_secs(length / SLOWEST_UPLOAD)).min(LONGEST_UPLOAD))
             .header("x-upsert", "true")
             .header(http::header::CONTENT_TYPE, content_type)
             .header(http::header::CONTENT_LENGTH, length)
@@ -135,7 +139,7 @@ impl<'a> Supabase<'a> {
     ) -> Result<Object<impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static>, Error> {
         let call = Call { vendor: "supabase", action: "read an object" };
         let path = format!("/storage/v1/object/authenticated/{bucket}/{path}");
-        let response = call.send(self.request(Method::GET, &path).timeout(TRANSFER)).await?;
+        let response = call.send(self.request(Method::GET, &path).timeout(DOWNLOAD)).await?;
         let length = response.content_length().ok_or(Error::Unusable("a stored object came without its length"))?;
         Ok(Object { length, stream: response.bytes_stream() })
     }
@@ -145,6 +149,16 @@ impl<'a> Supabase<'a> {
         let call = Call { vendor: "supabase", action: "remove an object" };
         let request = self.request(Method::DELETE, &format!("/storage/v1/object/{bucket}")).timeout(SHORT);
         call.send(request.json(&json!({"prefixes": [path]}))).await.map(drop)
+    }
+
+    /// Whether an object is there.
+    pub async fn has_object(&self, bucket: &str, path: &str) -> Result<bool, VendorError> {
+        let call = Call { vendor: "supabase", action: "look for an object" };
+        let path = format!("/storage/v1/object/info/{bucket}/{path}");
+        match call.send(self.request(Method::GET, &path).timeout(SHORT)).await {
+            Err(error) if error.status == Some(StatusCode::NOT_FOUND) => Ok(false),
+            answer => answer.map(|_| true),
+        }
     }
 
     /// New secret keys are not JWTs: they may stand in `Authorization` only when it equals `apikey`, and self-hosted

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use reqwest::{Client, RequestBuilder};
+use http::StatusCode;
+use reqwest::{Client, Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{Call, SHORT, VendorError};
-use crate::recordings::RecordingSid;
+use crate::recordings::{CallSid, RecordingSid};
 
 /// Bound for a whole recording; shorter than `recording-ingest`'s timeout.
 const MEDIA: Duration = Duration::from_secs(270);
@@ -76,7 +77,52 @@ impl<'a> Twilio<'a> {
     /// Reads what Twilio knows about a recording. A recording that Twilio does not (yet) have is a 404.
     pub async fn recording(&self, sid: &RecordingSid) -> Result<Recording, VendorError> {
         let call = Call { vendor: "twilio", action: "read a recording" };
-        call.json(self.get(sid, ".json").timeout(SHORT)).await
+        call.json(self.request(Method::GET, &self.recording_path(sid, ".json")).timeout(SHORT)).await
+    }
+
+    /// Whether Twilio still has a recording. A deleted one may be listed for a while, as `deleted`.
+    pub async fn has_recording(&self, sid: &RecordingSid) -> Result<bool, VendorError> {
+        match self.recording(sid).await {
+            Ok(recording) => Ok(recording.status != "deleted"),
+            Err(error) if error.status == Some(StatusCode::NOT_FOUND) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes a recording for good. One that is not there counts as deleted.
+    ///
+    /// Source: <https://www.twilio.com/docs/voice/api/recording#delete-a-recording-resource>
+    pub async fn delete_recording(&self, sid: &RecordingSid) -> Result<(), VendorError> {
+        let call = Call { vendor: "twilio", action: "delete a recording" };
+        match call.send(self.request(Method::DELETE, &self.recording_path(sid, ".json")).timeout(SHORT)).await {
+            Err(error) if error.status == Some(StatusCode::NOT_FOUND) => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
+    /// The recordings that Twilio has of a call.
+    ///
+    /// Source: <https://www.twilio.com/docs/voice/api/recording#read-multiple-recording-resources>
+    pub async fn recordings_of(&self, call_sid: &CallSid) -> Result<Vec<RecordingSid>, VendorError> {
+        #[derive(Deserialize)]
+        struct Page {
+            recordings: Vec<Listed>,
+            next_page_uri: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Listed {
+            sid: RecordingSid,
+        }
+        let call = Call { vendor: "twilio", action: "list the recordings of a call" };
+        let account = &self.secret.account_sid;
+        let mut next = Some(format!("/2010-04-01/Accounts/{account}/Recordings.json?CallSid={call_sid}&PageSize=1000"));
+        let mut found = Vec::new();
+        while let Some(path) = next {
+            let page: Page = call.json(self.request(Method::GET, &path).timeout(SHORT)).await?;
+            found.extend(page.recordings.into_iter().map(|listed| listed.sid));
+            next = page.next_page_uri;
+        }
+        Ok(found)
     }
 
     /// Opens the WAV of a recording, both legs in their own channels where Twilio has them so.
@@ -90,20 +136,24 @@ impl<'a> Twilio<'a> {
         sid: &RecordingSid,
     ) -> Result<Media<impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static>, VendorError> {
         let call = Call { vendor: "twilio", action: "read a recording's audio" };
-        let wav = || self.get(sid, ".wav").timeout(MEDIA);
+        let wav = || self.request(Method::GET, &self.recording_path(sid, ".wav")).timeout(MEDIA);
         let response = match call.send(wav().query(&[("RequestedChannels", "2")])).await {
-            Err(error) if error.status == Some(reqwest::StatusCode::BAD_REQUEST) => call.send(wav()).await?,
+            Err(error) if error.status == Some(StatusCode::BAD_REQUEST) => call.send(wav()).await?,
             answer => answer?,
         };
         Ok(Media { length: response.content_length(), stream: response.bytes_stream() })
     }
 
-    fn get(&self, sid: &RecordingSid, suffix: &str) -> RequestBuilder {
-        let url = format!("{}/2010-04-01/Accounts/{}/Recordings/{sid}{suffix}", self.base_url, self.secret.account_sid);
+    fn recording_path(&self, sid: &RecordingSid, suffix: &str) -> String {
+        format!("/2010-04-01/Accounts/{}/Recordings/{sid}{suffix}", self.secret.account_sid)
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let (user, password) = match (&self.secret.api_key_sid, &self.secret.api_key_secret) {
             (Some(sid), Some(secret)) => (sid, Some(secret)),
             _ => (&self.secret.account_sid, self.secret.auth_token.as_ref()),
         };
-        self.http.get(url).basic_auth(user, password.map(ExposeSecret::expose_secret))
+        let request = self.http.request(method, format!("{}{path}", self.base_url));
+        request.basic_auth(user, password.map(ExposeSecret::expose_secret))
     }
 }

@@ -1,0 +1,283 @@
+//! One request: who asks, what the database decides, how that is answered.
+
+use std::convert::Infallible;
+
+use lambda_http::http::{HeaderMap, StatusCode};
+use lambda_http::request::RequestContext;
+use lambda_http::{Request, RequestExt, Response};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use shared::auth::Verifier;
+use shared::clients::supabase::{Supabase, SupabaseSecret};
+use shared::config::Secret;
+use shared::erasures::ErasureStarted;
+use shared::error::{Error, Refusal};
+use shared::queue::Queue;
+use shared::{answer, referee};
+use uuid::Uuid;
+
+use crate::route::{Action, Route};
+use crate::token::Token;
+
+/// A consent is a handful of short fields.
+const LARGEST_BODY_BYTES: usize = 16 * 1024;
+/// How long an invitation may be used, unless the admin says otherwise.
+const INVITATION_DAYS: u32 = 14;
+const SECONDS_A_DAY: u32 = 86_400;
+const AUDIT_PAGE: u32 = 50;
+
+/// The endpoint, with what it reaches.
+pub struct Endpoint {
+    /// All requests go through it.
+    pub http: reqwest::Client,
+    /// Tells who is calling.
+    pub verifier: Verifier,
+    /// Without a trailing slash.
+    pub supabase_url: String,
+    /// Reaches the database.
+    pub supabase: Secret<SupabaseSecret>,
+    /// Where erasures wait for `voice-erasure`.
+    pub erasures: Queue,
+}
+
+/// `PUT …/voice-consent`: a consent that an admin has evidence of.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Grant {
+    statement_version: String,
+    statement_sha256: String,
+    method: String,
+    evidence_reference: Option<String>,
+    evidence_sha256: Option<String>,
+    purposes: Vec<String>,
+    expires_at: String,
+}
+
+/// `POST …/voice-consent/invitation`: what the employee shall be asked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Invitation {
+    #[serde(default = "english")]
+    locale: String,
+    purposes: Vec<String>,
+    consent_expires_at: String,
+    #[serde(default = "invitation_days")]
+    valid_days: u32,
+}
+
+/// `POST /api/voice-consent/invitation`: what the employee answers.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reply {
+    granted: bool,
+}
+
+/// `POST …/voice/authorize`: what the voice is to be used for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Use {
+    purpose: String,
+}
+
+fn english() -> String {
+    "en".to_owned()
+}
+
+fn invitation_days() -> u32 {
+    INVITATION_DAYS
+}
+
+impl Endpoint {
+    /// Answers a request; every error becomes a problem document, so that the invocation itself never fails.
+    pub async fn handle(&self, request: Request) -> Result<Response<String>, Infallible> {
+        Ok(self.answer(request).await.unwrap_or_else(Error::into_problem))
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response<String>, Error> {
+        if request.body().len() > LARGEST_BODY_BYTES {
+            return Err(Refusal::PayloadTooLarge.into());
+        }
+        let route = Route::of(request.method(), request.raw_http_path())?;
+        let secret = self.supabase.get().await?;
+        let supabase = Supabase::new(self.http.clone(), &self.supabase_url, &secret);
+        let decided = match route {
+            Route::ReadStatement => {
+                let locale = query(&request, "locale").unwrap_or_else(english);
+                referee::ask(&supabase, "current_consent_statement", json!({"p_locale": locale})).await
+            }
+            Route::ReadInvitation | Route::AnswerInvitation | Route::WithdrawWithToken => {
+                self.for_token(&supabase, &route, &request).await
+            }
+            Route::ReadAudit | Route::Employee(..) => {
+                let user_id = self.verifier.user(request.headers(), secret.jwt_secret.as_ref()).await?;
+                self.for_user(&supabase, user_id, &route, &request).await
+            }
+        };
+        if let Err(error) = &decided {
+            self.supabase.notice_refusal("supabase", error).await;
+        }
+        let mut decided = decided?;
+        self.queue_erasure(&decided).await?;
+        if let Some(fields) = decided.as_object_mut() {
+            // The database's word for what the status already says.
+            fields.remove("outcome");
+            // Vendor ids that are the worker's business.
+            fields.remove("delete_voices");
+        }
+        Ok(answer::json(StatusCode::OK, &decided))
+    }
+
+    /// What an employee without an account may do with a token.
+    async fn for_token(&self, supabase: &Supabase<'_>, route: &Route, request: &Request) -> Result<Value, Error> {
+        let token = Token::from_headers(request.headers())?;
+        let (address, user_agent) = (source_address(request), user_agent(request.headers()));
+        match route {
+            Route::AnswerInvitation => {
+                let reply: Reply = body(request)?;
+                let withdrawal = Token::new()?;
+                let arguments = json!({
+                    "p_token_sha256": token.sha256, "p_granted": reply.granted,
+                    "p_withdrawal_token_sha256": withdrawal.sha256,
+                    "p_channel": "link", "p_address": address, "p_user_agent": user_agent,
+                });
+                let mut decided: Value = referee::ask(supabase, "answer_invitation", arguments).await?;
+                if reply.granted {
+                    decided["withdrawal_token"] = withdrawal.secret.into();
+                }
+                Ok(decided)
+            }
+            Route::WithdrawWithToken => {
+                let arguments =
+                    json!({"p_token_sha256": token.sha256, "p_address": address, "p_user_agent": user_agent});
+                referee::ask(supabase, "withdraw_with_token", arguments).await
+            }
+            _ => referee::ask(supabase, "read_invitation", json!({"p_token_sha256": token.sha256})).await,
+        }
+    }
+
+    /// What a signed-in user may do; the database knows their organisation and role.
+    async fn for_user(
+        &self,
+        supabase: &Supabase<'_>,
+        user_id: Uuid,
+        route: &Route,
+        request: &Request,
+    ) -> Result<Value, Error> {
+        let &Route::Employee(action, employee_id) = route else {
+            return referee::ask(supabase, "read_audit", audit_page(request, user_id)?).await;
+        };
+        let about = json!({"p_user_id": user_id, "p_employee_id": employee_id});
+        match action {
+            Action::ReadConsent => referee::ask(supabase, "read_voice_consent", about).await,
+            Action::Withdraw => referee::ask(supabase, "withdraw_voice_consent", about).await,
+            Action::Erase => referee::ask(supabase, "start_erasure", about).await,
+            Action::ReadErasure => referee::ask(supabase, "read_erasure", about).await,
+            Action::Authorize => {
+                let wanted: Use = body(request)?;
+                let more = json!({"p_purpose": wanted.purpose});
+                referee::ask(supabase, "authorize_voice", both(about, more)).await
+            }
+            Action::Grant => {
+                let grant: Grant = body(request)?;
+                let more = json!({
+                    "p_statement_version": grant.statement_version, "p_statement_sha256": grant.statement_sha256,
+                    "p_method": grant.method, "p_evidence_reference": grant.evidence_reference,
+                    "p_evidence_sha256": grant.evidence_sha256, "p_purposes": grant.purposes,
+                    "p_expires_at": grant.expires_at,
+                });
+                referee::ask(supabase, "grant_voice_consent", both(about, more)).await
+            }
+            Action::Invite => {
+                let invitation: Invitation = body(request)?;
+                let token = Token::new()?;
+                let more = json!({
+                    "p_token_sha256": token.sha256, "p_locale": invitation.locale, "p_purposes": invitation.purposes,
+                    "p_expires_at": invitation.consent_expires_at,
+                    "p_valid_seconds": invitation.valid_days.min(365) * SECONDS_A_DAY,
+                });
+                let mut decided: Value = referee::ask(supabase, "invite_to_consent", both(about, more)).await?;
+                decided["token"] = token.secret.into();
+                Ok(decided)
+            }
+        }
+    }
+
+    /// Hands an erasure that the decision has started to its worker.
+    async fn queue_erasure(&self, decided: &Value) -> Result<(), Error> {
+        match ErasureStarted::deserialize(decided) {
+            Ok(started) => self.erasures.send(&started).await,
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refusal> {
+    serde_json::from_slice(request.body()).map_err(|_| Refusal::BodyInvalid)
+}
+
+fn both(mut arguments: Value, more: Value) -> Value {
+    if let (Value::Object(arguments), Value::Object(more)) = (&mut arguments, more) {
+        arguments.extend(more);
+    }
+    arguments
+}
+
+fn query(request: &Request, name: &str) -> Option<String> {
+    let query = request.uri().query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+fn audit_page(request: &Request, user_id: Uuid) -> Result<Value, Refusal> {
+    let employee_id = query(request, "employee_id").map(|id| Uuid::try_parse(&id)).transpose();
+    let before = query(request, "before").map(|number| number.parse::<i64>()).transpose();
+    let limit = query(request, "limit").map(|number| number.parse::<u32>()).transpose();
+    Ok(json!({
+        "p_user_id": user_id,
+        "p_employee_id": employee_id.map_err(|_| Refusal::EmployeeIdInvalid)?,
+        "p_before": before.map_err(|_| Refusal::QueryInvalid)?,
+        "p_limit": limit.map_err(|_| Refusal::QueryInvalid)?.unwrap_or(AUDIT_PAGE).clamp(1, 200),
+    }))
+}
+
+/// Where the gateway says that the request came from: a header could say anything.
+fn source_address(request: &Request) -> Option<String> {
+    match request.request_context_ref()? {
+        RequestContext::ApiGatewayV2(context) => context.http.source_ip.clone(),
+        _ => None,
+    }
+}
+
+fn user_agent(headers: &HeaderMap) -> Option<&str> {
+    headers.get("user-agent")?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_body(text: &str) -> Request {
+        Request::new(text.to_owned().into())
+    }
+
+    #[test]
+    fn a_field_that_is_not_expected_makes_the_body_invalid() {
+        assert!(body::<Reply>(&with_body(r#"{"granted": true}"#)).is_ok());
+        for wrong in ["", "{}", "[]", r#"{"granted": "yes"}"#, r#"{"granted": true, "admin": true}"#] {
+            assert_eq!(body::<Reply>(&with_body(wrong)).err(), Some(Refusal::BodyInvalid), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_the_audit_is_bounded_and_its_query_checked() {
+        let page = |uri: &str| {
+            let mut request = with_body("");
+            *request.uri_mut() = uri.parse().unwrap();
+            audit_page(&request, Uuid::nil())
+        };
+        assert_eq!(page("/api/audit").unwrap()["p_limit"], 50);
+        assert_eq!(page("/api/audit?limit=100000&before=7").unwrap()["p_limit"], 200);
+        assert_eq!(page("/api/audit?before=x").err(), Some(Refusal::QueryInvalid));
+        assert_eq!(page("/api/audit?employee_id=x").err(), Some(Refusal::EmployeeIdInvalid));
+    }
+}

@@ -1,0 +1,31 @@
+//! Consent, the use of a voice, its erasure, and the audit: what people decide about a voice.
+//!
+//! Every decision is one function of the database; here the caller is proven and the answer put into HTTP.
+
+mod handler;
+mod route;
+mod token;
+
+use lambda_http::service_fn;
+use shared::auth::Verifier;
+use shared::clients::http_client;
+use shared::config::Environment;
+
+use crate::handler::Endpoint;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    lambda_http::tracing::init_default_subscriber();
+    let environment = Environment::load().await;
+    let http = http_client();
+    let supabase_url = Environment::variable("SUPABASE_URL")?;
+    let endpoint = Endpoint {
+        verifier: Verifier::new(http.clone(), &supabase_url),
+        http,
+        supabase_url,
+        supabase: environment.secret("SUPABASE_SECRET_ARN")?,
+        erasures: environment.queue("ERASURE_QUEUE_URL")?,
+    };
+    endpoint.supabase.warm_up().await;
+    lambda_http::run(service_fn(|request| endpoint.handle(request))).await
+}

@@ -1,0 +1,108 @@
+//! What is asked for: method and path.
+
+use lambda_http::http::Method;
+use shared::error::{Allow, Refusal};
+use uuid::Uuid;
+
+/// One of the things that can be asked for.
+#[derive(Debug, PartialEq)]
+pub enum Route {
+    /// The statement that people consent to.
+    ReadStatement,
+    /// What an invited employee is asked, with their token.
+    ReadInvitation,
+    /// What an invited employee answers, with their token.
+    AnswerInvitation,
+    /// The employee takes back what they granted, with the token that granting gave them.
+    WithdrawWithToken,
+    /// The audit of the caller's organisation.
+    ReadAudit,
+    /// What a signed-in user asks about an employee.
+    Employee(Action, Uuid),
+}
+
+/// What a signed-in user may ask about an employee.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Action {
+    Grant,
+    ReadConsent,
+    Withdraw,
+    Invite,
+    Authorize,
+    Erase,
+    ReadErasure,
+}
+
+impl Route {
+    /// The route of a request.
+    pub fn of(method: &Method, path: &str) -> Result<Self, Refusal> {
+        let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        let employee = |employee_id, action| match Uuid::try_parse(employee_id) {
+            Ok(employee_id) => Ok(Self::Employee(action, employee_id)),
+            Err(_) => Err(Refusal::EmployeeIdInvalid),
+        };
+        let only = |allow| Err(Refusal::MethodNotAllowed(Allow(allow)));
+        match (&segments[..], method.as_str()) {
+            (["api", "voice-consent-statement"], "GET") => Ok(Self::ReadStatement),
+            (["api", "voice-consent-statement"], _) => only("GET"),
+            (["api", "voice-consent", "invitation"], "GET") => Ok(Self::ReadInvitation),
+            (["api", "voice-consent", "invitation"], "POST") => Ok(Self::AnswerInvitation),
+            (["api", "voice-consent", "invitation"], _) => only("GET, POST"),
+            (["api", "voice-consent", "withdrawal"], "POST") => Ok(Self::WithdrawWithToken),
+            (["api", "voice-consent", "withdrawal"], _) => only("POST"),
+            (["api", "audit"], "GET") => Ok(Self::ReadAudit),
+            (["api", "audit"], _) => only("GET"),
+            (["api", "employees", id, "voice-consent"], "GET") => employee(id, Action::ReadConsent),
+            (["api", "employees", id, "voice-consent"], "PUT") => employee(id, Action::Grant),
+            (["api", "employees", id, "voice-consent"], "DELETE") => employee(id, Action::Withdraw),
+            (["api", "employees", _, "voice-consent"], _) => only("GET, PUT, DELETE"),
+            (["api", "employees", id, "voice-consent", "invitation"], "POST") => employee(id, Action::Invite),
+            (["api", "employees", _, "voice-consent", "invitation"], _) => only("POST"),
+            (["api", "employees", id, "voice", "authorize"], "POST") => employee(id, Action::Authorize),
+            (["api", "employees", _, "voice", "authorize"], _) => only("POST"),
+            (["api", "employees", id, "voice", "erasure"], "GET") => employee(id, Action::ReadErasure),
+            (["api", "employees", _, "voice", "erasure"], _) => only("GET"),
+            (["api", "employees", id, "voice"], "DELETE") => employee(id, Action::Erase),
+            (["api", "employees", _, "voice"], _) => only("GET, DELETE"),
+            _ => Err(Refusal::RouteNotFound),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "11111111-1111-4111-8111-111111111111";
+
+    #[test]
+    fn each_path_has_its_methods_and_names_them_to_others() {
+        let paths = [
+            ("/api/voice-consent-statement".to_owned(), "GET"),
+            ("/api/voice-consent/invitation".to_owned(), "GET, POST"),
+            ("/api/voice-consent/withdrawal".to_owned(), "POST"),
+            ("/api/audit".to_owned(), "GET"),
+            (format!("/api/employees/{ID}/voice-consent"), "GET, PUT, DELETE"),
+            (format!("/api/employees/{ID}/voice-consent/invitation"), "POST"),
+            (format!("/api/employees/{ID}/voice/authorize"), "POST"),
+            (format!("/api/employees/{ID}/voice/erasure"), "GET"),
+        ];
+        for (path, allowed) in paths {
+            for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
+                match Route::of(&method, &path) {
+                    Ok(_) => assert!(allowed.contains(method.as_str()), "{method} {path}"),
+                    Err(refusal) => {
+                        assert_eq!(refusal, Refusal::MethodNotAllowed(Allow(allowed)), "{method} {path}")
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_employee_id_that_is_no_uuid_never_reaches_the_database() {
+        for path in ["/api/employees/7/voice-consent", "/api/employees/%2e%2e/voice/erasure"] {
+            assert_eq!(Route::of(&Method::GET, path), Err(Refusal::EmployeeIdInvalid), "{path}");
+        }
+    }
+}

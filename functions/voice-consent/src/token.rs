@@ -1,0 +1,63 @@
+//! The tokens of people without an account: an employee reads, grants and withdraws with one.
+//!
+//! A token is shown once and never stored: the database knows its SHA-256. It travels in a header, and in the fragment
+//! of the link that the employee gets, since paths and queries end up in logs.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use lambda_http::http::HeaderMap;
+use shared::error::{Error, Refusal};
+
+/// The request header that carries a token.
+pub const HEADER: &str = "consent-token";
+const BYTES: usize = 32;
+
+/// A token, with what the database knows of it.
+pub struct Token {
+    /// For the person; nobody else sees it.
+    pub secret: String,
+    /// For the database: hexadecimal.
+    pub sha256: String,
+}
+
+impl Token {
+    /// A new one, of 256 random bits.
+    pub fn new() -> Result<Self, Error> {
+        let mut bytes = [0; BYTES];
+        rand::fill(&mut bytes).map_err(|_| Error::unavailable("making a token")("no randomness"))?;
+        Ok(Self::of(BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    /// The one that a request carries.
+    pub fn from_headers(headers: &HeaderMap) -> Result<Self, Refusal> {
+        let secret = headers.get(HEADER).and_then(|value| value.to_str().ok()).ok_or(Refusal::ConsentTokenMissing)?;
+        Ok(Self::of(secret.to_owned()))
+    }
+
+    fn of(secret: String) -> Self {
+        let sha256 = digest(&SHA256, secret.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { secret, sha256 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_tokens_are_never_alike_and_their_hash_is_what_a_request_with_them_has() {
+        let (one, other) = (Token::new().unwrap(), Token::new().unwrap());
+        assert_ne!(one.secret, other.secret);
+        assert_eq!(one.secret.len(), 43);
+        let headers = HeaderMap::from_iter([(HEADER.parse().unwrap(), one.secret.parse().unwrap())]);
+        assert_eq!(Token::from_headers(&headers).unwrap().sha256, one.sha256);
+        assert_eq!(one.sha256.len(), 64);
+    }
+
+    #[test]
+    fn a_request_without_a_token_is_refused() {
+        assert_eq!(Token::from_headers(&HeaderMap::new()).err(), Some(Refusal::ConsentTokenMissing));
+    }
+}

@@ -1,0 +1,141 @@
+-- Statements: the texts that people agree to. Never edited: a new text is a new version.
+
+create table if not exists public.voice_consent_statements (
+  locale text not null check (locale ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'),
+  version text not null check (version <> ''),
+  text text not null check (text <> ''),
+  sha256 text not null,
+  purposes text[] not null check (cardinality(purposes) > 0 and array_position(purposes, null) is null),
+  retention text not null check (retention <> ''),
+  created_at timestamptz not null default clock_timestamp(),
+  primary key (locale, version),
+  constraint voice_consent_statements_sha256 check (sha256 = encode(sha256(convert_to(text, 'UTF8')), 'hex'))
+);
+comment on table public.voice_consent_statements is 'Immutable. The newest version of a locale is the current one.';
+comment on column public.voice_consent_statements.sha256 is 'Of the text in UTF-8, in hexadecimal, lower case.';
+comment on column public.voice_consent_statements.purposes is 'What may be agreed to with this text.';
+comment on column public.voice_consent_statements.retention is 'What is kept for how long, in the words shown with the text.';
+
+alter table public.voice_consent_statements enable row level security;
+revoke all on public.voice_consent_statements from public, anon, authenticated, service_role;
+grant select on public.voice_consent_statements to service_role;
+
+create or replace function understudy.keep_statement()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  raise exception 'a statement is never edited: add a new version' using errcode = 'integrity_constraint_violation';
+end
+$$;
+
+create or replace trigger voice_consent_statements_kept
+  before update or delete on public.voice_consent_statements
+  for each row execute function understudy.keep_statement();
+create or replace trigger voice_consent_statements_not_truncated
+  before truncate on public.voice_consent_statements
+  for each statement execute function understudy.keep_statement();
+
+insert into public.voice_consent_statements (locale, version, text, sha256, purposes, retention, created_at)
+select 'en', '2026-11-1', s.text, encode(sha256(convert_to(s.text, 'UTF8')), 'hex'), '{voice_clone,synthetic_speech}', s.retention, '2026-11-01Z'
+from (
+  values (
+'Consent to a copy of my voice
+
+What it is about. My employer records phone calls that I make or take for work. From such a recording, my employer may have a computer-made copy of my voice produced, called a voice clone. To do so, parts of the recording in which I speak are sent to ElevenLabs, a provider of synthetic voices, which makes and keeps the voice clone on my employer''s behalf.
+
+What I agree to. I agree to the purposes that are named together with this text, and to no others:
+- voice_clone: making a voice clone from recordings of my work calls;
+- synthetic_speech: using the voice clone to produce speech that sounds like me, for my employer''s work.
+
+It is my choice. I do not have to agree, and I will not be put at a disadvantage if I refuse or withdraw.
+
+I can withdraw at any time, without giving reasons: by the personal link that I get when I agree, or by telling my employer. From that moment on the voice clone may not be used any more. What was done before remains lawful.
+
+What is deleted when I withdraw, or when the consent ends: the voice clone at the provider, the recordings of my calls, both in my employer''s storage and at the telephone provider, and the information about the voice clone. I can ask my employer whether all of it is gone.
+
+What stays: a record without any sound of what I agreed to and when, of when it ended, and of what was deleted, so that this can be proved.
+
+How long it is valid. Until the date named together with this text, and never longer than three years.',
+'The voice clone and the recordings are kept until the consent is withdrawn or ends, three years at most. A record of the consent and of the deletion, without any sound, is kept for three years after that.'
+  )
+) as s (text, retention)
+on conflict do nothing;
+
+create or replace function understudy.statement_json(p_statement public.voice_consent_statements)
+returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'version', p_statement.version,
+    'locale', p_statement.locale,
+    'text', p_statement.text,
+    'sha256', p_statement.sha256,
+    'purposes', p_statement.purposes,
+    'retention', p_statement.retention
+  )
+$$;
+
+create or replace function understudy.current_statement(p_locale text)
+returns public.voice_consent_statements
+language sql
+stable
+set search_path = ''
+as $$
+  select s
+  from public.voice_consent_statements s
+  where lower(s.locale) in (lower(p_locale), split_part(lower(p_locale), '-', 1), 'en')
+  order by
+    lower(s.locale) = lower(p_locale) desc,
+    lower(s.locale) = split_part(lower(p_locale), '-', 1) desc,
+    s.created_at desc,
+    s.version desc
+  limit 1
+$$;
+comment on function understudy.current_statement(text) is 'The newest text of this locale, else of its language, else the English one.';
+
+create or replace function understudy.check_statement(p_version text, p_sha256 text, p_purposes text[])
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  perform 1 from public.voice_consent_statements s where s.version = p_version and s.sha256 = p_sha256;
+  if not found then
+    return 'statement_unknown';
+  end if;
+  perform 1
+  from public.voice_consent_statements s
+  where s.version = p_version and s.sha256 = p_sha256 and p_purposes <@ s.purposes;
+  return case when not found then 'purpose_unknown' end;
+end
+$$;
+comment on function understudy.check_statement(text, text, text[]) is
+  'Null when there is such a statement, in whatever locale, and it tells of all these purposes.';
+
+create or replace function public.current_consent_statement(p_locale text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_statement public.voice_consent_statements;
+begin
+  select * into v_statement from understudy.current_statement(coalesce(p_locale, 'en'));
+  if v_statement.version is null then
+    return jsonb_build_object('outcome', 'statement_not_found');
+  end if;
+  return jsonb_build_object('outcome', 'statement', 'statement', understudy.statement_json(v_statement));
+end
+$$;
+comment on function public.current_consent_statement(text) is
+  'The text to show. Public knowledge, so nobody is asked who they are. Outcomes: statement, statement_not_found.';
+
+revoke all on function public.current_consent_statement(text) from public, anon, authenticated;
+grant execute on function public.current_consent_statement(text) to service_role;
+revoke all on all functions in schema understudy from public;

@@ -1,0 +1,52 @@
+-- Using a voice: asked for each time, for one purpose.
+
+create or replace function public.authorize_voice(p_user_id uuid, p_employee_id uuid, p_purpose text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_access record;
+  v_consent record;
+  v_current public.voices;
+  v_problem text;
+  v_details jsonb;
+  v_expires_at timestamptz;
+begin
+  -- Whatever a caller calls a purpose is written to the audit only if it looks like one: it could be a name.
+  v_details := jsonb_build_object('purpose', case when p_purpose ~ '^[a-z_]{1,40}$' then p_purpose end);
+  select * into v_access from understudy.authorise(p_user_id, p_employee_id, false);
+  if v_access.problem is not null then
+    return understudy.refuse(v_access.caller_org_id, p_employee_id, p_user_id, 'voice.authorize', v_access.problem, v_details);
+  end if;
+
+  -- Shared: many may ask at once, but no withdrawal comes between the look and the audit row.
+  perform 1 from public.employees e where e.id = p_employee_id for share;
+  select * into v_consent from understudy.check_consent(v_access.caller_org_id, p_employee_id, p_purpose);
+  select * into v_current
+  from public.voices v
+  where v.employee_id = p_employee_id and v.org_id = v_access.caller_org_id and v.state = 'ready';
+  v_details := v_details || jsonb_build_object('consent_id', v_consent.consent_id, 'attempt_id', v_current.id);
+
+  v_problem := coalesce(v_consent.problem, case when v_current.id is null then 'voice_missing' end);
+  if v_problem is not null then
+    return understudy.refuse(v_access.caller_org_id, p_employee_id, p_user_id, 'voice.authorize', v_problem, v_details);
+  end if;
+
+  select c.expires_at into v_expires_at from public.voice_consents c where c.id = v_consent.consent_id;
+  perform understudy.audit(v_access.caller_org_id, p_employee_id, p_user_id, 'voice.authorize', 'authorized', v_details);
+  return jsonb_build_object(
+    'outcome', 'authorized',
+    'voice_id', v_current.vendor_voice_id,
+    'consent_id', v_consent.consent_id,
+    'expires_at', v_expires_at
+  );
+end
+$$;
+comment on function public.authorize_voice(uuid, uuid, text) is
+  'The voice, for this purpose, now. Not to be kept: the next use asks again. Outcomes: authorized, not_a_member, employee_not_found, '
+  'consent_required, consent_expired, consent_withdrawn, consent_purpose, voice_missing.';
+
+revoke all on function public.authorize_voice(uuid, uuid, text) from public, anon, authenticated;
+grant execute on function public.authorize_voice(uuid, uuid, text) to service_role;

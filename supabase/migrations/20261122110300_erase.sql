@@ -1,0 +1,263 @@
+-- How an erasure starts, grows and ends. In all of these the employee is locked.
+
+create or replace function understudy.unresolved_attempts(p_org_id uuid, p_employee_id uuid)
+returns setof public.voices
+language sql
+stable
+set search_path = ''
+as $$
+  select v.*
+  from public.voices v
+  join public.recordings r on r.recording_sid = v.recording_sid
+  where v.org_id = p_org_id
+    and v.employee_id = p_employee_id
+    and v.state in ('cloning', 'unknown')
+    and r.erased_at is not null
+$$;
+comment on function understudy.unresolved_attempts(uuid, uuid) is 'Attempts on erased recordings whose voice may yet turn up at the vendor.';
+
+create or replace function understudy.erasure_remaining(p_erasure public.voice_erasures)
+returns integer
+language sql
+stable
+set search_path = ''
+as $$
+  select (
+    (select count(*) from public.voice_erasure_copies c where c.erasure_id = p_erasure.id and c.state <> 'erased')
+    + (select count(*) from public.voice_erasure_calls c where c.erasure_id = p_erasure.id and c.listed_at is null)
+    + (select count(*) from understudy.unresolved_attempts(p_erasure.org_id, p_erasure.employee_id))
+  )::integer
+$$;
+comment on function understudy.erasure_remaining(public.voice_erasures) is
+  'Copies not confirmed gone, calls of which Twilio was not asked, and attempts of unknown fate.';
+
+create or replace function understudy.open_erasure(
+  p_org_id uuid,
+  p_employee_id uuid,
+  p_reason text,
+  p_requested_by uuid,
+  p_covers_until timestamptz
+)
+returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_id uuid;
+  v_joined boolean;
+begin
+  update public.voice_erasures e
+  set covers_until = greatest(e.covers_until, p_covers_until)
+  where e.org_id = p_org_id and e.employee_id = p_employee_id and e.erased_at is null
+  returning e.id into v_id;
+  v_joined := v_id is not null;
+  if not v_joined then
+    insert into public.voice_erasures (org_id, employee_id, reason, requested_by, covers_until)
+    values (p_org_id, p_employee_id, p_reason, p_requested_by, p_covers_until)
+    returning id into v_id;
+  end if;
+  perform understudy.audit(
+    p_org_id, p_employee_id, p_requested_by, 'erasure.start', case when v_joined then 'joined' else 'started' end,
+    jsonb_build_object('erasure_id', v_id, 'reason', p_reason)
+  );
+  return v_id;
+end
+$$;
+comment on function understudy.open_erasure(uuid, uuid, text, uuid, timestamptz) is 'The open erasure, made if there is none.';
+
+create or replace function understudy.add_copy(p_erasure_id uuid, p_kind text, p_reference text, p_attempt_id uuid default null)
+returns uuid
+language sql
+set search_path = ''
+as $$
+  insert into public.voice_erasure_copies as c (erasure_id, kind, reference, attempt_id)
+  values (p_erasure_id, p_kind, p_reference, p_attempt_id)
+  on conflict (erasure_id, kind, reference) do update
+  -- These two keys are written again and again; the others are gone once they are gone.
+  set state = case when p_kind in ('newest_recording', 'metadata') then 'pending' else c.state end,
+      erased_at = case when p_kind in ('newest_recording', 'metadata') then null else c.erased_at end
+  returning c.id
+$$;
+comment on function understudy.add_copy(uuid, text, text, uuid) is 'A copy to erase, once in an erasure.';
+
+create or replace function understudy.settle_erasure(p_org_id uuid, p_employee_id uuid)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_erasure public.voice_erasures;
+begin
+  select * into v_erasure
+  from public.voice_erasures e
+  where e.org_id = p_org_id and e.employee_id = p_employee_id and e.erased_at is null;
+  if v_erasure.id is null or understudy.erasure_remaining(v_erasure) > 0 then
+    return;
+  end if;
+  update public.voice_erasures e set erased_at = clock_timestamp() where e.id = v_erasure.id;
+  perform understudy.audit(
+    p_org_id, p_employee_id, null, 'erasure.finish', 'erased', jsonb_build_object('erasure_id', v_erasure.id)
+  );
+end
+$$;
+comment on function understudy.settle_erasure(uuid, uuid) is 'Ends the open erasure if nothing is left of it. The only place that says erased.';
+
+create or replace function understudy.cover_voices(p_org_id uuid, p_employee_id uuid)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_voice public.voices;
+  v_last public.voice_erasures;
+  v_erasure_id uuid;
+begin
+  select * into v_last
+  from public.voice_erasures e
+  where e.org_id = p_org_id and e.employee_id = p_employee_id
+  order by e.number desc
+  limit 1;
+  if v_last.id is null then
+    return;
+  end if;
+
+  for v_voice in
+    select v.*
+    from public.voices v
+    join public.recordings r on r.recording_sid = v.recording_sid
+    where v.org_id = p_org_id
+      and v.employee_id = p_employee_id
+      and v.state in ('failed', 'retired')
+      and v.vendor_voice_id is not null
+      and v.vendor_deleted_at is null
+      and r.erased_at is not null
+      and not exists (
+        select 1
+        from public.voice_erasure_copies c
+        join public.voice_erasures e on e.id = c.erasure_id
+        where c.attempt_id = v.id and e.erased_at is null
+      )
+    order by v.number
+  loop
+    v_erasure_id := coalesce(
+      v_erasure_id,
+      case when v_last.erased_at is null then v_last.id end,
+      understudy.open_erasure(p_org_id, p_employee_id, v_last.reason, v_last.requested_by, v_last.covers_until)
+    );
+    perform understudy.add_copy(v_erasure_id, 'vendor_voice', v_voice.vendor_voice_id, v_voice.id);
+  end loop;
+end
+$$;
+comment on function understudy.cover_voices(uuid, uuid) is 'Adds the voices made from erased recordings, as soon as they are known.';
+
+create or replace function understudy.cover_late_recording(
+  p_erasure public.voice_erasures,
+  p_recording_sid text,
+  p_storage_path text
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_erasure_id uuid := p_erasure.id;
+begin
+  if p_erasure.erased_at is not null then
+    v_erasure_id := understudy.open_erasure(
+      p_erasure.org_id, p_erasure.employee_id, p_erasure.reason, p_erasure.requested_by, p_erasure.covers_until
+    );
+  end if;
+  perform understudy.add_copy(v_erasure_id, 'twilio_recording', p_recording_sid);
+  if p_storage_path is not null then
+    perform understudy.add_copy(v_erasure_id, 'stored_recording', p_storage_path);
+  end if;
+  perform understudy.audit(
+    p_erasure.org_id, p_erasure.employee_id, null, 'recording.store', 'erased',
+    jsonb_build_object('recording_sid', p_recording_sid, 'erasure_id', v_erasure_id)
+  );
+end
+$$;
+comment on function understudy.cover_late_recording(public.voice_erasures, text, text) is
+  'A recording that an erasure covers, and that was not known when it was requested. p_storage_path: where a worker has put it already.';
+
+create or replace function understudy.erase(p_org_id uuid, p_employee_id uuid, p_reason text, p_actor_id uuid)
+returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_now constant timestamptz := clock_timestamp();
+  v_calls text[];
+  v_recordings public.recordings[];
+  v_recording public.recordings;
+  v_erasure_id uuid;
+begin
+  select array_agg(known.call_sid) into v_calls
+  from (
+    select c.twilio_call_sid as call_sid
+    from public.calls c
+    where c.employee_id = p_employee_id and c.org_id = p_org_id and c.twilio_call_sid is not null
+    union
+    select r.call_sid
+    from public.recordings r
+    where r.employee_id = p_employee_id and r.org_id = p_org_id
+  ) as known;
+
+  -- A recording of a call that had no employee when it was stored, and is theirs now, is theirs too.
+  select array_agg(r order by r.started_at, r.recording_sid) into v_recordings
+  from public.recordings r
+  where r.org_id = p_org_id
+    and r.erased_at is null
+    and (r.employee_id = p_employee_id or (r.employee_id is null and r.call_sid = any (v_calls)));
+
+  -- Calls before everything else: who stores a recording of one locks in this order, too.
+  update public.calls c
+  set recording_url = null
+  where c.id in (select r.call_id from unnest(v_recordings) r)
+    and c.recording_url in (select 'recordings/' || r.storage_path from unnest(v_recordings) r);
+  update public.recordings r
+  set erased_at = v_now
+  where r.recording_sid in (select e.recording_sid from unnest(v_recordings) e);
+  perform understudy.stop_voices(
+    p_org_id, p_employee_id, p_actor_id, case p_reason when 'expired' then 'consent_expired' else 'consent_withdrawn' end
+  );
+
+  v_erasure_id := understudy.open_erasure(p_org_id, p_employee_id, p_reason, p_actor_id, v_now);
+  insert into public.voice_erasure_calls as c (erasure_id, call_sid)
+  select v_erasure_id, call_sid
+  from unnest(v_calls) as call_sid
+  -- Twilio may have more of it by now.
+  on conflict (erasure_id, call_sid) do update set listed_at = null;
+
+  foreach v_recording in array coalesce(v_recordings, '{}') loop
+    perform understudy.add_copy(v_erasure_id, 'stored_recording', v_recording.storage_path);
+    perform understudy.add_copy(v_erasure_id, 'twilio_recording', v_recording.recording_sid);
+  end loop;
+  -- These two keys belong to the employee, not to one organisation: where they went to another one, it may be using them.
+  if exists (select 1 from public.recordings r where r.org_id = p_org_id and r.employee_id = p_employee_id)
+    and not exists (
+      select 1 from public.recordings r where r.org_id <> p_org_id and r.employee_id = p_employee_id and r.erased_at is null
+    )
+  then
+    perform understudy.add_copy(v_erasure_id, 'newest_recording', p_employee_id || '/' || p_employee_id || '.wav');
+  end if;
+  if exists (
+      select 1
+      from public.voices v
+      where v.org_id = p_org_id and v.employee_id = p_employee_id and v.metadata_handed_at is not null
+    )
+    and not exists (
+      select 1 from public.voices v where v.org_id <> p_org_id and v.employee_id = p_employee_id and v.state = 'ready'
+    )
+  then
+    perform understudy.add_copy(v_erasure_id, 'metadata', p_employee_id || '/' || p_employee_id || '.json');
+  end if;
+  perform understudy.cover_voices(p_org_id, p_employee_id);
+  perform understudy.settle_erasure(p_org_id, p_employee_id);
+  return v_erasure_id;
+end
+$$;
+comment on function understudy.erase(uuid, uuid, text, uuid) is
+  'Takes everything back that the database can take back, and lists the copies elsewhere. The caller has locked the employee and ended the consent.';
+
+revoke all on all functions in schema understudy from public;
