@@ -27,7 +27,8 @@ create index if not exists voice_erasures_newest on public.voice_erasures (org_i
 create index if not exists voice_erasures_unfinished on public.voice_erasures (swept_at) where erased_at is null;
 
 comment on table public.voice_erasures is 'At most one is open for an employee: a second request joins it.';
-comment on column public.voice_erasures.requested_by is 'The user; null when the employee withdrew by a token, and on expiry.';
+comment on column public.voice_erasures.requested_by is
+  'The user; null when the employee withdrew by a token, on expiry, and for what turned up after an erasure.';
 comment on column public.voice_erasures.covers_until is 'The moment of the last request that joined it: recordings which began before it are covered.';
 comment on column public.voice_erasures.erased_at is 'When the last copy was confirmed to be gone.';
 
@@ -115,7 +116,9 @@ as $$
     union all
     select e
     from public.voice_erasures e
-    where e.org_id = p_org_id and e.employee_id = p_employee_id and e.covers_until >= p_started_at
+    where e.org_id = p_org_id and e.employee_id = p_employee_id
+      -- Twilio tells the second only: a recording that began within the second of the request counts as begun after it.
+      and e.covers_until >= p_started_at + interval '1 second'
   ) as covering
   order by (covering.e).number desc
   limit 1

@@ -142,7 +142,7 @@ begin
     v_erasure_id := coalesce(
       v_erasure_id,
       case when v_last.erased_at is null then v_last.id end,
-      understudy.open_erasure(p_org_id, p_employee_id, v_last.reason, v_last.requested_by, v_last.covers_until)
+      understudy.open_erasure(p_org_id, p_employee_id, v_last.reason, null, v_last.covers_until)
     );
     perform understudy.add_copy(v_erasure_id, 'vendor_voice', v_voice.vendor_voice_id, v_voice.id);
   end loop;
@@ -164,7 +164,7 @@ declare
 begin
   if p_erasure.erased_at is not null then
     v_erasure_id := understudy.open_erasure(
-      p_erasure.org_id, p_erasure.employee_id, p_erasure.reason, p_erasure.requested_by, p_erasure.covers_until
+      p_erasure.org_id, p_erasure.employee_id, p_erasure.reason, null, p_erasure.covers_until
     );
   end if;
   perform understudy.add_copy(v_erasure_id, 'twilio_recording', p_recording_sid);

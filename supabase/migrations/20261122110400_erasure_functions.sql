@@ -213,7 +213,7 @@ begin
 
   if v_erasure.erased_at is not null then
     v_erasure.id := understudy.open_erasure(
-      v_erasure.org_id, v_erasure.employee_id, v_erasure.reason, v_erasure.requested_by, v_erasure.covers_until
+      v_erasure.org_id, v_erasure.employee_id, v_erasure.reason, null, v_erasure.covers_until
     );
   end if;
   v_copy_id := understudy.add_copy(v_erasure.id, p_kind, p_reference, v_voice.id);

@@ -6,7 +6,9 @@ import base64
 import json
 import uuid
 
-from local.scenario import Scenario
+from local.scenario import Answer, Scenario
+
+from .contract import check
 
 
 class Trial(Scenario):
@@ -14,6 +16,10 @@ class Trial(Scenario):
 
     def fault(self, vendor: str, **fault) -> None:
         self._control("POST", vendor, "/faults", fault)
+
+    def hits(self, vendor: str) -> int:
+        """How many requests the faults have hit."""
+        return sum(fault["hits"] for fault in self._control("GET", vendor, "/faults")["faults"])
 
     def no_faults(self, vendor: str) -> None:
         self._control("DELETE", vendor, "/faults")
@@ -60,6 +66,14 @@ class Trial(Scenario):
         url = f"{self.stack[vendor]['url']}/_control{path}"
         answer = self.expect(range(200, 300), method, url, _json(body), {"Content-Type": "application/json"})
         return answer.json() if answer.body else None
+
+    def request(self, method: str, url: str, body: bytes | None = None, headers: dict | None = None) -> Answer:
+        answer = super().request(method, url, body, headers)
+        api_url = self.stack["api_url"]
+        # A preflight is the gateway's, not ours.
+        if url.startswith(api_url) and method != "OPTIONS":
+            check(method, url.removeprefix(api_url), answer.status, answer.headers.get("Content-Type"), answer.body)
+        return answer
 
     # -- people --------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,10 @@ FUNCTIONS = {
     "recording_target", "finish_ingest", "newest_recording",
     "request_clone", "read_voice",
     "begin_clone", "release_clone", "save_vendor_voice", "finish_clone", "fail_clone", "voice_deleted", "metadata_written",
-    "grant_voice_consent", "withdraw_voice_consent",
+    "grant_voice_consent", "withdraw_voice_consent", "read_voice_consent", "current_consent_statement",
+    "invite_to_consent", "read_invitation", "answer_invitation", "withdraw_with_token", "authorize_voice",
+    "start_erasure", "read_erasure", "begin_erasure", "erasure_calls", "add_erasure_copy", "erasure_call_listed", "copy_erased", "copy_failed",
+    "verify_audit", "read_audit", "sweep_expired_consents", "sweep_unfinished", "known_vendor_voices",
 }
 APPLICATION = {"organizations", "users", "employees", "calls"}
 
@@ -64,7 +67,10 @@ def test_every_table_of_ours_has_row_level_security_and_only_the_service_key_may
            from pg_class c where c.oid = any (%s::regclass[])""",
         [f"public.{name}" for name in ours(world)],
     )
-    assert {t["name"] for t in tables} >= {"recordings", "voice_consents", "voices", "voice_audit"}
+    assert {t["name"] for t in tables} >= {
+        "recordings", "voice_consents", "voices", "voice_audit", "voice_audit_heads", "voice_consent_statements",
+        "voice_consent_invitations", "voice_erasures", "voice_erasure_copies", "voice_erasure_calls",
+    }
     for table in tables:
         assert table == table | {"rls": True, "rights": {"service_role": ["SELECT"]}}
     assert world.sql("select * from pg_policies") == []
@@ -96,7 +102,11 @@ def test_a_user_or_the_public_key_can_neither_read_nor_write_nor_call_anything(w
 
 def test_the_service_key_changes_nothing_but_through_the_functions(world):
     world.cloned()
-    for table, column in (("recordings", "storage_path"), ("voice_consents", "method"), ("voices", "state"), ("voice_audit", "action")):
+    world.erase()
+    for table, column in (("recordings", "storage_path"), ("voice_consents", "method"), ("voices", "state"), ("voice_audit", "action"),
+        ("voice_audit_heads", "hash"), ("voice_consent_statements", "text"), ("voice_erasures", "reason"), ("voice_erasure_copies", "state"),
+        ("voice_erasure_calls", "call_sid"),
+    ):
         assert world.service.execute(f"select * from public.{table}").fetchall()
         for statement in (
             f"update public.{table} set {column} = {column}", f"delete from public.{table}", f"truncate public.{table} cascade",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import secrets
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -14,20 +16,21 @@ STEPS = 600
 class Walk:
     """Random calls, right and wrong ones, late ones and repeated ones, on one employee."""
 
-    def __init__(self, world, seed):
-        self.world = world
+    def __init__(self, world, seed, own_connection=False):
+        self.world = Caller(world) if own_connection else world
         self.random = random.Random(seed)
         self.attempts: list[str] = []
         self.leases: list[tuple[str, str]] = []
-        self.vendor_voices = 0
         self.minute = 0
+        self.tokens = 0
 
     def step(self):
         moves = [
             self.grant, self.withdraw, self.expire, self.record, self.request, self.request, self.begin, self.begin, self.save,
             self.save, self.finish, self.finish, self.fail, self.release, self.written, self.deleted, self.time_passes, self.other,
+            self.invite, self.answer, self.withdraw_with_token, self.erase, self.sweep, self.work_on_erasure, self.late_recording,
         ]
-        weights = [4, 1, 1, 2] + [3] * (len(moves) - 4)
+        weights = [4, 1, 1, 2] + [3] * (len(moves) - 11) + [1, 1, 1, 1, 1, 4, 1]
         self.random.choices(moves, weights)[0]()
 
     def attempt(self):
@@ -45,7 +48,11 @@ class Walk:
 
     def record(self):
         self.minute += self.random.choice([1, 1, -1])
-        self.world.record(minute=LATER + self.minute)
+        call_sid, sid = self.world.call(self.world.here.employee), f"RE{secrets.token_hex(16)}"
+        target = self.world.target(sid, call_sid)
+        # Another caller's erasure may come at any time.
+        if target["outcome"] == "store":
+            self.world.ingest(sid, call_sid, target["storage_path"], LATER + self.minute)
 
     def request(self):
         answer = self.world.request()
@@ -63,8 +70,7 @@ class Walk:
 
     def save(self):
         if self.leases:
-            self.vendor_voices += 1
-            self.world.save(self.random.choice(self.leases[-3:])[0], f"voice_{self.vendor_voices}")
+            self.world.save(self.random.choice(self.leases[-3:])[0], f"voice_{secrets.token_hex(8)}")
 
     def finish(self):
         if self.attempts:
@@ -90,9 +96,120 @@ class Walk:
         if self.attempts:
             self.world.move_lease(self.attempts[-1], -61)
 
+    def invite(self):
+        self.tokens += 1
+        self.world.invite(f"{id(self)} {self.tokens}")
+
+    def answer(self):
+        if self.tokens:
+            self.world.answer(f"{id(self)} {self.tokens}", self.random.random() < 0.8, f"withdrawal {secrets.token_hex(8)} {self.tokens}")
+
+    def withdraw_with_token(self):
+        for row in self.world.sql("select withdrawal_token_sha256 as token from public.voice_consents order by number desc limit 1"):
+            self.world.rpc("withdraw_with_token", row["token"], None, None)
+
+    def erase(self):
+        self.world.erase()
+
+    def sweep(self):
+        self.world.rpc("sweep_expired_consents", 10)
+        self.world.rpc("sweep_unfinished", 10)
+
+    def work_on_erasure(self):
+        for row in self.world.sql("select id from public.voice_erasures order by number desc limit 1"):
+            begun = self.world.rpc("begin_erasure", row["id"])
+            if self.random.random() < 0.3:
+                self.world.list_calls(row["id"], {"CA": []})
+            for copy in begun.get("copies", []):
+                if self.random.random() < 0.2:
+                    self.world.rpc("copy_failed", copy["copy_id"], "unavailable")
+                elif self.random.random() < 0.7:
+                    self.world.rpc("copy_erased", copy["copy_id"])
+
+    def late_recording(self):
+        """One that Twilio tells of again, or only now, of a call that we know."""
+        calls = self.world.sql("select twilio_call_sid as sid from public.calls where employee_id = %s", self.world.here.employee)
+        if calls:
+            sid, call_sid = f"RE{secrets.token_hex(16)}", self.random.choice(calls)["sid"]
+            target = self.world.target(sid, call_sid)
+            if target["outcome"] == "store":
+                self.world.ingest(sid, call_sid, target["storage_path"], LATER + self.minute)
+
     def other(self):
         self.world.request(user=self.world.there.admin)
         self.world.withdraw(user=self.world.here.member)
+        self.world.erase(user=self.world.there.admin)
+        self.world.erase(user=self.world.here.member)
+        self.world.authorize(user=self.world.there.member)
+
+
+class Caller:
+    """The world as seen by a caller of its own: with its own connections."""
+
+    def __init__(self, world):
+        for name, value in vars(world).items():
+            setattr(self, name, value)
+        self.service = world.session("service_role")
+        self.owner = world._connect(world.owner_url)
+        self._class = type(world)
+
+    def __getattr__(self, name):
+        found = getattr(self._class, name)
+        return found.__get__(self) if callable(found) else found
+
+
+UNCOVERED = """
+select v.id from public.voices v join public.recordings r using (recording_sid)
+where v.vendor_voice_id is not null and v.vendor_deleted_at is null and v.state in ('failed', 'retired') and r.erased_at is not null
+  and not exists (
+    select from public.voice_erasure_copies c join public.voice_erasures e on e.id = c.erasure_id
+    where c.attempt_id = v.id and c.state <> 'erased' and e.erased_at is null
+  )
+"""
+FALSELY_ERASED = """
+select e.id from public.voice_erasures e where e.erased_at is not null and (
+  exists (select from public.voice_erasure_copies c where c.erasure_id = e.id and c.state <> 'erased')
+  or exists (select from public.voice_erasure_calls c where c.erasure_id = e.id and c.listed_at is null)
+)
+"""
+
+
+def check_erasures(world):
+    # Every voice made from an erased recording is on a list, and nothing is called erased that is not.
+    assert world.sql(UNCOVERED) == []
+    assert world.sql(FALSELY_ERASED) == []
+    assert len(world.sql("select 1 from public.voice_erasures where erased_at is null")) <= 1
+    assert world.sql("select 1 from public.voices v join public.recordings r using (recording_sid) where v.state = 'ready' and r.erased_at is not null") == []
+    newest = world.rpc("newest_recording", world.here.employee)["newest"]
+    assert newest is None or world.target(newest["recording_sid"], "CA")["outcome"] == "stored"
+    assert world.rpc("verify_audit")["outcome"] == "whole"
+
+
+def settle(world):
+    """Time passes, one sweep is made, and workers for whom everything goes well do what it found."""
+    world.rpc("sweep_expired_consents", 100)
+    world.sql("update public.voices set lease_until = lease_until - interval '1 hour', requested_at = requested_at - interval '1 hour'")
+    world.sql("update public.voices set metadata_handed_at = metadata_handed_at - interval '1 hour' where state <> 'ready'")
+    world.sql("update public.voice_erasures set requested_at = requested_at - interval '1 hour'")
+    for attempt in world.rpc("sweep_unfinished", 100)["attempt_ids"]:
+        while (begun := world.begin(attempt))["outcome"] == "resolve":
+            world.release(attempt, begun["lease_id"], True)
+        if "lease_id" in begun:
+            world.save(attempt, f"voice_{secrets.token_hex(8)}")
+        finished = world.finish(attempt)
+        if finished.get("metadata"):
+            world.written(attempt)
+        for voice in finished.get("delete_voices", []):
+            world.deleted(voice["attempt_id"])
+    for row in world.sql("select id from public.voice_erasures where erased_at is null"):
+        assert world.work_off(row["id"]) == {"outcome": "erased"}
+
+
+def check_settled(world):
+    assert world.sql("select 1 from public.voices where state in ('failed', 'retired') and vendor_voice_id is not null and vendor_deleted_at is null") == []
+    assert world.sql("select 1 from public.voice_erasures where erased_at is null") == []
+    ready = world.sql("select 1 from public.voices where state = 'ready'")
+    assert not ready or world.authorize()["outcome"] == "authorized"
 
 
 def check(world):
@@ -120,6 +237,7 @@ def check(world):
 def test_at_most_one_voice_is_ready_and_the_employee_mirrors_it_whatever_happens(world, seed):
     walk = Walk(world, seed)
     reached = set()
+    tombstones: set[str] = set()
     for _ in range(STEPS):
         states = {row["id"]: row["state"] for row in world.sql("select id, state from public.voices")}
         audited = len(world.audit())
@@ -128,6 +246,32 @@ def test_at_most_one_voice_is_ready_and_the_employee_mirrors_it_whatever_happens
         if after != states:
             assert len(world.audit()) > audited, "a change of state without an audit row"
         reached |= set(after.values())
+        erased = {row["sid"] for row in world.sql("select recording_sid as sid from public.recordings where erased_at is not null")}
+        assert tombstones <= erased, "an erased recording came back"
+        tombstones = erased
         check(world)
+        check_erasures(world)
     # A walk that never gets anywhere would prove nothing.
     assert reached == {"requested", "cloning", "unknown", "ready", "failed", "retired"}
+    assert world.sql("select 1 from public.voice_erasures where erased_at is not null"), "no erasure ever ended"
+    settle(world)
+    check_settled(world)
+    check(world)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_same_holds_when_several_callers_do_it_at_once_and_none_of_them_deadlocks(world, seed):
+    # A fixed statement for all: it is looked up once.
+    assert world.statement
+    walks = [Walk(world, f"{seed} {number}", own_connection=True) for number in range(4)]
+
+    def go(walk):
+        for _ in range(STEPS // 6):
+            walk.step()
+
+    with ThreadPoolExecutor(len(walks)) as pool:
+        list(pool.map(go, walks))
+    check(world)
+    check_erasures(world)
+    settle(world)
+    check_settled(world)

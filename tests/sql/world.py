@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import secrets
 import time
 import uuid
@@ -16,6 +17,11 @@ from psycopg.rows import dict_row
 SHA = "a" * 64
 # The `minute` of a recording that begins after everything that happens in a test, and so after its erasures.
 LATER = 10_000_000
+
+
+def hashed(token: str) -> str:
+    """What the database sees of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -194,6 +200,56 @@ class World:
 
     def written(self, attempt_id):
         return self.rpc("metadata_written", attempt_id)
+
+    def invite(self, token, employee=None, user=None, purposes=("voice_clone",), locale="en", days=365, seconds=3600, connection=None):
+        expires_at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
+        return self.rpc(
+            "invite_to_consent", user or self.here.admin, employee or self.here.employee, hashed(token), locale, list(purposes),
+            expires_at, seconds, connection=connection,
+        )
+
+    def answer(self, token, granted=True, withdrawal_token="withdrawal", connection=None):
+        return self.rpc(
+            "answer_invitation", hashed(token), granted, hashed(withdrawal_token), "web", "203.0.113.7", "Firefox of Ottilie",
+            connection=connection,
+        )
+
+    def withdraw_with_token(self, token="withdrawal", connection=None):
+        return self.rpc("withdraw_with_token", hashed(token), "203.0.113.8", "Chrome of Ottilie", connection=connection)
+
+    def authorize(self, purpose="voice_clone", employee=None, user=None):
+        return self.rpc("authorize_voice", user or self.here.member, employee or self.here.employee, purpose)
+
+    def erase(self, employee=None, user=None, connection=None):
+        return self.rpc("start_erasure", user or self.here.admin, employee or self.here.employee, connection=connection)
+
+    def erasure(self, employee=None, user=None):
+        """What read_erasure says, without its outcome."""
+        answer = self.rpc("read_erasure", user or self.here.member, employee or self.here.employee)
+        assert answer["outcome"] == "erasure", answer
+        return answer
+
+    def list_calls(self, erasure_id, found=None) -> None:
+        """What the worker does first: ask Twilio for each call's recordings. `found`: {call_sid: [recording_sid]}."""
+        for call_sid in self.rpc("erasure_calls", erasure_id)["call_sids"]:
+            for recording_sid in (found or {}).get(call_sid, []):
+                self.rpc("add_erasure_copy", erasure_id, "twilio_recording", recording_sid)
+            self.rpc("erasure_call_listed", erasure_id, call_sid)
+
+    def copies(self, erasure_id) -> dict[str, list[str]]:
+        """What begin_erasure offers, as {kind: [copy_id]} in its order."""
+        offered: dict[str, list[str]] = {}
+        for copy in self.rpc("begin_erasure", erasure_id).get("copies", []):
+            offered.setdefault(copy["kind"], []).append(copy["copy_id"])
+        return offered
+
+    def work_off(self, erasure_id) -> dict:
+        """A worker for whom everything goes well; returns what begin_erasure says afterwards."""
+        self.list_calls(erasure_id)
+        for copies in self.copies(erasure_id).values():
+            for copy in copies:
+                self.rpc("copy_erased", copy)
+        return self.rpc("begin_erasure", erasure_id)
 
     # -- two at once -----------------------------------------------------------------------------------------------
 

@@ -332,7 +332,7 @@ def test_the_api_is_throttled_and_the_callback_by_a_limit_of_its_own():
     assert stage["StageName"] == "$default" and stage["AutoDeploy"] is True
     assert stage["DefaultRouteSettings"] == {"ThrottlingRateLimit": ref("ApiRateLimit"), "ThrottlingBurstLimit": ref("ApiBurstLimit")}
     assert stage["RouteSettings"] == {
-        "ANY /twilio/recording": {"ThrottlingRateLimit": ref("WebhookRateLimit"), "ThrottlingBurstLimit": ref("WebhookBurstLimit")},
+        "ANY /twilio/recording": {"ThrottlingRateLimit": 500, "ThrottlingBurstLimit": 500},
     }
 
 

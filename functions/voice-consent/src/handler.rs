@@ -194,7 +194,7 @@ impl Endpoint {
                 let more = json!({
                     "p_token_sha256": token.sha256, "p_locale": invitation.locale, "p_purposes": invitation.purposes,
                     "p_expires_at": invitation.consent_expires_at,
-                    "p_valid_seconds": invitation.valid_days.min(365) * SECONDS_A_DAY,
+                    "p_valid_seconds": invitation.valid_days.clamp(1, 90) * SECONDS_A_DAY,
                 });
                 let mut decided: Value = referee::ask(supabase, "invite_to_consent", both(about, more)).await?;
                 decided["token"] = token.secret.into();

@@ -1,0 +1,58 @@
+"""openapi.yaml, held against every answer that the deployed API gives while the tests run."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from urllib.parse import urlsplit
+
+import yaml
+from openapi_schema_validator import OAS31Validator
+
+from local.aws import ROOT
+
+
+@cache
+def document() -> dict:
+    return yaml.safe_load((ROOT / "openapi.yaml").read_text())
+
+
+def check(method: str, path: str, status: int, content_type: str | None, body: bytes) -> None:
+    """Raises AssertionError for an answer that openapi.yaml does not describe."""
+    template, described = _find(urlsplit(path).path)
+    where = f"{method} {template or path} → {status}"
+    if described is None:
+        assert status == 404, f"{where}: openapi.yaml has no such path"
+        return
+    if method.lower() not in described:
+        assert status == 405, f"{where}: openapi.yaml has no such method"
+        return
+    responses = described[method.lower()]["responses"]
+    assert str(status) in responses, f"{where}: openapi.yaml has no such answer"
+    response = _resolve(responses[str(status)])
+    if "content" not in response:
+        assert not body, f"{where}: no body is described"
+        return
+    assert content_type in response["content"], f"{where}: {content_type} is not described"
+    schema = response["content"][content_type]["schema"] | {"components": document()["components"]}
+    OAS31Validator(schema).validate(json.loads(body))
+    codes = re.findall(r"`([a-z_]+)`", responses[str(status)].get("description", ""))
+    if content_type == "application/problem+json":
+        assert json.loads(body)["code"] in codes, f"{where}: the code {json.loads(body)['code']} is not described"
+
+
+def _find(path: str) -> tuple[str | None, dict | None]:
+    for template, described in document()["paths"].items():
+        if re.fullmatch(re.sub(r"\{[a-z_]+\}", "[^/]+", template), path):
+            return template, described
+    return None, None
+
+
+def _resolve(node: dict) -> dict:
+    while "$ref" in node:
+        target = document()
+        for step in node["$ref"].removeprefix("#/").split("/"):
+            target = target[step]
+        node = target
+    return node

@@ -1,0 +1,98 @@
+"""Statements: the current one of a locale, and that none is ever edited."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+
+import psycopg
+import pytest
+
+
+def add(world, locale, version, text="Text", purposes=("voice_clone",), year=2027):
+    world.sql(
+        "insert into public.voice_consent_statements (locale, version, text, sha256, purposes, retention, created_at)"
+        " values (%s, %s, %s, %s, %s, 'three years', %s)",
+        locale, version, text, hashlib.sha256(text.encode()).hexdigest(), list(purposes),
+        datetime.datetime(year, 1, 1, tzinfo=datetime.timezone.utc),
+    )
+
+
+def current(world, locale):
+    return world.rpc("current_consent_statement", locale)["statement"]
+
+
+def test_an_english_statement_comes_with_the_migrations_and_its_hash_is_that_of_its_text(world):
+    statement = current(world, "en")
+    assert (statement["locale"], statement["version"]) == ("en", "2026-11-1")
+    assert statement["purposes"] == ["voice_clone", "synthetic_speech"]
+    assert statement["sha256"] == hashlib.sha256(statement["text"].encode()).hexdigest()
+    assert "withdraw at any time" in statement["text"] and "three years" in statement["retention"]
+
+
+def test_a_locale_falls_back_to_its_language_and_then_to_english(world):
+    add(world, "de", "1")
+    add(world, "de-AT", "2", year=2020)
+    found = {locale: current(world, locale)["locale"] for locale in ("de-AT", "de-at", "de-CH", "de", "fr", "en-GB", None, "?")}
+    assert found == {
+        "de-AT": "de-AT", "de-at": "de-AT", "de-CH": "de", "de": "de", "fr": "en", "en-GB": "en", None: "en", "?": "en",
+    }
+
+
+def test_the_newest_version_of_a_locale_is_the_current_one(world):
+    add(world, "en", "b", year=2028)
+    add(world, "en", "a", year=2028)
+    add(world, "en", "z", year=2027)
+    assert current(world, "en")["version"] == "b"
+
+
+def test_without_any_statement_there_is_none(world):
+    world.sql("alter table public.voice_consent_statements disable trigger voice_consent_statements_kept")
+    world.sql("delete from public.voice_consent_statements")
+    assert world.rpc("current_consent_statement", "en") == {"outcome": "statement_not_found"}
+    assert world.invite("t") == {"outcome": "statement_not_found"}
+
+
+@pytest.mark.parametrize("statement", [
+    "update public.voice_consent_statements set text = 'x'", "delete from public.voice_consent_statements",
+    "truncate public.voice_consent_statements cascade",
+])
+def test_a_statement_is_never_edited_even_by_the_owner(world, statement):
+    with pytest.raises(psycopg.errors.IntegrityError, match="never edited"):
+        world.sql(statement)
+
+
+def test_a_hash_that_is_not_the_texts_is_refused(world):
+    with pytest.raises(psycopg.errors.CheckViolation, match="sha256"):
+        world.sql(
+            "insert into public.voice_consent_statements (locale, version, text, sha256, purposes, retention)"
+            " values ('fr', '1', 'x', repeat('0', 64), '{voice_clone}', 'x')"
+        )
+
+
+def grant(world, version, sha256, purposes=("voice_clone",)):
+    return world.rpc(
+        "grant_voice_consent", world.here.admin, world.here.employee, version, sha256, "self_service", None, None, list(purposes),
+        world.value("select now() + interval '1 year'"),
+    )
+
+
+def test_a_consent_to_a_text_that_nobody_wrote_is_refused(world):
+    statement = world.statement
+    assert grant(world, statement["version"], "b" * 64) == {"outcome": "statement_unknown"}
+    assert grant(world, "other", statement["sha256"]) == {"outcome": "statement_unknown"}
+    assert world.audit() == [("consent.grant", "statement_unknown")] * 2
+
+
+def test_a_consent_to_a_purpose_that_the_text_does_not_name_is_refused(world):
+    statement = world.statement
+    assert grant(world, statement["version"], statement["sha256"], ["voice_clone", "advertising"]) == {"outcome": "purpose_unknown"}
+    assert world.sql("select * from public.voice_consents") == []
+
+
+def test_an_older_statement_and_one_of_another_locale_can_still_be_agreed_to(world):
+    statement = world.statement
+    add(world, "de", "1", "Deutsch")
+    add(world, "en", "new")
+    assert grant(world, statement["version"], statement["sha256"])["outcome"] == "granted"
+    assert grant(world, "1", hashlib.sha256(b"Deutsch").hexdigest())["outcome"] == "granted"
