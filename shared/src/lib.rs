@@ -27,3 +27,4 @@ pub mod queue;
 pub mod recordings;
 pub mod referee;
 pub mod voices;
+mod wav;

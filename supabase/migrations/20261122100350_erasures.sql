@@ -18,6 +18,7 @@ create table if not exists public.voice_erasures (
   requested_at timestamptz not null default clock_timestamp(),
   covers_until timestamptz not null,
   swept_at timestamptz,
+  begun_at timestamptz,
   erased_at timestamptz
 );
 create unique index if not exists voice_erasures_one_open
@@ -26,6 +27,7 @@ create unique index if not exists voice_erasures_one_open
 create index if not exists voice_erasures_newest on public.voice_erasures (org_id, employee_id, number desc);
 create index if not exists voice_erasures_unfinished on public.voice_erasures (swept_at) where erased_at is null;
 
+comment on column public.voice_erasures.begun_at is 'When a worker last took it up: while that is recent, its message is alive.';
 comment on table public.voice_erasures is 'At most one is open for an employee: a second request joins it.';
 comment on column public.voice_erasures.requested_by is
   'The user; null when the employee withdrew by a token, on expiry, and for what turned up after an erasure.';

@@ -278,6 +278,7 @@ begin
     return jsonb_build_object('outcome', 'erasure_unknown');
   end if;
   if v_erasure.erased_at is null then
+    update public.voice_erasures e set begun_at = clock_timestamp() where e.id = p_erasure_id;
     perform understudy.cover_voices(v_erasure.org_id, v_erasure.employee_id);
     perform understudy.settle_erasure(v_erasure.org_id, v_erasure.employee_id);
     select * into v_erasure from public.voice_erasures e where e.id = p_erasure_id;

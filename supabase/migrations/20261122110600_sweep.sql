@@ -86,7 +86,10 @@ begin
   with unfinished as (
     select e.id
     from public.voice_erasures e
-    where e.erased_at is null and e.requested_at < clock_timestamp() - interval '10 minutes'
+    where e.erased_at is null
+      and e.requested_at < clock_timestamp() - interval '10 minutes'
+      -- The queue's longest delay is 15 minutes: a message that is alive shows itself oftener than this.
+      and (e.begun_at is null or e.begun_at < clock_timestamp() - interval '16 minutes')
     order by e.swept_at nulls first, e.number
     limit v_limit
     for update skip locked
@@ -100,7 +103,7 @@ end
 $$;
 comment on function public.sweep_unfinished(int) is
   'Attempts and erasures worth a new message, the longest unswept first: a lease and its grace time are over, a request is 10 minutes old, '
-  'a voice is still at the vendor, metadata was handed out and never confirmed, an erasure is 10 minutes old. Outcome: found.';
+  'a voice is still at the vendor, metadata was handed out and never confirmed, an erasure is 10 minutes old and no worker has taken it up for 16. Outcome: found.';
 
 create or replace function public.known_vendor_voices(p_vendor_voice_ids text[], p_attempt_ids uuid[])
 returns jsonb

@@ -94,6 +94,20 @@ def test_a_copy_that_cannot_be_deleted_is_reported_and_tried_again(erasure, scen
     erasure.everything_is_gone()
 
 
+def test_keepers_that_do_not_answer_in_time_are_asked_again(erasure, scenario):
+    erasure.start()
+    for vendor, method, path in COPIES.values():
+        scenario.fault(vendor, method=method, path=path, delay=12)
+    # More than the ten seconds that a deletion may take, for each of them.
+    assert not erasure.work()
+    copies = erasure.copies()
+    assert {copies[kind] for kind in COPIES} == {"failed"}
+    for copy in erasure.state()["erasure"]["copies"]:
+        assert copy["kind"] == "newest_recording" or copy["last_error"] == "no_answer"
+    assert erasure.work()
+    erasure.everything_is_gone()
+
+
 def test_a_deletion_that_the_vendor_only_says_it_did_is_not_believed(erasure, scenario):
     erasure.start()
     scenario.fault("elevenlabs", method="DELETE", path="/v1/voices/", status=200, body={"status": "ok"})
@@ -105,6 +119,8 @@ def test_a_deletion_that_the_vendor_only_says_it_did_is_not_believed(erasure, sc
 
 def test_what_is_gone_already_counts_as_erased(erasure, scenario):
     scenario.elevenlabs("DELETE", f"/v1/voices/{erasure.voice}")
+    scenario.twilio_deletes(erasure.sid)
+    scenario.storage("DELETE", "/object/recordings", {"prefixes": [f"{erasure.employee}/{erasure.sid}.wav"]})
     erasure.start()
     assert erasure.work()
     erasure.everything_is_gone()

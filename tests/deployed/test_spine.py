@@ -69,6 +69,14 @@ def test_browsers_may_ask_from_the_allowed_origin_only(scenario, stack):
     assert preflight("https://elsewhere.example") is None
 
 
+def test_a_browser_may_send_every_method_and_a_consent_token(scenario, stack):
+    for method in ("GET", "POST", "PUT", "DELETE"):
+        headers = {"Origin": stack["allowed_origin"], "Access-Control-Request-Method": method, "Access-Control-Request-Headers": "consent-token"}
+        answer = scenario.request("OPTIONS", f"{stack['api_url']}/api/voice-consent/withdrawal", None, headers).headers
+        assert method in answer["Access-Control-Allow-Methods"].split(",")
+        assert "consent-token" in answer["Access-Control-Allow-Headers"].split(",")
+
+
 def test_waiting_ends_with_a_reason_when_something_never_happens(scenario):
     with pytest.raises(Missing, match="the moon did not appear"):
         scenario.until(lambda: None, "the moon", patience=0)

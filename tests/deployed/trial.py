@@ -52,10 +52,16 @@ class Trial(Scenario):
 
     def twilio_has(self, recording_sid: str) -> bool:
         """Whether Twilio still has a recording's resource."""
+        return self._twilio("GET", recording_sid, [200, 404]) == 200
+
+    def twilio_deletes(self, recording_sid: str) -> None:
+        self._twilio("DELETE", recording_sid, [204])
+
+    def _twilio(self, method: str, recording_sid: str, statuses: list[int]) -> int:
         twilio = self.stack["twilio"]
         basic = base64.b64encode(f"{twilio['account_sid']}:{twilio['auth_token']}".encode()).decode()
         url = f"{twilio['url']}/2010-04-01/Accounts/{twilio['account_sid']}/Recordings/{recording_sid}.json"
-        return self.expect([200, 404], "GET", url, None, {"Authorization": f"Basic {basic}"}).status == 200
+        return self.expect(statuses, method, url, None, {"Authorization": f"Basic {basic}"}).status
 
     def elevenlabs(self, method: str, path: str):
         """ElevenLabs' own API."""

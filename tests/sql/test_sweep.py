@@ -105,6 +105,16 @@ def test_an_erasure_is_found_after_ten_minutes_until_it_is_done(world):
     assert unfinished(world) == ([], [])
 
 
+def test_an_erasure_that_a_worker_takes_up_again_and_again_gets_no_second_message(world):
+    world.cloned()
+    erasure_id = world.erase()["erasure_id"]
+    world.sql("update public.voice_erasures set requested_at = requested_at - interval '11 minutes'")
+    world.rpc("begin_erasure", erasure_id)
+    assert unfinished(world)[1] == []
+    world.sql("update public.voice_erasures set begun_at = begun_at - interval '17 minutes'")
+    assert unfinished(world)[1] == [erasure_id]
+
+
 def test_the_longest_unswept_come_first_so_none_is_starved(world):
     for employee in (world.here.employee, world.here.other_employee):
         world.requested(employee)

@@ -1,0 +1,151 @@
+//! Media from Twilio, proven to be a WAV before a byte of them is stored.
+
+use std::io::{Seek, SeekFrom};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use reqwest::Body;
+use tokio::io::AsyncWriteExt;
+use tokio_util::io::ReaderStream;
+
+use crate::clients::twilio::Media;
+use crate::error::Error;
+
+/// Media that have proven to be a whole WAV of known length, as far as that can be told before the last byte.
+pub(crate) struct Wav {
+    /// Bytes.
+    pub length: u64,
+    /// All of them, the first ones included.
+    pub body: Body,
+}
+
+/// `RIFF`, the size of the rest, `WAVE`.
+const RIFF_HEADER_BYTES: usize = 12;
+
+impl Wav {
+    /// Reads the first bytes before anything is stored: an error page that calls itself audio ends here.
+    ///
+    /// The length must be known to Storage beforehand. Where Twilio does not tell it, the recording is spooled to
+    /// the temporary disk first. A body that then ends early breaks the upload, and Storage keeps nothing of it.
+    pub async fn open<S>(media: Media<S>) -> Result<Self, Error>
+    where
+        S: Stream<Item = reqwest::Result<Bytes>> + Send + 'static,
+    {
+        let mut rest = Box::pin(media.stream);
+        let mut head = BytesMut::new();
+        while head.len() < RIFF_HEADER_BYTES {
+            let chunk = rest.try_next().await.map_err(interrupted)?;
+            head.extend_from_slice(&chunk.ok_or(Error::Unusable("the recording is not a WAV"))?);
+        }
+        let riff_size = riff_size(&head)?;
+        let whole = stream::once(async { Ok(head.freeze()) }).chain(rest);
+        let (length, body) = match media.length {
+            Some(length) => (length, Body::wrap_stream(whole)),
+            None => spool(whole).await?,
+        };
+        check_is_whole(riff_size, length)?;
+        Ok(Self { length, body })
+    }
+}
+
+/// The size that the header states for all that follows its first eight bytes; `None` where the writer left it open.
+fn riff_size(head: &[u8]) -> Result<Option<u64>, Error> {
+    if &head[..4] != b"RIFF" || &head[8..12] != b"WAVE" {
+        return Err(Error::Unusable("the recording is not a WAV"));
+    }
+    let size = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+    Ok(Some(u64::from(size)).filter(|_| size != 0 && size != u32::MAX))
+}
+
+fn check_is_whole(riff_size: Option<u64>, length: u64) -> Result<(), Error> {
+    match riff_size {
+        Some(size) if size + 8 > length => {
+            Err(Error::NotYet { reason: "the recording is shorter than its header says", retry_after: None })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the stream to the temporary disk, to learn its length. The file vanishes with its handle.
+async fn spool<S>(stream: S) -> Result<(u64, Body), Error>
+where
+    S: Stream<Item = reqwest::Result<Bytes>>,
+{
+    let file = tempfile::tempfile().map_err(Error::unavailable("spooling a recording"))?;
+    let mut file = tokio::fs::File::from_std(file);
+    let mut stream = std::pin::pin!(stream);
+    let mut length = 0;
+    while let Some(chunk) = stream.try_next().await.map_err(interrupted)? {
+        file.write_all(&chunk).await.map_err(Error::unavailable("spooling a recording"))?;
+        length += chunk.len() as u64;
+    }
+    file.flush().await.map_err(Error::unavailable("spooling a recording"))?;
+    let mut file = file.into_std().await;
+    file.seek(SeekFrom::Start(0)).map_err(Error::unavailable("spooling a recording"))?;
+    Ok((length, Body::wrap_stream(ReaderStream::new(tokio::fs::File::from_std(file)))))
+}
+
+fn interrupted(cause: reqwest::Error) -> Error {
+    Error::unavailable("reading a recording's audio")(cause.without_url())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn media(
+        length: Option<u64>,
+        chunks: &[&'static [u8]],
+    ) -> Media<impl Stream<Item = reqwest::Result<Bytes>> + 'static> {
+        let chunks: Vec<_> = chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk))).collect();
+        Media { length, stream: stream::iter(chunks) }
+    }
+
+    async fn bytes_of(wav: Wav) -> Vec<u8> {
+        use reqwest::ResponseBuilderExt;
+        let response = http::Response::builder().url("http://localhost".parse().unwrap()).body(wav.body).unwrap();
+        reqwest::Response::from(response).bytes().await.unwrap().to_vec()
+    }
+
+    const WAV: &[u8] = b"RIFF\x08\x00\x00\x00WAVEdata";
+
+    #[tokio::test]
+    async fn a_wav_passes_byte_for_byte_however_it_is_cut() {
+        for cut in [1, 4, 11, 12, 15] {
+            let (first, second) = WAV.split_at(cut);
+            let wav = Wav::open(media(Some(16), &[first, second])).await.unwrap();
+            assert_eq!(wav.length, 16);
+            assert_eq!(bytes_of(wav).await, WAV);
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_length_the_recording_is_spooled_and_counted() {
+        let wav = Wav::open(media(None, &[&WAV[..5], &WAV[5..]])).await.unwrap();
+        assert_eq!(wav.length, 16);
+        assert_eq!(bytes_of(wav).await, WAV);
+    }
+
+    #[tokio::test]
+    async fn an_error_page_or_a_stub_is_not_a_recording() {
+        for body in [&b"<?xml version='1.0'?><TwilioResponse/>"[..], b"RIFF", b"", b"RIFF\x08\x00\x00\x00AVI data"] {
+            let error = Wav::open(media(Some(body.len() as u64), &[body])).await.err().unwrap();
+            assert!(!error.is_transient(), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_recording_shorter_than_its_header_says_is_tried_again() {
+        let error = Wav::open(media(Some(15), &[WAV])).await.err().unwrap();
+        assert!(error.is_transient());
+        let error = Wav::open(media(None, &[&WAV[..15]])).await.err().unwrap();
+        assert!(error.is_transient());
+    }
+
+    #[tokio::test]
+    async fn a_header_that_leaves_the_size_open_is_accepted() {
+        for size in [[0; 4], [0xFF; 4]] {
+            assert_eq!(riff_size(&[b"RIFF", &size[..], b"WAVE"].concat()).unwrap(), None);
+        }
+    }
+}
