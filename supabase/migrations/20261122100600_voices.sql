@@ -172,6 +172,22 @@ comment on function understudy.stop_voices(uuid, uuid, uuid, text) is
   'The consent is gone: nothing is current, nothing new starts, and no voice that is already saved can finish. What is being cloned '
   'right now runs on until it is refused, or its fate would never be known.';
 
+create or replace function understudy.lock_voice(p_attempt_id uuid)
+returns public.voices
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_voice public.voices;
+begin
+  select * into v_voice from public.voices v where v.id = p_attempt_id;
+  perform understudy.lock_employee(v_voice.employee_id);
+  select * into v_voice from public.voices v where v.id = p_attempt_id for update;
+  return v_voice;
+end
+$$;
+comment on function understudy.lock_voice(uuid) is 'The attempt as it is once its employee, and then it, are locked; nulls when there is none.';
+
 create or replace function understudy.attempt_problem(p_voice public.voices)
 returns text
 language sql

@@ -96,9 +96,7 @@ begin
   if p_fate_known is null then
     raise exception 'release_clone needs to be told whether the fate is known';
   end if;
-  select * into v_voice from public.voices v where v.id = p_attempt_id;
-  perform understudy.lock_employee(v_voice.employee_id);
-  select * into v_voice from public.voices v where v.id = p_attempt_id for update;
+  v_voice := understudy.lock_voice(p_attempt_id);
 
   if (v_voice.lease_id = p_lease_id and v_voice.state in ('cloning', 'unknown')) is not true then
     return understudy.refuse(
@@ -146,9 +144,7 @@ declare
   v_outcome text;
   v_code text;
 begin
-  select * into v_voice from public.voices v where v.id = p_attempt_id;
-  perform understudy.lock_employee(v_voice.employee_id);
-  select * into v_voice from public.voices v where v.id = p_attempt_id for update;
+  v_voice := understudy.lock_voice(p_attempt_id);
 
   if v_voice.state in ('requested', 'cloning', 'unknown', 'ready') and v_voice.vendor_voice_id = p_vendor_voice_id then
     return jsonb_build_object('outcome', 'saved');
@@ -198,9 +194,7 @@ declare
   v_problem text;
   v_metadata jsonb;
 begin
-  select * into v_voice from public.voices v where v.id = p_attempt_id;
-  perform understudy.lock_employee(v_voice.employee_id);
-  select * into v_voice from public.voices v where v.id = p_attempt_id for update;
+  v_voice := understudy.lock_voice(p_attempt_id);
   if v_voice.id is null or (v_voice.vendor_voice_id is null and v_voice.state <> 'failed') then
     return jsonb_build_object('outcome', 'not_finishable');
   end if;
@@ -281,9 +275,7 @@ as $$
 declare
   v_voice public.voices;
 begin
-  select * into v_voice from public.voices v where v.id = p_attempt_id;
-  perform understudy.lock_employee(v_voice.employee_id);
-  select * into v_voice from public.voices v where v.id = p_attempt_id for update;
+  v_voice := understudy.lock_voice(p_attempt_id);
 
   if (v_voice.lease_id = p_lease_id and v_voice.state in ('cloning', 'unknown')) is not true then
     return understudy.refuse(
