@@ -40,6 +40,8 @@ ROOT = Path(__file__).resolve().parent.parent
 REGION = "eu-central-1"
 STACK_NAME = "understudy"
 CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+# The employee's in the call of `local.call`.
+EMPLOYEE_CHANNEL = "2"
 # Seconds; only reached when something is broken.
 PATIENCE = 60
 
@@ -148,7 +150,8 @@ class LocalAws:
 
     def deploy(self, parameters: dict[str, str]) -> None:
         """`sam deploy` of what `build` made. Values must not contain spaces."""
-        overrides = [f"{name}={value}" for name, value in (parameters | {"Architecture": architecture()}).items()]
+        parameters = {"EmployeeChannel": EMPLOYEE_CHANNEL} | parameters | {"Architecture": architecture()}
+        overrides = [f"{name}={value}" for name, value in parameters.items()]
         with self._progress.step("sam deploy"):
             self._sam(
                 "deploy", "--template-file", str(self.directory / "build" / "template.yaml"), "--stack-name", STACK_NAME,

@@ -78,7 +78,7 @@ def _employee_to_clone(scenario: Scenario) -> str:
 
 def _attempt(scenario: Scenario, employee: str) -> str:
     """An attempt that no message is on its way for."""
-    asked = scenario.one("select request_clone(%s, %s)", scenario.user("admin")["id"], employee)
+    asked = scenario.request_clone(employee)
     if asked["outcome"] != "requested":
         raise Missing(f"the attempt was answered {asked}")
     return asked["attempt_id"]

@@ -73,11 +73,12 @@ class RuntimeApi:
     def pid(self) -> int:
         return self._process.pid
 
-    def invoke(self, event, timeout: float = 300):
-        """The handler's answer, parsed. Raises FunctionFailed."""
+    def invoke(self, event, timeout: float = 300, patience: float | None = None):
+        """The handler's answer, parsed. `timeout` is what the function is told; `patience`, if another, is how long it is waited for.
+        Raises FunctionFailed."""
         invocation = Invocation(str(uuid4()), json.dumps(event).encode(), int((time.time() + timeout) * 1000))
         self._events.put(invocation)
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + (timeout if patience is None else patience)
         while True:
             try:
                 request_id, kind, body = self._results.get(timeout=0.1)
@@ -85,7 +86,7 @@ class RuntimeApi:
                 if self._process.poll() is not None:
                     raise FunctionFailed(f"the process ended with {self._process.returncode}:\n{self.output()}") from None
                 if time.monotonic() > deadline:
-                    raise FunctionFailed(f"no answer within {timeout} s:\n{self.output()}") from None
+                    raise FunctionFailed(f"no answer in time:\n{self.output()}") from None
                 continue
             if kind != "response" or request_id != invocation.request_id:
                 raise FunctionFailed(f"{kind}: {body.decode(errors='replace')}\n{self.output()}")
@@ -127,6 +128,12 @@ class RuntimeApi:
                 self.end_headers()
                 if found := RESULT.fullmatch(self.path):
                     api._results.put((found[1] or "", found[2] or "init error", body))
+
+            def handle_one_request(self) -> None:
+                try:
+                    super().handle_one_request()
+                except ConnectionError:  # the process was killed
+                    self.close_connection = True
 
             def _chunks(self) -> bytes:
                 body = b""

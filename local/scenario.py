@@ -121,6 +121,11 @@ class Scenario:
     def voice(self, employee: str, user: dict | None = None) -> Answer:
         return self.request("GET", f"{self.stack['api_url']}/api/employees/{employee}/voice", None, self._signed_in(user))
 
+    def request_clone(self, employee: str) -> dict:
+        """Asks the database as clone-voice does, and queues nothing. What it says."""
+        asks = "select request_clone(p_user_id => %s, p_employee_id => %s, p_employee_channel => 2::smallint, p_pipeline_version => 1)"
+        return self.one(asks, self.user("admin")["id"], employee)
+
     def clone(self, employee: str, headers: dict | None = None) -> dict:
         """Asks and, when the answer is 202, asks after it until it is ready. The body of the last answer."""
         answer = self.ask_for_clone(employee, headers=headers)

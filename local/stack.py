@@ -10,7 +10,7 @@ While it runs, `directory/stack.json` (readable by its owner only: it holds the 
 
     {"api_url", "public_base_url", "database_url",
      "aws": {"endpoint_url", "region", "access_key_id", "secret_access_key", "stack_name", "functions": {name: physical name},
-             "bootstraps": {name: path of the binary}, "queues": {"recording", "recording_dead_letters", "clone", "clone_dead_letters", "erasure", "erasure_dead_letters"},
+             "bootstraps": {name: path of the binary}, "queues": {"recording", "recording_dead_letters", "clone", "clone_dead_letters", "campaign", "campaign_dead_letters", "erasure", "erasure_dead_letters"},
              "secrets": {name: ARN}},
      "supabase": {"url", "secret_key", "jwt_issuer"}, "elevenlabs": {"url", "api_key"}, "twilio": {"url", "account_sid", "auth_token"},
      "organizations": [{"id", "users": [{"id", "role", "token"}], "employees": [{"id", "full_name"}]}]}
@@ -164,6 +164,8 @@ class Stack:
                     "recording_dead_letters": outputs["RecordingDeadLettersUrl"],
                     "clone": outputs["CloneQueueUrl"],
                     "clone_dead_letters": outputs["CloneDeadLettersUrl"],
+                    "campaign": outputs["CampaignQueueUrl"],
+                    "campaign_dead_letters": outputs["CampaignDeadLettersUrl"],
                     "erasure": outputs["ErasureQueueUrl"],
                     "erasure_dead_letters": outputs["ErasureDeadLettersUrl"],
                 },

@@ -26,6 +26,7 @@ The control surface, the same on every stand-in and never in its own journal
     POST   /_control/faults         adds a fault, see below; answers it with its id. They are tried in the order made.
     GET    /_control/faults         all of them, with the number of hits
     DELETE /_control/faults[/ID]    ends one or all of them; a request that waits in one goes on waiting
+    POST   /_control/late           does now what a "work_delay" still puts off, and answers when it is done
     PUT    /_control/account        the account's own settings, see the vendor's module (keys too: rotation)
     DELETE /_control                back to clean: journal, faults, account, and everything the stand-in holds
                                     (Supabase: the files and buckets; rows in PostgreSQL stay)
@@ -35,6 +36,7 @@ A fault is JSON. Which requests it hits:
     "method"      "POST"; without it any method
     "path"        a regular expression searched for in the path as sent (still percent-encoded); required
     "query"       a regular expression searched for in the raw query string
+    "header"      {name: a regular expression searched for in its value}, all of them
     "skip"        how many fitting requests pass unharmed first (0)
     "times"       how many are hit after that (1); null: until the fault is deleted
 

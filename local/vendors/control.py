@@ -13,6 +13,7 @@ import json
 import os
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -89,6 +90,7 @@ class _Control:
         self.journal = Journal()
         self.faults = Faults()
         self._late: set[asyncio.Task] = set()
+        self._hurry = asyncio.Event()
         self._bodies = vendor.directory / "bodies"
         self._bodies.mkdir(exist_ok=True)
 
@@ -102,6 +104,7 @@ class _Control:
             web.get("/_control/faults", self.faults.list),
             web.delete("/_control/faults", self.faults.remove),
             web.delete("/_control/faults/{id}", self.faults.remove),
+            web.post("/_control/late", self._do_late_work),
             web.put("/_control/account", self._account),
         ]
 
@@ -120,6 +123,12 @@ class _Control:
 
     async def _forget(self, request: web.Request) -> web.Response:
         self.journal.clear()
+        return web.Response(status=204)
+
+    async def _do_late_work(self, request: web.Request) -> web.Response:
+        self._hurry.set()
+        await asyncio.gather(*self._late, return_exceptions=True)
+        self._hurry.clear()
         return web.Response(status=204)
 
     async def _account(self, request: web.Request) -> web.Response:
@@ -177,7 +186,10 @@ class _Control:
                 entry["outcome"] = "reset"
                 return _reset(request)
             entry["sent"] = answer.status
-            response = await _send(request, answer, fault)
+            try:
+                response = await _send(request, answer, fault)
+            except ConnectionError:
+                return web.Response()  # the client was faster: it has nowhere to go
             if request.transport is not None and not request.transport.is_closing():
                 entry["outcome"] = "answered"
             if fault and fault["cut"] is not None:
@@ -197,7 +209,8 @@ class _Control:
     def _work_later(self, request: web.Request, handler, seconds: float, body: Body) -> None:
         async def work() -> None:
             try:
-                await asyncio.sleep(seconds)
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._hurry.wait(), seconds)
                 await self._work(request, handler)
             finally:
                 body.path.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from .body import BODY
 
 _NUMBER = (int, float)
 FIELDS: dict[str, tuple] = {
-    "method": (str,), "path": (str,), "query": (str,), "skip": (int,), "times": (int, type(None)),
+    "method": (str,), "path": (str,), "query": (str,), "header": (dict,), "skip": (int,), "times": (int, type(None)),
     "at_once": (bool,), "delay": _NUMBER, "do_work": (bool,), "work_delay": _NUMBER, "reset": (bool,),
     "status": (int,), "headers": (dict,), "body": (object,), "cut": (int,), "drip": (dict,),
 }
@@ -27,16 +27,20 @@ class Fault:
     hits: int = 0
     _path: re.Pattern = field(init=False)
     _query: re.Pattern = field(init=False)
+    _headers: dict[str, re.Pattern] = field(init=False)
 
     def __post_init__(self) -> None:
         self._path = re.compile(self.spec["path"])
         self._query = re.compile(self.spec.get("query", ""))
+        self._headers = {name: re.compile(pattern) for name, pattern in self.spec.get("header", {}).items()}
 
     def take(self, request: web.Request) -> bool:
         """Whether this request is hit; counts it if so."""
         if self.spec.get("method", request.method) != request.method:
             return False
         if not self._path.search(request.rel_url.raw_path) or not self._query.search(request.rel_url.raw_query_string):
+            return False
+        if not all(pattern.search(request.headers.get(name, "")) for name, pattern in self._headers.items()):
             return False
         times = self.spec.get("times", 1)
         if times is not None and self.hits >= times:
@@ -98,6 +102,8 @@ def _checked(spec) -> dict:
             raise ValueError(f"unknown field {name!r}, known are {', '.join(FIELDS)}")
         if not isinstance(value, FIELDS[name]) or (isinstance(value, bool) and bool not in FIELDS[name] and name != "body"):
             raise ValueError(f"{name} cannot be {json.dumps(value)}")
+    if not all(isinstance(pattern, str) for pattern in spec.get("header", {}).values()):
+        raise ValueError("header is {name: regular expression}")
     if not set(spec) & {"delay", "reset", "status", "cut", "drip", "work_delay"}:
         raise ValueError("a fault does something: delay, reset, status, cut, drip or work_delay")
     if "work_delay" in spec and not (spec.get("do_work") and ("status" in spec or spec.get("reset"))):

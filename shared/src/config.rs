@@ -1,7 +1,7 @@
 //! The environment and Secrets Manager: the only file that knows either.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -11,14 +11,18 @@ use tokio::sync::Mutex;
 
 use crate::error::Error;
 use crate::queue::Queue;
+use crate::sample::Channel;
 
 /// A secret is read again at most this often, so that nobody can make us hammer Secrets Manager.
 const REREAD_EVERY: Duration = Duration::from_secs(60);
+/// How long after a rotation the version before it is still accepted.
+const PREVIOUS_IS_VALID: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A variable that the template sets is missing: a mistake of the deployment, so the function does not start.
+/// A variable that the template sets is missing, or not what it may be: a mistake of the deployment, so the function
+/// does not start.
 #[derive(Debug, thiserror::Error)]
-#[error("the environment variable {0} is not set")]
-pub struct MissingVariable(&'static str);
+#[error("the environment variable {0} is not set, or not to something it may be")]
+pub struct UnusableVariable(&'static str);
 
 /// The function's environment: variables, and what they point to in AWS.
 pub struct Environment {
@@ -41,17 +45,29 @@ impl Environment {
     }
 
     /// A variable that must be there and not be empty.
-    pub fn variable(name: &'static str) -> Result<String, MissingVariable> {
-        std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(MissingVariable(name))
+    pub fn variable(name: &'static str) -> Result<String, UnusableVariable> {
+        std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(UnusableVariable(name))
+    }
+
+    /// On which channel of a two-leg call the employees are: `1`, `2`, or `unknown`. There is no default: a wrong one
+    /// would clone somebody else.
+    pub fn employee_channel() -> Result<Option<Channel>, UnusableVariable> {
+        const NAME: &str = "EMPLOYEE_CHANNEL";
+        match Self::variable(NAME)?.as_str() {
+            "unknown" => Ok(None),
+            "1" => Ok(Some(Channel::First)),
+            "2" => Ok(Some(Channel::Second)),
+            _ => Err(UnusableVariable(NAME)),
+        }
     }
 
     /// The secret whose ARN is in the variable. Nothing is read yet.
-    pub fn secret<T: DeserializeOwned>(&self, name: &'static str) -> Result<Secret<T>, MissingVariable> {
+    pub fn secret<T: DeserializeOwned>(&self, name: &'static str) -> Result<Secret<T>, UnusableVariable> {
         Ok(Secret::new(aws_sdk_secretsmanager::Client::new(&self.aws), Self::variable(name)?))
     }
 
     /// The queue whose URL is in the variable.
-    pub fn queue(&self, name: &'static str) -> Result<Queue, MissingVariable> {
+    pub fn queue(&self, name: &'static str) -> Result<Queue, UnusableVariable> {
         Ok(Queue::new(aws_sdk_sqs::Client::new(&self.aws), Self::variable(name)?))
     }
 }
@@ -66,14 +82,22 @@ pub struct Secret<T> {
 }
 
 struct Kept<T> {
-    value: Option<Arc<T>>,
+    current: Option<Arc<T>>,
+    /// Also valid while a rotation is under way.
+    in_rotation: Vec<Arc<T>>,
     /// Also when it failed: trying is what has to be bounded.
-    tried_at: Option<Instant>,
+    reread_at: Option<Instant>,
+}
+
+/// A version of a secret.
+struct Version<T> {
+    value: Arc<T>,
+    age: Duration,
 }
 
 impl<T: DeserializeOwned> Secret<T> {
     fn new(client: aws_sdk_secretsmanager::Client, arn: String) -> Self {
-        Self { client, arn, kept: Mutex::new(Kept { value: None, tried_at: None }) }
+        Self { client, arn, kept: Mutex::new(Kept { current: None, in_rotation: Vec::new(), reread_at: None }) }
     }
 
     /// Reads the secret at cold start, so that the first request need not wait. A failure is only logged: the
@@ -87,46 +111,97 @@ impl<T: DeserializeOwned> Secret<T> {
     /// The secret as it is in memory; read if it is not there yet.
     pub async fn get(&self) -> Result<Arc<T>, Error> {
         let mut kept = self.kept.lock().await;
-        match &kept.value {
-            Some(value) => Ok(value.clone()),
-            None => self.read(&mut kept).await,
+        if let Some(current) = &kept.current {
+            return Ok(current.clone());
         }
+        let current = self.read(CURRENT).await?.value;
+        kept.current = Some(current.clone());
+        Ok(current)
     }
 
-    /// The secret read anew, because the one in memory was refused; `None` if that was done less than a minute ago.
-    pub async fn reread(&self) -> Result<Option<Arc<T>>, Error> {
+    /// The secret and, as far as they are known, the versions that a rotation makes valid beside it.
+    pub async fn valid(&self) -> Result<Vec<Arc<T>>, Error> {
+        let current = self.get().await?;
+        let kept = self.kept.lock().await;
+        Ok(std::iter::once(current).chain(kept.in_rotation.iter().cloned()).collect())
+    }
+
+    /// Reads the secret anew, with the versions that a rotation makes valid, because none in memory fitted. `None` if
+    /// that was done less than a minute ago.
+    ///
+    /// While AWS rotates, the vendor may use the new value before it is the current one. After a rotation, the vendor
+    /// may still use the one before.
+    pub async fn reread_valid(&self) -> Result<Option<Vec<Arc<T>>>, Error> {
         let mut kept = self.kept.lock().await;
-        if kept.tried_at.is_some_and(|at| at.elapsed() < REREAD_EVERY) {
+        if !kept.may_reread() {
             return Ok(None);
         }
-        self.read(&mut kept).await.map(Some)
+        let current = self.read(CURRENT).await?;
+        kept.current = Some(current.value.clone());
+        kept.in_rotation.clear();
+        let previous = Some(PREVIOUS).filter(|_| current.age < PREVIOUS_IS_VALID);
+        for stage in [Some(PENDING), previous].into_iter().flatten() {
+            // Mostly there is no such version.
+            if let Ok(version) = self.read(stage).await {
+                kept.in_rotation.push(version.value);
+            }
+        }
+        Ok(Some(std::iter::once(current.value).chain(kept.in_rotation.iter().cloned()).collect()))
     }
 
-    /// Reads the secret anew if `vendor` has turned the one in memory away, so that the next try has a fresh one.
-    pub async fn notice_refusal(&self, vendor: &str, error: &Error) {
+    /// Whether `vendor` has turned the secret in memory away and there is a fresh one now, so that the same thing may
+    /// be tried again at once.
+    pub async fn is_renewed_after(&self, vendor: &str, error: &Error) -> bool {
         if !matches!(error, Error::Vendor(error) if error.vendor == vendor && error.is_unauthorised()) {
-            return;
+            return false;
         }
-        match self.reread().await {
-            Ok(Some(_)) => tracing::info!(vendor, "the vendor refused our key; the secret is read again"),
-            Ok(None) => {}
-            Err(error) => tracing::warn!(vendor, %error, "the vendor refused our key, and the secret cannot be read"),
+        let mut kept = self.kept.lock().await;
+        if !kept.may_reread() {
+            return false;
+        }
+        match self.read(CURRENT).await {
+            Ok(version) => {
+                tracing::info!(vendor, "the vendor refused our key; the secret is read again");
+                kept.current = Some(version.value);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(vendor, %error, "the vendor refused our key, and the secret cannot be read");
+                false
+            }
         }
     }
 
-    async fn read(&self, kept: &mut Kept<T>) -> Result<Arc<T>, Error> {
-        kept.tried_at = Some(Instant::now());
-        let answer = self.client.get_secret_value().secret_id(&self.arn).send().await;
+    async fn read(&self, stage: &str) -> Result<Version<T>, Error> {
+        let answer = self.client.get_secret_value().secret_id(&self.arn).version_stage(stage).send().await;
         let answer = answer.map_err(|error| Error::unavailable("reading a secret")(aws_cause(&error)))?;
         let text = answer.secret_string().unwrap_or_default();
         // Serde's message could quote the secret, so only its place is told.
-        let value: T = serde_json::from_str(text).map_err(|error| {
+        let value = serde_json::from_str(text).map_err(|error| {
             let place = format!("not the expected JSON, at line {} column {}", error.line(), error.column());
             Error::unavailable("reading a secret")(place)
         })?;
-        let value = Arc::new(value);
-        kept.value = Some(value.clone());
-        Ok(value)
+        let made = answer.created_date().and_then(|date| SystemTime::try_from(*date).ok());
+        let age = made.and_then(|made| made.elapsed().ok()).unwrap_or_default();
+        Ok(Version { value: Arc::new(value), age })
+    }
+}
+
+/// Labels of a secret's versions. The pending one is being rotated to, the previous one was rotated from.
+///
+/// Source: <https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html>
+const CURRENT: &str = "AWSCURRENT";
+const PENDING: &str = "AWSPENDING";
+const PREVIOUS: &str = "AWSPREVIOUS";
+
+impl<T> Kept<T> {
+    /// At most once in [`REREAD_EVERY`]; asking counts.
+    fn may_reread(&mut self) -> bool {
+        let may = self.reread_at.is_none_or(|at| at.elapsed() >= REREAD_EVERY);
+        if may {
+            self.reread_at = Some(Instant::now());
+        }
+        may
     }
 }
 

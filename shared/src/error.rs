@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{Response, StatusCode, header};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::clients::VendorError;
 
@@ -13,6 +14,9 @@ pub enum Error {
     /// The request is understood and the answer is no; asking again changes nothing by itself.
     #[error("refused: {}", .0.code())]
     Refused(Refusal),
+    /// The same, with what there is to say about it: members of the problem document beside its own.
+    #[error("refused: {}", .0.code())]
+    Explained(Refusal, Map<String, Value>),
     /// Twilio, ElevenLabs or Supabase did not do what was asked.
     #[error(transparent)]
     Vendor(#[from] VendorError),
@@ -44,6 +48,14 @@ impl From<Refusal> for Error {
 }
 
 impl Error {
+    /// A refusal, with the figure that it rests on, where `facts` have one.
+    pub fn explained(refusal: Refusal, facts: &Value) -> Self {
+        let member = |name: &str| facts.get(name).filter(|value| !value.is_null()).cloned();
+        let members: Map<_, _> =
+            ["figure", "limit", "unit"].into_iter().filter_map(|name| Some((name.to_owned(), member(name)?))).collect();
+        if members.is_empty() { Self::Refused(refusal) } else { Self::Explained(refusal, members) }
+    }
+
     /// Wraps a failure of AWS or the environment, told by what was being done.
     pub fn unavailable<E>(what: &'static str) -> impl FnOnce(E) -> Self
     where
@@ -55,7 +67,7 @@ impl Error {
     /// Whether the same thing, tried again later, may succeed.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::Unusable(_) => false,
+            Self::Refused(_) | Self::Explained(..) | Self::Unusable(_) => false,
             Self::Vendor(error) => error.is_transient(),
             Self::NotYet { .. } | Self::Unavailable { .. } => true,
         }
@@ -64,7 +76,7 @@ impl Error {
     /// A word for what went wrong, to be kept with the thing that it happened to.
     pub fn code(&self) -> String {
         match self {
-            Self::Refused(refusal) => refusal.code().to_owned(),
+            Self::Refused(refusal) | Self::Explained(refusal, _) => refusal.code().to_owned(),
             Self::Vendor(VendorError { code: Some(code), .. }) => code.to_lowercase(),
             Self::Vendor(VendorError { status: Some(status), .. }) => format!("status_{}", status.as_u16()),
             Self::Vendor(_) => "no_answer".to_owned(),
@@ -85,9 +97,13 @@ impl Error {
 
     /// The HTTP status of the answer.
     pub fn status(&self) -> StatusCode {
+        self.refusal().map_or(StatusCode::SERVICE_UNAVAILABLE, Refusal::status)
+    }
+
+    fn refusal(&self) -> Option<Refusal> {
         match self {
-            Self::Refused(refusal) => refusal.status(),
-            _ => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Refused(refusal) | Self::Explained(refusal, _) => Some(*refusal),
+            _ => None,
         }
     }
 
@@ -97,29 +113,28 @@ impl Error {
     ///
     /// Source: <https://www.rfc-editor.org/rfc/rfc9457>
     pub fn into_problem(self) -> Response<String> {
-        let (code, detail) = match &self {
-            Self::Refused(refusal) => (refusal.code(), refusal.detail()),
-            other => {
-                tracing::error!(error = %other, "the request could not be served");
+        let (status, refusal) = (self.status(), self.refusal());
+        let (code, detail) = refusal.map_or_else(
+            || {
+                tracing::error!(error = %self, "the request could not be served");
                 ("unavailable", "The service cannot answer just now. Please try again in a moment.")
-            }
-        };
-        let status = self.status();
-        let problem =
-            Problem { status: status.as_u16(), title: status.canonical_reason().unwrap_or_default(), detail, code };
+            },
+            |refusal| (refusal.code(), refusal.detail()),
+        );
+        let members = if let Self::Explained(_, members) = self { members } else { Map::new() };
+        let title = status.canonical_reason().unwrap_or_default();
+        let problem = Problem { status: status.as_u16(), title, detail, code, members };
         let body = serde_json::to_string(&problem).unwrap_or_default();
         let mut response = Response::new(body);
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
-        if let Self::Refused(refusal) = &self {
-            if let Some(allow) = refusal.allowed_methods() {
-                headers.insert(header::ALLOW, header::HeaderValue::from_static(allow));
-            }
-            if status == StatusCode::UNAUTHORIZED {
-                headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
-            }
+        if let Some(allow) = refusal.and_then(Refusal::allowed_methods) {
+            headers.insert(header::ALLOW, header::HeaderValue::from_static(allow));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
         }
         response
     }
@@ -132,6 +147,8 @@ struct Problem {
     title: &'static str,
     detail: &'static str,
     code: &'static str,
+    #[serde(flatten)]
+    members: Map<String, Value>,
 }
 
 /// The methods that a path answers, as the header `Allow` lists them.
@@ -177,7 +194,16 @@ pub enum Refusal {
     ConsentPurpose,
     RecordingMissing,
     RecordingNotAudio,
+    EmployeeChannelUnknown,
+    SampleMixedSpeakers,
+    SampleTooShort,
+    SampleTooQuiet,
+    SampleClipped,
+    SampleTooNoisy,
+    VoiceQuotaReached,
     VoiceLimitReached,
+    TooManyEmployees,
+    CloneTimedOut,
     VoicePlanRequired,
     VoiceRequiresVerification,
     VoiceRejected,
@@ -242,7 +268,16 @@ impl Refusal {
             Self::ConsentWithdrawn => (S::FORBIDDEN, "consent_withdrawn", "The employee has withdrawn their consent."),
             Self::ConsentPurpose => (S::FORBIDDEN, "consent_purpose", "The employee's consent does not cover this purpose."),
             Self::RecordingMissing => (S::CONFLICT, "recording_missing", "There is no recording of a call with this employee yet."),
-            Self::RecordingNotAudio => (S::UNPROCESSABLE_ENTITY, "recording_not_audio", "The voice vendor cannot use this recording: it is not audio, or of the wrong kind, size or length."),
+            Self::RecordingNotAudio => (S::UNPROCESSABLE_ENTITY, "recording_not_audio", "The recording is not one of a call, or the voice vendor cannot use what was made of it."),
+            Self::EmployeeChannelUnknown => (S::UNPROCESSABLE_ENTITY, "employee_channel_unknown", "The recording has two channels, and nobody has said on which of them the employee is."),
+            Self::SampleMixedSpeakers => (S::UNPROCESSABLE_ENTITY, "sample_mixed_speakers", "The recording holds both parties in one channel, so the employee's voice cannot be told apart."),
+            Self::SampleTooShort => (S::UNPROCESSABLE_ENTITY, "sample_too_short", "The employee speaks too little in the recordings; another call adds to them."),
+            Self::SampleTooQuiet => (S::UNPROCESSABLE_ENTITY, "sample_too_quiet", "The employee is too quiet in the recording."),
+            Self::SampleClipped => (S::UNPROCESSABLE_ENTITY, "sample_clipped", "The employee's voice is cut off at its peaks in the recording."),
+            Self::SampleTooNoisy => (S::UNPROCESSABLE_ENTITY, "sample_too_noisy", "The recording is too noisy: the noise would be heard in the voice."),
+            Self::VoiceQuotaReached => (S::CONFLICT, "voice_quota_reached", "The organisation has as many voices as it may have."),
+            Self::TooManyEmployees => (S::UNPROCESSABLE_ENTITY, "too_many_employees", "So many employees cannot be cloned with one request."),
+            Self::CloneTimedOut => (S::UNPROCESSABLE_ENTITY, "clone_timed_out", "The voice could not be made within a day; please ask again."),
             Self::VoiceLimitReached => (S::CONFLICT, "voice_limit_reached", "The voice vendor's account has no free place for another voice."),
             Self::VoicePlanRequired => (S::PAYMENT_REQUIRED, "voice_plan_required", "The voice vendor's plan does not include instant voice cloning, or its credits are used up."),
             Self::VoiceRequiresVerification => (S::CONFLICT, "voice_requires_verification", "The voice vendor wants this voice verified before it may be used, so it was deleted again."),
@@ -272,6 +307,14 @@ mod tests {
         let problem: serde_json::Value = serde_json::from_str(response.body()).unwrap();
         assert_eq!(problem["code"], "consent_required");
         assert_eq!(problem["status"], 403);
+    }
+
+    #[test]
+    fn what_explains_a_refusal_stands_beside_its_code() {
+        let members = Map::from_iter([("figure".to_owned(), Value::from(12.5))]);
+        let response = Error::Explained(Refusal::SampleTooShort, members).into_problem();
+        let problem: Value = serde_json::from_str(response.body()).unwrap();
+        assert_eq!((&problem["code"], &problem["figure"]), (&"sample_too_short".into(), &12.5.into()));
     }
 
     #[test]

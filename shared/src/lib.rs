@@ -14,7 +14,8 @@
 //! | [`queue`] | messages between the functions, and the batches that arrive from them |
 //! | [`referee`] | asking the database for a decision |
 //! | [`recordings`] | a finished call recording → the private bucket |
-//! | [`voices`] | a recording → a cloned voice |
+//! | [`sample`] | call audio → the voice sample of one employee |
+//! | [`voices`] | asking for a cloned voice |
 //! | [`erasures`] | every copy of it goes |
 
 pub mod answer;
@@ -26,5 +27,6 @@ pub mod error;
 pub mod queue;
 pub mod recordings;
 pub mod referee;
+pub mod sample;
 pub mod voices;
 mod wav;

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,8 @@ pub struct Batch {
 struct Message {
     message_id: String,
     receipt_handle: String,
+    #[serde(rename = "eventSourceARN", default)]
+    event_source_arn: String,
     body: String,
     #[serde(default)]
     attributes: Attributes,
@@ -69,11 +72,27 @@ impl Queue {
         Self { client, url }
     }
 
+    /// Whether a batch has come from this queue, for a function that reads from several.
+    pub fn is_source_of(&self, batch: &Batch) -> bool {
+        let name = |address: &str, separator| address.rsplit(separator).next().unwrap_or_default().to_owned();
+        batch.messages.first().is_some_and(|first| name(&first.event_source_arn, ':') == name(&self.url, '/'))
+    }
+
     /// Puts a message into the queue.
     pub async fn send(&self, message: &impl Serialize) -> Result<(), Error> {
         let body = serde_json::to_string(message).map_err(Error::unavailable("writing a message"))?;
         let answer = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
         answer.map(drop).map_err(|error| Error::unavailable("queueing a message")(aws_cause(&error)))
+    }
+
+    /// Puts many messages into the queue, some at the same time.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when any of them is not in the queue; others may be.
+    pub async fn send_all(&self, messages: &[impl Serialize]) -> Result<(), Error> {
+        const AT_ONCE: usize = 16;
+        let sent = stream::iter(0..messages.len()).map(|n| self.send(&messages[n])).buffer_unordered(AT_ONCE);
+        sent.try_collect().await
     }
 
     /// Works through a batch, one message at a time. A message that fails stays in the queue and becomes visible
@@ -131,11 +150,28 @@ mod tests {
 
     fn received(times: &str) -> Message {
         let attributes = Attributes { approximate_receive_count: Some(times.into()) };
-        Message { message_id: "m".into(), receipt_handle: "r".into(), body: String::new(), attributes }
+        Message {
+            message_id: "m".into(),
+            receipt_handle: "r".into(),
+            event_source_arn: "arn:aws:sqs:eu-west-1:123456789012:clones".into(),
+            body: String::new(),
+            attributes,
+        }
     }
 
     fn not_yet(retry_after: Option<Duration>) -> Error {
         Error::NotYet { reason: "the call", retry_after }
+    }
+
+    #[test]
+    fn a_batch_tells_which_queue_it_is_from() {
+        let config = aws_sdk_sqs::Config::builder().behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest());
+        let client = aws_sdk_sqs::Client::from_conf(config.build());
+        let queue = |url: &str| Queue::new(client.clone(), url.into());
+        let batch = Batch { messages: vec![received("1")] };
+        assert!(queue("https://sqs.eu-west-1.amazonaws.com/123456789012/clones").is_source_of(&batch));
+        assert!(!queue("https://sqs.eu-west-1.amazonaws.com/123456789012/campaigns").is_source_of(&batch));
+        assert!(!queue("https://sqs/clones").is_source_of(&Batch { messages: Vec::new() }));
     }
 
     #[test]

@@ -1,7 +1,8 @@
--- The tables of the application around us. Where they exist they stay exactly as they are: columns, rights, policies, data.
--- Where they do not, a minimal version is made, closed to everyone but the service key (row level security, no policies).
--- Nothing of ours refers to them with a foreign key: deleting an employee must neither be refused because of us, nor delete
--- the record of a voice that still exists at the vendor.
+-- The tables of the application around us. Where they exist they stay exactly as they are: columns, rights, policies, data;
+-- only `calls` gets one more column. Where they do not, a minimal version is made, closed to everyone but the service key
+-- (row level security, no policies).
+-- Nothing of ours refers to them with a foreign key, but for the quotas, which go with their organisation: deleting an employee
+-- must neither be refused because of us, nor delete the record of a voice that still exists at the vendor.
 
 -- Internal functions live here: PostgREST exposes `public` only, so no key of any kind reaches them.
 create schema if not exists understudy;
@@ -68,3 +69,8 @@ begin
   end if;
 end
 $$;
+
+alter table public.calls add column if not exists employee_channel smallint check (employee_channel in (1, 2));
+comment on column public.calls.employee_channel is
+  'Which channel of the call''s recordings the employee is on, counted from 1; null: where employees usually are, which the functions '
+  'are configured with.';

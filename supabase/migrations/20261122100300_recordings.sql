@@ -34,22 +34,67 @@ alter table public.recordings enable row level security;
 revoke all on public.recordings from public, anon, authenticated, service_role;
 grant select on public.recordings to service_role;
 
+create table if not exists public.recording_uploads (
+  recording_sid text not null,
+  storage_path text not null,
+  begun_at timestamptz not null default clock_timestamp(),
+  primary key (recording_sid, storage_path)
+);
+comment on table public.recording_uploads is
+  'Where a worker may have left an object: from before it uploads until the recording is finished there.';
+alter table public.recording_uploads enable row level security;
+revoke all on public.recording_uploads from public, anon, authenticated, service_role;
+grant select on public.recording_uploads to service_role;
+
+create or replace function understudy.newest_recordings(
+  p_org_id uuid,
+  p_employee_id uuid,
+  p_limit int default 10,
+  p_from_sid text default null
+)
+returns setof public.recordings
+language sql
+stable
+set search_path = ''
+as $$
+  select r.*
+  from public.recordings r
+  where r.employee_id = p_employee_id
+    and r.org_id = p_org_id
+    and r.erased_at is null
+    and (
+      p_from_sid is null
+      or (r.started_at, r.recording_sid) <= (
+        select f.started_at, f.recording_sid from public.recordings f where f.recording_sid = p_from_sid
+      )
+    )
+  order by r.started_at desc, r.recording_sid desc
+  limit p_limit
+$$;
+comment on function understudy.newest_recordings(uuid, uuid, int, text) is
+  'An employee''s recordings that are not erased, newest first: by default as many as are looked at for a sample. p_from_sid: none newer '
+  'than this one. An employee who moved to another organisation starts there without recordings.';
+
 create or replace function understudy.newest_recording(p_org_id uuid, p_employee_id uuid)
 returns public.recordings
 language sql
 stable
 set search_path = ''
 as $$
-  select r
-  from public.recordings r
-  where r.employee_id = p_employee_id
-    and r.org_id = p_org_id
-    and r.erased_at is null
-  order by r.started_at desc, r.recording_sid desc
-  limit 1
+  select r from understudy.newest_recordings(p_org_id, p_employee_id, 1) r
 $$;
-comment on function understudy.newest_recording(uuid, uuid) is
-  'An employee who moved to another organisation starts there without recordings.';
+
+create or replace function understudy.employee_channel(p_recording public.recordings)
+returns smallint
+language sql
+stable
+set search_path = ''
+as $$
+  select c.employee_channel
+  from public.calls c
+  where c.id = p_recording.call_id and c.org_id = p_recording.org_id
+$$;
+comment on function understudy.employee_channel(public.recordings) is 'What is said of this very call; null when nothing is.';
 
 create or replace function understudy.newest_json(p_org_id uuid, p_employee_id uuid)
 returns jsonb

@@ -10,6 +10,7 @@ declare
   v_recording public.recordings;
   v_call record;
   v_erasure public.voice_erasures;
+  v_path text;
 begin
   select * into v_recording from public.recordings r where r.recording_sid = p_recording_sid;
   if v_recording.recording_sid is not null and v_recording.erased_at is null then
@@ -40,15 +41,16 @@ begin
   if v_call.call_id is null then
     return jsonb_build_object('outcome', 'call_unknown');
   end if;
-  return jsonb_build_object(
-    'outcome', 'store',
-    'storage_path', understudy.storage_path(v_call.call_id, v_call.employee_id, p_recording_sid)
-  );
+  v_path := understudy.storage_path(v_call.call_id, v_call.employee_id, p_recording_sid);
+  insert into public.recording_uploads as u (recording_sid, storage_path)
+  values (p_recording_sid, v_path)
+  on conflict (recording_sid, storage_path) do update set begun_at = clock_timestamp();
+  return jsonb_build_object('outcome', 'store', 'storage_path', v_path);
 end
 $$;
 comment on function public.recording_target(text, text) is
-  'Where a recording belongs in Storage. Changes nothing, except that a recording which an erasure covers and nobody knew of is added to '
-  'the erasure. Outcomes: store, stored, erased (storage_path, if not null: a place to clear), call_unknown.';
+  'Where a recording belongs in Storage; that something may be there from now on is noted. A recording which an erasure covers and nobody '
+  'knew of is added to the erasure. Outcomes: store, stored, erased (storage_path, if not null: a place to clear), call_unknown.';
 
 create or replace function public.finish_ingest(
   p_recording_sid text,
@@ -114,6 +116,8 @@ begin
       p_recording_sid, p_call_sid, v_call.call_id, v_call.org_id, v_call.employee_id, p_storage_path,
       p_bytes, p_duration_seconds, p_channels, p_track, p_source, p_started_at
     );
+
+    delete from public.recording_uploads u where u.recording_sid = p_recording_sid and u.storage_path = p_storage_path;
 
     -- Not simply this recording: an older one of the same call may come last.
     select * into v_newest_of_call

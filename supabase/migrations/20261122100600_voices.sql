@@ -18,6 +18,10 @@ create table if not exists public.voices (
   state text not null default 'requested'
     check (state in ('requested', 'cloning', 'unknown', 'ready', 'failed', 'retired')),
   code text check (code ~ '^[a-z_]+$'),
+  replace_first boolean not null default false,
+  campaign boolean not null default false,
+  pipeline_version integer,
+  report jsonb check (jsonb_typeof(report) = 'object'),
   lease_id uuid,
   lease_until timestamptz,
   vendor_voice_id text unique check (vendor_voice_id <> ''),
@@ -40,6 +44,9 @@ create unique index if not exists voices_one_under_way
 create unique index if not exists voices_one_ready
   on public.voices (employee_id)
   where state = 'ready';
+create index if not exists voices_live
+  on public.voices (org_id, employee_id)
+  where state in ('requested', 'cloning', 'unknown', 'ready');
 create index if not exists voices_unfinished
   on public.voices (swept_at)
   where state in ('requested', 'cloning', 'unknown')
@@ -52,7 +59,16 @@ create index if not exists voices_to_delete
   where state in ('failed', 'retired') and vendor_voice_id is not null and vendor_deleted_at is null;
 
 comment on table public.voices is 'The truth about voices; employees.voice_id mirrors the ready one.';
+comment on column public.voices.recording_sid is
+  'The newest recording when the clone was requested. What the voice is made from is in public.voice_sources.';
 comment on column public.voices.code is 'Why the attempt failed or the voice was retired, e.g. consent_withdrawn, superseded.';
+comment on column public.voices.replace_first is
+  'Asked for with the request: the current voice goes, also at the vendor, before this one is made. For an account without a free place.';
+comment on column public.voices.campaign is 'Asked for together with many others, and nobody waits for it: has a queue of its own.';
+comment on column public.voices.pipeline_version is
+  'Of the code that made the sample: another version would make another one. Null until a sample was taken.';
+comment on column public.voices.report is
+  'Figures of the sample, speech_seconds among them, or of why there could be none. No names, keys or sound.';
 comment on column public.voices.lease_id is 'Handed to one worker. Whoever shows another one is too late.';
 comment on column public.voices.lease_until is
   'Until then, and for the grace time after it, nobody else touches the attempt: the vendor may still be making the voice.';
@@ -67,6 +83,26 @@ revoke all on public.voices from public, anon, authenticated, service_role;
 revoke all on sequence public.voices_number_seq from public, anon, authenticated, service_role;
 grant select on public.voices to service_role;
 
+create table if not exists public.voice_sources (
+  attempt_id uuid not null references public.voices (id),
+  position smallint not null check (position >= 1),
+  recording_sid text not null references public.recordings (recording_sid),
+  channel smallint check (channel in (1, 2)),
+  primary key (attempt_id, position),
+  constraint voice_sources_once unique (attempt_id, recording_sid)
+);
+create index if not exists voice_sources_by_recording on public.voice_sources (recording_sid);
+
+comment on table public.voice_sources is
+  'The recordings that an attempt''s sample was made from, the newest at position 1. Every one that was looked at, also if it gave no '
+  'usable speech.';
+comment on column public.voice_sources.channel is
+  'The channel that was taken, counted from 1; null when there was none to choose, as in a mono recording of one party.';
+
+alter table public.voice_sources enable row level security;
+revoke all on public.voice_sources from public, anon, authenticated, service_role;
+grant select on public.voice_sources to service_role;
+
 create or replace function understudy.guard_voice()
 returns trigger
 language plpgsql
@@ -80,6 +116,11 @@ begin
   end if;
   if old.vendor_voice_id is not null and new.vendor_voice_id is distinct from old.vendor_voice_id then
     raise exception 'an attempt keeps its voice' using errcode = 'integrity_constraint_violation';
+  end if;
+  if (new.replace_first, new.pipeline_version, new.report) is distinct from (old.replace_first, old.pipeline_version, old.report)
+    and old.state not in ('requested', 'cloning', 'unknown')
+  then
+    raise exception 'a voice keeps the sample it was made from' using errcode = 'integrity_constraint_violation';
   end if;
   if new.state <> old.state and (old.state, new.state) not in (
     ('requested', 'cloning'), ('requested', 'failed'),
@@ -138,7 +179,13 @@ as $$
 $$;
 comment on function understudy.mirror_voice(uuid) is 'The only writer of employees.voice_id.';
 
-create or replace function understudy.stop_voices(p_org_id uuid, p_employee_id uuid, p_actor_id uuid, p_code text)
+create or replace function understudy.stop_voices(
+  p_org_id uuid,
+  p_employee_id uuid,
+  p_actor_id uuid,
+  p_code text,
+  p_recording_sid text default null
+)
 returns void
 language plpgsql
 set search_path = ''
@@ -155,6 +202,11 @@ begin
     where v.org_id = p_org_id
       and v.employee_id = p_employee_id
       and (v.state in ('requested', 'ready') or (v.state in ('cloning', 'unknown') and v.vendor_voice_id is not null))
+      and (
+        p_recording_sid is null
+        or v.recording_sid = p_recording_sid
+        or exists (select from public.voice_sources s where s.attempt_id = v.id and s.recording_sid = p_recording_sid)
+      )
     returning v
   )
   select array_agg(stopped.v) into v_stopped from stopped;
@@ -168,9 +220,10 @@ begin
   end loop;
 end
 $$;
-comment on function understudy.stop_voices(uuid, uuid, uuid, text) is
+comment on function understudy.stop_voices(uuid, uuid, uuid, text, text) is
   'The consent is gone: nothing is current, nothing new starts, and no voice that is already saved can finish. What is being cloned '
-  'right now runs on until it is refused, or its fate would never be known.';
+  'right now runs on until it is refused, or its fate would never be known. p_recording_sid: only this recording is gone, so only what '
+  'is made from it stops.';
 
 create or replace function understudy.lock_voice(p_attempt_id uuid)
 returns public.voices
@@ -188,6 +241,20 @@ end
 $$;
 comment on function understudy.lock_voice(uuid) is 'The attempt as it is once its employee, and then it, are locked; nulls when there is none.';
 
+create or replace function understudy.has_erased_recording(p_voice public.voices)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select understudy.is_erased(p_voice.recording_sid)
+    or exists (
+      select from public.voice_sources s where s.attempt_id = p_voice.id and understudy.is_erased(s.recording_sid)
+    )
+$$;
+comment on function understudy.has_erased_recording(public.voices) is
+  'Whether any recording that the attempt is for, or made from, is erased.';
+
 create or replace function understudy.attempt_problem(p_voice public.voices)
 returns text
 language sql
@@ -202,12 +269,33 @@ as $$
       then 'consent_withdrawn'
     else coalesce(
       (understudy.check_consent(p_voice.org_id, p_voice.employee_id, 'voice_clone')).problem,
-      case when p_voice.state <> 'ready' and understudy.is_erased(p_voice.recording_sid) then 'recording_missing' end
+      case when p_voice.state <> 'ready' and understudy.has_erased_recording(p_voice) then 'recording_missing' end
     )
   end
 $$;
 comment on function understudy.attempt_problem(public.voices) is
-  'Why an attempt must not become a voice, or null. Asked when it begins and again when it finishes, with the employee locked.';
+  'Why an attempt must not become a voice, or null. Asked when it begins, when it has its sample and when it finishes, with the '
+  'employee locked.';
+
+create or replace function understudy.refuse_attempt(p_voice public.voices, p_action text, p_code text)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update public.voices v
+  set state = 'failed', code = p_code, closed_at = clock_timestamp()
+  where v.id = p_voice.id;
+  perform understudy.audit(
+    p_voice.org_id, p_voice.employee_id, null, p_action, 'refused',
+    jsonb_build_object('attempt_id', p_voice.id, 'code', p_code)
+  );
+  perform understudy.settle_erasure(p_voice.org_id, p_voice.employee_id);
+  return jsonb_build_object('outcome', 'refused', 'code', p_code);
+end
+$$;
+comment on function understudy.refuse_attempt(public.voices, text, text) is
+  'Closes an attempt of which the vendor surely has no voice, audits it and returns the refusal.';
 
 create or replace function understudy.voices_to_delete(p_employee_id uuid)
 returns jsonb
@@ -232,10 +320,17 @@ returns jsonb
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_sources jsonb;
 begin
   update public.voices v
   set metadata_handed_at = clock_timestamp(), metadata_written_at = null
   where v.id = p_voice.id;
+  select coalesce(jsonb_agg('recordings/' || r.storage_path order by s.position), '[]')
+  into v_sources
+  from public.voice_sources s
+  join public.recordings r on r.recording_sid = s.recording_sid
+  where s.attempt_id = p_voice.id;
   return (
     select jsonb_build_object(
       'employee_id', p_voice.employee_id,
@@ -243,7 +338,10 @@ begin
       'voice_id', p_voice.vendor_voice_id,
       'created_at', to_char(p_voice.ready_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'status', 'ready',
-      'source_recording', 'recordings/' || r.storage_path,
+      'source_recording', coalesce(v_sources ->> 0, 'recordings/' || r.storage_path),
+      'source_recordings', v_sources,
+      'pipeline_version', p_voice.pipeline_version,
+      'report', p_voice.report,
       'clone_type', 'ivc',
       'attempt_id', p_voice.id,
       'consent_id', p_voice.consent_id

@@ -1,4 +1,5 @@
--- What clone-worker calls, in this order; each may be called again, and the worker may die between any two.
+-- What clone-worker calls, in this order; each may be called again, and the worker may die between any two. What it calls with its
+-- sample, before it sends that to the vendor, is in the samples' file.
 
 create or replace function public.begin_clone(p_attempt_id uuid, p_lease_seconds int)
 returns jsonb
@@ -11,6 +12,7 @@ declare
   v_employee record;
   v_problem text;
   v_resolve boolean;
+  v_outcome text;
   v_lease_id constant uuid := gen_random_uuid();
 begin
   if p_lease_seconds is null or p_lease_seconds not between 1 and 43200 then
@@ -44,44 +46,53 @@ begin
   if not v_resolve then
     v_problem := understudy.attempt_problem(v_voice);
     if v_problem is not null then
-      update public.voices v
-      set state = 'failed', code = v_problem, closed_at = clock_timestamp()
-      where v.id = p_attempt_id;
-      perform understudy.audit(
-        v_voice.org_id, v_voice.employee_id, null, 'clone.begin', 'refused',
-        jsonb_build_object('attempt_id', p_attempt_id, 'code', v_problem)
-      );
-      perform understudy.settle_erasure(v_voice.org_id, v_voice.employee_id);
-      return jsonb_build_object('outcome', 'refused', 'code', v_problem);
+      return understudy.refuse_attempt(v_voice, 'clone.begin', v_problem);
     end if;
   end if;
 
+  v_outcome := case when v_resolve then 'resolve' else 'clone' end;
   update public.voices v
   set state = case when v_resolve then 'unknown' else 'cloning' end,
       lease_id = v_lease_id,
       lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds)
   where v.id = p_attempt_id;
   perform understudy.audit(
-    v_voice.org_id, v_voice.employee_id, null, 'clone.begin', case when v_resolve then 'resolve' else 'clone' end,
-    jsonb_build_object('attempt_id', p_attempt_id)
+    v_voice.org_id, v_voice.employee_id, null, 'clone.begin', v_outcome, jsonb_build_object('attempt_id', p_attempt_id)
   );
-  return (
-    select jsonb_build_object(
-      'outcome', case when v_resolve then 'resolve' else 'clone' end,
-      'lease_id', v_lease_id,
-      'org_id', v_voice.org_id,
-      'employee_id', v_voice.employee_id,
-      'employee_name', coalesce(v_employee.full_name, ''),
-      'recording', jsonb_build_object('recording_sid', r.recording_sid, 'storage_path', r.storage_path)
+  return jsonb_build_object(
+    'outcome', v_outcome,
+    'lease_id', v_lease_id,
+    'deployment_id', (select d.id from understudy.deployment d),
+    'org_id', v_voice.org_id,
+    'employee_id', v_voice.employee_id,
+    'employee_name', coalesce(v_employee.full_name, '')
+  )
+  || case
+    when v_resolve then '{}'
+    else jsonb_build_object(
+      -- A recording that is newer than the request is for the next attempt.
+      'recordings', (
+        select jsonb_agg(
+          jsonb_build_object(
+            'recording_sid', r.recording_sid,
+            'storage_path', r.storage_path,
+            'channels', r.channels,
+            'track', r.track,
+            'source', r.source,
+            'employee_channel', understudy.employee_channel(r)
+          )
+          order by r.started_at desc, r.recording_sid desc
+        )
+        from understudy.newest_recordings(v_voice.org_id, v_voice.employee_id, p_from_sid => v_voice.recording_sid) r
+      )
     )
-    from public.recordings r
-    where r.recording_sid = v_voice.recording_sid
-  );
+  end;
 end
 $$;
 comment on function public.begin_clone(uuid, int) is
-  'Takes the lease. clone: nothing was ever sent. resolve: something may have been; search the vendor by attempt id, then '
-  'save_vendor_voice or release_clone(…, true). Outcomes: clone, resolve, finish, wait, refused, closed, attempt_unknown.';
+  'Takes the lease. clone: nothing was ever sent; make a sample of the recordings, which come newest first, take_sample, then send it. '
+  'resolve: something may have been; search the vendor by attempt id, then save_vendor_voice or release_clone(…, true). '
+  'Outcomes: clone, resolve, finish, wait, refused, closed, attempt_unknown.';
 
 create or replace function public.release_clone(p_attempt_id uuid, p_lease_id uuid, p_fate_known boolean)
 returns jsonb
@@ -153,7 +164,7 @@ begin
   -- No lease is asked for: a voice that exists is better adopted late than made twice.
   if v_voice.state in ('requested', 'cloning', 'unknown') and v_voice.vendor_voice_id is null then
     -- From a recording that was erased meanwhile, nothing is adopted: the voice is kept only to be deleted.
-    if understudy.is_erased(v_voice.recording_sid) then
+    if understudy.has_erased_recording(v_voice) then
       v_code := understudy.attempt_problem(v_voice);
     end if;
     update public.voices v
@@ -265,7 +276,8 @@ create or replace function public.fail_clone(
   p_attempt_id uuid,
   p_lease_id uuid,
   p_code text,
-  p_vendor_voice_id text default null
+  p_vendor_voice_id text default null,
+  p_report jsonb default null
 )
 returns jsonb
 language plpgsql
@@ -287,6 +299,7 @@ begin
   set state = 'failed',
       code = p_code,
       vendor_voice_id = coalesce(v.vendor_voice_id, p_vendor_voice_id),
+      report = coalesce(p_report, v.report),
       closed_at = clock_timestamp()
   where v.id = p_attempt_id;
   perform understudy.audit(
@@ -298,9 +311,10 @@ begin
   return jsonb_build_object('outcome', 'failed', 'delete_voices', understudy.voices_to_delete(v_voice.employee_id));
 end
 $$;
-comment on function public.fail_clone(uuid, uuid, text, text) is
+comment on function public.fail_clone(uuid, uuid, text, text, jsonb) is
   'Ends an attempt for good; p_code is what the frontend is told. p_vendor_voice_id: a voice that it has made all the same, '
-  'to be deleted. The current voice, if there is one, stays. Outcomes: failed, lease_lost.';
+  'to be deleted. p_report: the figures for which no sample could be made. The current voice, if there is one, stays. '
+  'Outcomes: failed, lease_lost.';
 
 create or replace function public.voice_deleted(p_attempt_id uuid)
 returns jsonb
@@ -379,7 +393,7 @@ revoke all on function
   public.release_clone(uuid, uuid, boolean),
   public.save_vendor_voice(uuid, text),
   public.finish_clone(uuid),
-  public.fail_clone(uuid, uuid, text, text),
+  public.fail_clone(uuid, uuid, text, text, jsonb),
   public.voice_deleted(uuid),
   public.metadata_written(uuid)
 from public, anon, authenticated;
@@ -388,7 +402,7 @@ grant execute on function
   public.release_clone(uuid, uuid, boolean),
   public.save_vendor_voice(uuid, text),
   public.finish_clone(uuid),
-  public.fail_clone(uuid, uuid, text, text),
+  public.fail_clone(uuid, uuid, text, text, jsonb),
   public.voice_deleted(uuid),
   public.metadata_written(uuid)
 to service_role;

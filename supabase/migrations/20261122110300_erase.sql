@@ -8,11 +8,10 @@ set search_path = ''
 as $$
   select v.*
   from public.voices v
-  join public.recordings r on r.recording_sid = v.recording_sid
   where v.org_id = p_org_id
     and v.employee_id = p_employee_id
     and v.state in ('cloning', 'unknown')
-    and r.erased_at is not null
+    and understudy.has_erased_recording(v)
 $$;
 comment on function understudy.unresolved_attempts(uuid, uuid) is 'Attempts on erased recordings whose voice may yet turn up at the vendor.';
 
@@ -124,13 +123,12 @@ begin
   for v_voice in
     select v.*
     from public.voices v
-    join public.recordings r on r.recording_sid = v.recording_sid
     where v.org_id = p_org_id
       and v.employee_id = p_employee_id
       and v.state in ('failed', 'retired')
       and v.vendor_voice_id is not null
       and v.vendor_deleted_at is null
-      and r.erased_at is not null
+      and understudy.has_erased_recording(v)
       and not exists (
         select 1
         from public.voice_erasure_copies c
@@ -149,6 +147,34 @@ begin
 end
 $$;
 comment on function understudy.cover_voices(uuid, uuid) is 'Adds the voices made from erased recordings, as soon as they are known.';
+
+create or replace function understudy.cover_shared_keys(p_erasure_id uuid, p_org_id uuid, p_employee_id uuid)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if exists (select 1 from public.recordings r where r.org_id = p_org_id and r.employee_id = p_employee_id)
+    and not exists (
+      select 1 from public.recordings r where r.org_id <> p_org_id and r.employee_id = p_employee_id and r.erased_at is null
+    )
+  then
+    perform understudy.add_copy(p_erasure_id, 'newest_recording', p_employee_id || '/' || p_employee_id || '.wav');
+  end if;
+  if exists (
+      select 1
+      from public.voices v
+      where v.org_id = p_org_id and v.employee_id = p_employee_id and v.metadata_handed_at is not null
+    )
+    and (understudy.current_voice(p_employee_id)).id is null
+  then
+    perform understudy.add_copy(p_erasure_id, 'metadata', p_employee_id || '/' || p_employee_id || '.json');
+  end if;
+end
+$$;
+comment on function understudy.cover_shared_keys(uuid, uuid, uuid) is
+  'Adds the two keys that are written again and again: the copy of the newest recording, and the metadata unless it is of a voice that '
+  'stays. They belong to the employee, not to one organisation: where they went to another one, it may be using them.';
 
 create or replace function understudy.cover_late_recording(
   p_erasure public.voice_erasures,
@@ -233,25 +259,7 @@ begin
     perform understudy.add_copy(v_erasure_id, 'stored_recording', v_recording.storage_path);
     perform understudy.add_copy(v_erasure_id, 'twilio_recording', v_recording.recording_sid);
   end loop;
-  -- These two keys belong to the employee, not to one organisation: where they went to another one, it may be using them.
-  if exists (select 1 from public.recordings r where r.org_id = p_org_id and r.employee_id = p_employee_id)
-    and not exists (
-      select 1 from public.recordings r where r.org_id <> p_org_id and r.employee_id = p_employee_id and r.erased_at is null
-    )
-  then
-    perform understudy.add_copy(v_erasure_id, 'newest_recording', p_employee_id || '/' || p_employee_id || '.wav');
-  end if;
-  if exists (
-      select 1
-      from public.voices v
-      where v.org_id = p_org_id and v.employee_id = p_employee_id and v.metadata_handed_at is not null
-    )
-    and not exists (
-      select 1 from public.voices v where v.org_id <> p_org_id and v.employee_id = p_employee_id and v.state = 'ready'
-    )
-  then
-    perform understudy.add_copy(v_erasure_id, 'metadata', p_employee_id || '/' || p_employee_id || '.json');
-  end if;
+  perform understudy.cover_shared_keys(v_erasure_id, p_org_id, p_employee_id);
   perform understudy.cover_voices(p_org_id, p_employee_id);
   perform understudy.settle_erasure(p_org_id, p_employee_id);
   return v_erasure_id;

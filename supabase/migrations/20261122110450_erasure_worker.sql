@@ -95,8 +95,13 @@ begin
   v_copy_id := understudy.add_copy(v_erasure.id, p_kind, p_reference, v_voice.id);
   if v_recording.erased_at is null and v_recording.recording_sid is not null then
     update public.recordings r set erased_at = clock_timestamp() where r.recording_sid = v_recording.recording_sid;
+    perform understudy.stop_voices(
+      v_erasure.org_id, v_erasure.employee_id, null, 'recording_missing', v_recording.recording_sid
+    );
     perform understudy.add_copy(v_erasure.id, 'stored_recording', v_recording.storage_path);
     perform understudy.add_copy(v_erasure.id, 'twilio_recording', v_recording.recording_sid);
+    perform understudy.cover_shared_keys(v_erasure.id, v_erasure.org_id, v_erasure.employee_id);
+    perform understudy.cover_voices(v_erasure.org_id, v_erasure.employee_id);
   end if;
   perform understudy.audit(
     v_erasure.org_id, v_erasure.employee_id, null, 'erasure.extend', 'added',
@@ -167,12 +172,11 @@ begin
   select ceil(extract(epoch from max(v.metadata_handed_at) + interval '15 minutes' - clock_timestamp()))::integer
   into v_metadata_wait
   from public.voices v
-  join public.recordings r on r.recording_sid = v.recording_sid
   where v.org_id = v_erasure.org_id
     and v.employee_id = v_erasure.employee_id
     and v.metadata_handed_at is not null
     and v.metadata_written_at is null
-    and r.erased_at is not null;
+    and understudy.has_erased_recording(v);
   select coalesce(jsonb_agg(b.blocked), '[]') into v_blocked
   from (
     select jsonb_build_object(

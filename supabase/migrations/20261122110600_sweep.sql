@@ -52,26 +52,47 @@ set search_path = ''
 as $$
 declare
   v_limit constant int := greatest(coalesce(p_limit, 0), 0);
-  v_attempt_ids jsonb;
+  v_voice public.voices;
+  v_timed_out int := 0;
+  v_attempts jsonb;
   v_erasure_ids jsonb;
 begin
-  -- No employee is locked, no row is waited for, and nothing of the row changes but when it was swept.
+  -- In the order of organisations, like the consents.
+  for v_voice in
+    select *
+    from public.voices v
+    where v.state = 'requested' and v.requested_at < clock_timestamp() - interval '24 hours'
+    order by v.org_id, v.number
+  loop
+    exit when v_timed_out >= v_limit;
+    continue when not understudy.try_lock_employee(v_voice.employee_id);
+    -- Begun or ended since?
+    select * into v_voice from public.voices v where v.id = v_voice.id and v.state = 'requested' for update;
+    continue when not found;
+    perform understudy.refuse_attempt(v_voice, 'clone.sweep', 'clone_timed_out');
+    v_timed_out := v_timed_out + 1;
+  end loop;
+
+  -- From here no employee is locked, no row is waited for, and nothing of the row changes but when it was swept.
   with unfinished as (
     select v.id
     from public.voices v
-    where (v.state = 'requested' and v.requested_at < clock_timestamp() - interval '10 minutes')
-      or (
-        v.state in ('cloning', 'unknown')
-        and coalesce(v.lease_until + understudy.lease_grace(), v.requested_at + interval '10 minutes') < clock_timestamp()
-      )
-      or (v.state in ('failed', 'retired') and v.vendor_voice_id is not null and v.vendor_deleted_at is null)
-      or (
-        v.metadata_handed_at is not null
-        and v.metadata_written_at is null
-        and (
-          v.state = 'ready'
-          -- Without a current voice there is nothing to write on top: the tombstone is the erasure's.
-          or (v.state = 'retired' and (understudy.current_voice(v.employee_id)).id is not null)
+    where (v.swept_at is null or v.swept_at < clock_timestamp() - interval '1 hour')
+      and (
+        (v.state = 'requested' and v.requested_at < clock_timestamp() - interval '10 minutes')
+        or (
+          v.state in ('cloning', 'unknown')
+          and coalesce(v.lease_until + understudy.lease_grace(), v.requested_at + interval '10 minutes') < clock_timestamp()
+        )
+        or (v.state in ('failed', 'retired') and v.vendor_voice_id is not null and v.vendor_deleted_at is null)
+        or (
+          v.metadata_handed_at is not null
+          and v.metadata_written_at is null
+          and (
+            v.state = 'ready'
+            -- Without a current voice there is nothing to write on top: the tombstone is the erasure's.
+            or (v.state = 'retired' and (understudy.current_voice(v.employee_id)).id is not null)
+          )
         )
       )
     order by v.swept_at nulls first, v.number
@@ -79,9 +100,9 @@ begin
     for update skip locked
   ),
   swept as (
-    update public.voices v set swept_at = clock_timestamp() from unfinished u where v.id = u.id returning v.id
+    update public.voices v set swept_at = clock_timestamp() from unfinished u where v.id = u.id returning v.id, v.campaign
   )
-  select coalesce(jsonb_agg(s.id), '[]') into v_attempt_ids from swept s;
+  select coalesce(jsonb_agg(jsonb_build_object('attempt_id', s.id, 'campaign', s.campaign)), '[]') into v_attempts from swept s;
 
   with unfinished as (
     select e.id
@@ -98,58 +119,23 @@ begin
     update public.voice_erasures e set swept_at = clock_timestamp() from unfinished u where e.id = u.id returning e.id
   )
   select coalesce(jsonb_agg(s.id), '[]') into v_erasure_ids from swept s;
-  return jsonb_build_object('outcome', 'found', 'attempt_ids', v_attempt_ids, 'erasure_ids', v_erasure_ids);
+  return jsonb_build_object(
+    'outcome', 'found', 'attempts', v_attempts, 'erasure_ids', v_erasure_ids, 'timed_out', v_timed_out
+  );
 end
 $$;
 comment on function public.sweep_unfinished(int) is
   'Attempts and erasures worth a new message, the longest unswept first: a lease and its grace time are over, a request is 10 minutes old, '
-  'a voice is still at the vendor, metadata was handed out and never confirmed, an erasure is 10 minutes old and no worker has taken it up for 16. Outcome: found.';
-
-create or replace function public.known_vendor_voices(p_vendor_voice_ids text[], p_attempt_ids uuid[])
-returns jsonb
-language plpgsql
-security definer
-set search_path = ''
-as $$
-begin
-  if cardinality(p_vendor_voice_ids) is distinct from cardinality(p_attempt_ids) then
-    raise exception 'each voice at the vendor is marked with one attempt';
-  end if;
-  return jsonb_build_object(
-    'outcome', 'known',
-    'voice_ids', (
-      select coalesce(jsonb_agg(found.voice_id order by found.voice_id), '[]')
-      from unnest(p_vendor_voice_ids, p_attempt_ids) as found (voice_id, attempt_id)
-      where exists (
-          select 1
-          from public.voices v
-          where v.vendor_voice_id = found.voice_id and v.state in ('requested', 'cloning', 'unknown', 'ready')
-        )
-        -- Its id may be on the way to us, or be found by whoever looks for it.
-        or exists (
-          select 1
-          from public.voices v
-          where v.id = found.attempt_id
-            and v.vendor_voice_id is null
-            and v.state in ('requested', 'cloning', 'unknown')
-        )
-        -- Another deployment's, on the same account: its database knows.
-        or not exists (select 1 from public.voices v where v.id = found.attempt_id)
-    )
-  );
-end
-$$;
-comment on function public.known_vendor_voices(text[], uuid[]) is
-  'Of the voices that the vendor has, each with the attempt that it is marked with, those which must stay. Outcome: known.';
+  'a voice is still at the vendor, metadata was handed out and never confirmed, an erasure is 10 minutes old and no worker has taken it up '
+  'for 16. An attempt gets a message at most once an hour, and a request that has come to nothing in 24 hours is ended (timed_out: how many). '
+  'Outcome: found.';
 
 revoke all on function
   public.sweep_expired_consents(int),
-  public.sweep_unfinished(int),
-  public.known_vendor_voices(text[], uuid[])
+  public.sweep_unfinished(int)
 from public, anon, authenticated;
 grant execute on function
   public.sweep_expired_consents(int),
-  public.sweep_unfinished(int),
-  public.known_vendor_voices(text[], uuid[])
+  public.sweep_unfinished(int)
 to service_role;
 revoke all on all functions in schema understudy from public;

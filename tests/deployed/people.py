@@ -7,11 +7,11 @@ import datetime
 from local.call import recording
 
 
-def with_recording(scenario, consent: bool, employee: str | None = None) -> str:
-    """Somebody with a stored recording, and a consent if wanted."""
+def with_recording(scenario, consent: bool, employee: str | None = None, audio: bytes | None = None, **facts) -> str:
+    """Somebody with a stored recording, and a consent if wanted. `facts`: what Twilio says of the recording."""
     employee = employee or scenario.new_employee()
     call_sid = scenario.new_call(employee)
-    sid = scenario.new_recording(call_sid, recording())
+    sid = scenario.new_recording(call_sid, audio or recording(), **facts)
     assert scenario.work("recording-ingest", {"call_sid": call_sid, "recording_sid": sid})
     if consent:
         assert scenario.consent(employee)["outcome"] == "granted"

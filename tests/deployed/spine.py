@@ -66,7 +66,7 @@ def sweep_finds_what_no_message_comes_for(scenario: Trial, audio: bytes) -> None
 def requested_attempt(scenario: Scenario, employee: str) -> str:
     """Consent → an attempt that no message is on its way for."""
     scenario.consent(employee)
-    return scenario.one("select request_clone(%s, %s)", scenario.user("admin")["id"], employee)["attempt_id"]
+    return scenario.request_clone(employee)["attempt_id"]
 
 
 def everything_is_erased(scenario: Trial, employee: str) -> None:

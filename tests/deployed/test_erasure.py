@@ -144,8 +144,7 @@ def test_neither_a_late_message_nor_a_redrive_brings_back_what_was_erased(erasur
 
 def test_an_erasure_while_the_voice_is_being_made_ends_without_one(scenario):
     employee = with_recording(scenario, consent=True)
-    admin = scenario.user("admin")["id"]
-    attempt = scenario.one("select request_clone(%s, %s)", admin, employee)["attempt_id"]
+    attempt = scenario.request_clone(employee)["attempt_id"]
     scenario.account("elevenlabs", add_seconds=2)
     worker = threading.Thread(target=scenario.work, args=("clone-worker", {"attempt_id": attempt}))
     worker.start()
@@ -191,7 +190,7 @@ def test_a_voice_at_the_vendor_that_no_live_row_owns_is_deleted_and_others_are_n
 
 def test_an_attempt_and_an_erasure_whose_messages_are_lost_are_queued_again(erasure, scenario):
     employee = with_recording(scenario, consent=True)
-    attempt = scenario.one("select request_clone(%s, %s)", scenario.user("admin")["id"], employee)["attempt_id"]
+    attempt = scenario.request_clone(employee)["attempt_id"]
     erasure.start()
     scenario.database.execute("update voices set requested_at = now() - interval '11 minutes' where id = %s", [attempt])
     scenario.database.execute("update voice_erasures set requested_at = now() - interval '11 minutes' where id = %s", [erasure.id])

@@ -28,7 +28,7 @@ FUNCTIONS = {
 }
 QUEUES = {"RecordingIngestRole": "recording", "CloneWorkerRole": "clone", "VoiceErasureRole": "erasure"}
 # Used by Lambda on the function's behalf, not by the function.
-NOT_BY_THE_FUNCTION = {"WriteLogs", "PollRecordingQueue", "PollCloneQueue", "PollErasureQueue", "SendTraces"}
+NOT_BY_THE_FUNCTION = {"WriteLogs", "PollRecordingQueue", "PollCloneQueue", "PollCampaignQueue", "PollErasureQueue", "SendTraces"}
 
 
 def statements() -> list[tuple[str, str]]:

@@ -43,7 +43,7 @@ def test_the_call_row_names_the_stored_recording(scenario):
     assert abs(seconds - seconds_of(audio)) <= 1
 
 
-@pytest.mark.parametrize("queue", ["recording", "clone", "erasure"])
+@pytest.mark.parametrize("queue", ["recording", "clone", "campaign", "erasure"])
 def test_a_message_that_will_never_be_right_ends_in_the_dead_letters(scenario, queue):
     garbage_becomes_a_dead_letter(scenario, queue)
     scenario.until(lambda: scenario.messages(queue) == 0, "the empty queue")

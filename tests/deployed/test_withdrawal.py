@@ -26,7 +26,7 @@ STEPS = {
 def test_withdrawing_at_any_step_of_a_clone_ends_without_a_voice(scenario, step):
     vendor, method, path = STEPS[step]
     employee = with_recording(scenario, consent=True)
-    attempt = scenario.one("select request_clone(%s, %s)", scenario.user("admin")["id"], employee)["attempt_id"]
+    attempt = scenario.request_clone(employee)["attempt_id"]
     scenario.fault(vendor, method=method, path=path, delay=1.5)
     worker = threading.Thread(target=scenario.work, args=("clone-worker", {"attempt_id": attempt}))
     worker.start()
@@ -70,7 +70,7 @@ class Life:
 
     def clone(self) -> None:
         """Two workers with the same message."""
-        asked = self.scenario.one("select request_clone(%s, %s)", self.admin, self.employee)
+        asked = self.scenario.request_clone(self.employee)
         if "attempt_id" in asked:
             with ThreadPoolExecutor() as pool:
                 list(pool.map(lambda _: self.scenario.work("clone-worker", {"attempt_id": asked["attempt_id"]}), range(2)))

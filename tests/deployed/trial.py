@@ -39,6 +39,10 @@ class Trial(Scenario):
         for n in range(number):
             self._control("PUT", "elevenlabs", f"/voices/{prefix}{n:016}", {"name": prefix, "description": description})
 
+    def vendor_sample(self, voice_id: str) -> bytes:
+        """The file that ElevenLabs got for a voice."""
+        return self.expect([200], "GET", f"{self.stack['elevenlabs']['url']}/_control/voices/{voice_id}/sample").body
+
     def voices_sent(self) -> list[dict]:
         """Every voice at ElevenLabs with what was sent for it."""
         return self._control("GET", "elevenlabs", "/voices")["voices"]

@@ -7,12 +7,13 @@ from psycopg.errors import InsufficientPrivilege
 
 FUNCTIONS = {
     "recording_target", "finish_ingest", "newest_recording",
-    "request_clone", "read_voice",
+    "request_clone", "read_voice", "take_sample",
     "begin_clone", "release_clone", "save_vendor_voice", "finish_clone", "fail_clone", "voice_deleted", "metadata_written",
     "grant_voice_consent", "withdraw_voice_consent", "read_voice_consent", "current_consent_statement",
     "invite_to_consent", "read_invitation", "answer_invitation", "withdraw_with_token", "authorize_voice",
     "start_erasure", "read_erasure", "begin_erasure", "erasure_calls", "add_erasure_copy", "erasure_call_listed", "copy_erased", "copy_failed",
-    "verify_audit", "read_audit", "sweep_expired_consents", "sweep_unfinished", "known_vendor_voices",
+    "verify_audit", "read_audit", "sweep_expired_consents", "sweep_unfinished", "judge_vendor_voices", "voice_gone",
+    "recording_sweep_state", "missing_recordings", "recording_page_seen", "abandoned_uploads", "upload_cleared",
 }
 APPLICATION = {"organizations", "users", "employees", "calls"}
 
@@ -68,7 +69,7 @@ def test_every_table_of_ours_has_row_level_security_and_only_the_service_key_may
         [f"public.{name}" for name in ours(world)],
     )
     assert {t["name"] for t in tables} >= {
-        "recordings", "voice_consents", "voices", "voice_audit", "voice_audit_heads", "voice_consent_statements",
+        "recordings", "voice_consents", "voices", "voice_sources", "voice_audit", "voice_audit_heads", "voice_consent_statements",
         "voice_consent_invitations", "voice_erasures", "voice_erasure_copies", "voice_erasure_calls",
     }
     for table in tables:
@@ -92,9 +93,11 @@ def test_a_user_or_the_public_key_can_neither_read_nor_write_nor_call_anything(w
         for statement in (f"select * from public.{name}", f"delete from public.{name}", f"insert into public.{name} default values"):
             with pytest.raises(InsufficientPrivilege):
                 session.execute(statement)
-    for call in ("request_clone", "read_voice", "withdraw_voice_consent"):
+    for call in ("read_voice", "withdraw_voice_consent"):
         with pytest.raises(InsufficientPrivilege):
             world.rpc(call, world.here.admin, world.here.employee, connection=session)
+    with pytest.raises(InsufficientPrivilege):
+        world.request(connection=session)
     with pytest.raises(InsufficientPrivilege):
         session.execute("select understudy.audit(null, null, null, 'a.b', 'c')")
     assert world.voice_id(world.here.employee) == "voice_1"
@@ -103,8 +106,8 @@ def test_a_user_or_the_public_key_can_neither_read_nor_write_nor_call_anything(w
 def test_the_service_key_changes_nothing_but_through_the_functions(world):
     world.cloned()
     world.erase()
-    for table, column in (("recordings", "storage_path"), ("voice_consents", "method"), ("voices", "state"), ("voice_audit", "action"),
-        ("voice_audit_heads", "hash"), ("voice_consent_statements", "text"), ("voice_erasures", "reason"), ("voice_erasure_copies", "state"),
+    for table, column in (("recordings", "storage_path"), ("voice_consents", "method"), ("voices", "state"), ("voice_sources", "channel"),
+        ("voice_audit", "action"), ("voice_audit_heads", "hash"), ("voice_consent_statements", "text"), ("voice_erasures", "reason"), ("voice_erasure_copies", "state"),
         ("voice_erasure_calls", "call_sid"),
     ):
         assert world.service.execute(f"select * from public.{table}").fetchall()

@@ -8,7 +8,17 @@ import uuid
 import psycopg
 import pytest
 
+from .world import LATER, REPORT
+
 NOBODY = "00000000-0000-0000-0000-00000000dead"
+
+
+def pending(world, attempt, campaign=False):
+    return {"outcome": "pending", "employee_id": str(world.here.employee), "attempt_id": attempt, "campaign": campaign}
+
+
+def deployment(world):
+    return str(world.value("select id from understudy.deployment"))
 
 
 # -- request_clone -----------------------------------------------------------------------------------------------------
@@ -59,8 +69,9 @@ def test_a_request_starts_an_attempt_and_a_second_one_finds_it(world):
 def test_the_same_recording_again_is_the_same_voice(world):
     attempt = world.cloned()
     audit = world.audit()
-    answer = world.request()
-    assert (answer["outcome"], answer["voice_id"], answer["attempt_id"]) == ("ready", "voice_1", attempt)
+    assert world.request() == {
+        "outcome": "ready", "employee_id": str(world.here.employee), "attempt_id": attempt, "voice_id": "voice_1", "report": REPORT,
+    }
     assert world.audit() == audit
 
 
@@ -69,6 +80,101 @@ def test_a_newer_recording_is_a_new_attempt_and_the_voice_stays_until_that_is_do
     second = world.again()
     read = world.read()
     assert (read["status"], read["voice_id"], read["attempt_id"]) == ("pending", "voice_1", second)
+
+
+def test_an_attempt_of_which_nothing_was_sent_gives_way_to_a_newer_recording(world):
+    first = world.requested()
+    newer = world.record(minute=1)
+    answer = world.request()
+    assert answer["outcome"] == "requested" and answer["attempt_id"] != first
+    assert (world.voice(first)["state"], world.voice(first)["code"]) == ("failed", "superseded")
+    assert world.voice(answer["attempt_id"])["recording_sid"] == newer
+    assert world.audit()[-2:] == [("voice.stop", "failed"), ("clone.request", "requested")]
+    assert world.begin(first) == {"outcome": "closed", "delete_voices": []}
+    assert world.request()["outcome"] == "pending"
+
+
+def test_an_older_recording_that_is_stored_late_supersedes_nothing(world):
+    world.grant()
+    world.record(minute=2)
+    attempt = world.request()["attempt_id"]
+    world.record(minute=1)
+    assert world.request() == pending(world, attempt)
+
+
+def test_an_attempt_whose_recording_is_gone_is_refused_when_it_begins_and_not_superseded_by_an_older_one(world):
+    world.grant()
+    world.record(minute=1)
+    newer = world.record(minute=2)
+    attempt = world.request()["attempt_id"]
+    world.sql("update public.recordings set erased_at = now() where recording_sid = %s", newer)
+    assert world.request()["outcome"] == "pending"
+    assert world.begin(attempt) == {"outcome": "refused", "code": "recording_missing"}
+
+
+@pytest.mark.parametrize("state", ["cloning", "unknown", "saved"])
+def test_an_attempt_of_which_something_may_have_been_sent_is_pending_whatever_is_recorded_since(world, state):
+    attempt = world.requested()
+    lease = world.begin(attempt)["lease_id"]
+    if state == "unknown":
+        world.release(attempt, lease, False)
+    if state == "saved":
+        world.save(attempt, "voice_1")
+    world.record(minute=1)
+    assert world.request() == pending(world, attempt)
+
+
+def test_an_attempt_of_which_surely_nothing_was_made_gives_way_like_one_that_never_began(world):
+    attempt = world.requested()
+    world.release(attempt, world.begin(attempt)["lease_id"], True)
+    world.record(minute=1)
+    assert world.request()["outcome"] == "requested"
+    assert world.voice(attempt)["code"] == "superseded"
+
+
+def test_a_superseded_attempt_ends_the_erasure_that_waited_for_it(world):
+    attempt = world.requested()
+    world.begin(attempt)
+    erasure_id = world.erase()["erasure_id"]
+    world.work_off(erasure_id)
+    world.move_lease(attempt, -61)
+    world.release(attempt, world.begin(attempt)["lease_id"], True)
+    assert world.erasure()["status"] == "pending"
+    world.grant()
+    world.record(minute=LATER)
+    assert world.request()["outcome"] == "requested"
+    assert world.voice(attempt)["code"] == "superseded"
+    assert world.erasure()["status"] == "erased"
+
+
+def test_an_attempt_of_the_former_organisation_is_not_superseded_by_the_next(world):
+    attempt = world.requested()
+    world.sql("update public.employees set org_id = %s where id = %s", world.there.id, world.here.employee)
+    world.grant(user=world.there.admin)
+    world.record(call_sid=world.call(world.here.employee, org=world.there.id), minute=1)
+    assert world.request(user=world.there.admin)["outcome"] == "pending"
+    assert world.voice(attempt)["state"] == "requested"
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_request_keeps_whether_the_voice_is_to_be_replaced(world, replace):
+    world.grant()
+    world.record()
+    attempt = world.request(replace=replace)["attempt_id"]
+    assert world.voice(attempt)["replace_first"] is replace
+
+
+def test_replacing_is_not_asked_for_by_saying_nothing(world):
+    world.grant()
+    world.record()
+    attempt = world.rpc("request_clone", world.here.admin, world.here.employee, None, 1)["attempt_id"]
+    assert world.voice(attempt)["replace_first"] is False
+
+
+@pytest.mark.parametrize(("channel", "version"), [(0, 1), (3, 1), (2, None)])
+def test_a_request_without_a_version_or_with_a_channel_that_no_call_has_is_a_bug(world, channel, version):
+    with pytest.raises(psycopg.errors.RaiseException, match="channel"):
+        world.request(channel=channel, version=version)
 
 
 def test_after_a_failure_the_next_request_is_a_new_attempt(world):
@@ -82,34 +188,37 @@ def test_after_a_failure_the_next_request_is_a_new_attempt(world):
 
 
 def test_reading_tells_where_the_newest_attempt_is(world):
-    nothing = {"outcome": "voice", "employee_id": str(world.here.employee), "voice_id": None, "code": None}
+    nothing = {"outcome": "voice", "employee_id": str(world.here.employee), "voice_id": None, "code": None, "report": None}
     assert world.read() == nothing | {"status": "none", "attempt_id": None}
     attempt = world.requested()
     pending = nothing | {"status": "pending", "attempt_id": attempt}
     assert world.read() == pending
-    lease = world.begin(attempt)["lease_id"]
+    begun = world.begin(attempt)
     assert world.read() == pending
-    world.release(attempt, lease, False)
+    world.take(attempt, begun)
+    assert world.read() == pending
+    world.release(attempt, begun["lease_id"], False)
     assert world.read() == pending
     world.save(attempt, "voice_1")
     assert world.read() == pending
     world.finish(attempt)
-    assert world.read() == pending | {"status": "ready", "voice_id": "voice_1"}
+    assert world.read() == pending | {"status": "ready", "voice_id": "voice_1", "report": REPORT}
 
 
 def test_reading_tells_why_the_newest_attempt_failed_and_which_voice_still_is_current(world):
     world.cloned()
     second = world.again()
-    world.fail(second, world.begin(second)["lease_id"], "sample_too_short")
+    world.fail(second, world.begin(second)["lease_id"], "sample_too_short", report={"speech_seconds": 12})
     read = world.read()
     assert (read["status"], read["code"], read["voice_id"]) == ("failed", "sample_too_short", "voice_1")
+    assert read["report"] == {"speech_seconds": 12}
 
 
 def test_a_voice_whose_consent_has_expired_is_not_given_out(world):
     world.cloned()
     world.expire_consent(world.here.employee)
     read = world.read()
-    assert (read["status"], read["code"], read["voice_id"]) == ("none", "consent_expired", None)
+    assert (read["status"], read["code"], read["voice_id"], read["report"]) == ("none", "consent_expired", None, None)
 
 
 def test_reading_changes_nothing(world):
@@ -129,8 +238,13 @@ def test_beginning_takes_the_lease_and_tells_what_to_clone(world):
     answer = world.begin(attempt, seconds=300)
     assert answer == {
         "outcome": "clone", "lease_id": answer["lease_id"], "org_id": str(world.here.id), "employee_id": str(world.here.employee),
-        "employee_name": "Ottilie Here 1",
-        "recording": {"recording_sid": sid, "storage_path": f"{world.here.employee}/{sid}.wav"},
+        "employee_name": "Ottilie Here 1", "deployment_id": deployment(world),
+        "recordings": [
+            {
+                "recording_sid": sid, "storage_path": f"{world.here.employee}/{sid}.wav", "channels": 2, "track": "both",
+                "source": "DialVerb", "employee_channel": None,
+            }
+        ],
     }
     row = world.row("select state, lease_id, lease_until - clock_timestamp() as rest from public.voices where id = %s", attempt)
     assert (row["state"], str(row["lease_id"])) == ("cloning", answer["lease_id"])
@@ -148,12 +262,60 @@ def test_a_lease_without_a_sensible_length_is_a_bug(world, seconds):
         world.begin(world.requested(), seconds=seconds)
 
 
-def test_a_recording_that_is_newer_than_the_request_does_not_change_the_attempt(world):
+def recordings(begun):
+    return [recording["recording_sid"] for recording in begun["recordings"]]
+
+
+def test_the_recordings_to_clone_are_the_employees_own_newest_first_and_none_newer_than_the_request(world):
     world.grant()
-    first = world.record(minute=1)
+    second, first = world.record(minute=2), world.record(minute=1)
     attempt = world.request()["attempt_id"]
-    world.record(minute=2)
-    assert world.begin(attempt)["recording"]["recording_sid"] == first
+    world.record(minute=3)
+    world.record(world.here.other_employee)
+    late = world.record(minute=0)
+    assert recordings(world.begin(attempt)) == [second, first, late]
+
+
+def test_of_recordings_that_began_together_none_is_newer_than_the_requested_one(world):
+    world.grant()
+    sids = sorted((world.record(minute=5) for _ in range(4)), reverse=True)
+    attempt = world.request()["attempt_id"]
+    greatest, call_sid = "RE" + "f" * 32, world.call(world.here.employee)
+    world.ingest(greatest, call_sid, world.target(greatest, call_sid)["storage_path"], minute=5)
+    assert recordings(world.begin(attempt)) == sids
+
+
+def test_ten_recordings_are_looked_at_and_no_erased_one(world):
+    world.grant()
+    sids = [world.record(minute=minute) for minute in range(13, 0, -1)]
+    world.sql("update public.recordings set erased_at = now() where recording_sid = %s", sids[1])
+    attempt = world.request()["attempt_id"]
+    assert recordings(world.begin(attempt)) == [sids[0], *sids[2:11]]
+
+
+def test_what_was_recorded_in_the_former_organisation_is_not_looked_at(world):
+    world.record(minute=1)
+    world.sql("update public.employees set org_id = %s where id = %s", world.there.id, world.here.employee)
+    world.grant(user=world.there.admin)
+    sid = world.record(call_sid=world.call(world.here.employee, org=world.there.id), minute=2)
+    assert recordings(world.begin(world.request(user=world.there.admin)["attempt_id"])) == [sid]
+
+
+def test_what_is_said_of_a_calls_channel_comes_with_its_recording(world):
+    world.grant()
+    told, untold = world.record(minute=2), world.record(minute=1)
+    world.set_channel(told, 1)
+    begun = world.begin(world.request()["attempt_id"])
+    assert [(r["recording_sid"], r["employee_channel"]) for r in begun["recordings"]] == [(told, 1), (untold, None)]
+    # A call that moved to another organisation is theirs, and so is what they say of it.
+    world.sql("update public.calls set org_id = %s, employee_id = null", world.there.id)
+    assert world.value("select understudy.employee_channel(r) from public.recordings r where recording_sid = %s", told) is None
+
+
+@pytest.mark.parametrize("channel", [0, 3])
+def test_a_call_has_two_channels(world, channel):
+    with pytest.raises(psycopg.errors.CheckViolation):
+        world.set_channel(world.record(), channel)
 
 
 def test_another_worker_waits_for_the_lease_and_the_grace_time(world):
@@ -173,7 +335,8 @@ def test_after_a_crash_the_next_worker_is_told_to_search_first_with_a_lease_of_i
     first = world.begin(attempt)
     world.move_lease(attempt, -61)
     second = world.begin(attempt)
-    assert second == first | {"outcome": "resolve", "lease_id": second["lease_id"]}
+    told = {"org_id", "employee_id", "employee_name", "deployment_id"}
+    assert second == {name: first[name] for name in told} | {"outcome": "resolve", "lease_id": second["lease_id"]}
     assert second["lease_id"] != first["lease_id"]
     assert world.voice(attempt)["state"] == "unknown"
     assert world.begin(attempt)["outcome"] == "wait"
@@ -313,8 +476,10 @@ def test_one_vendor_voice_is_never_two_attempts(world):
 
 
 def test_finishing_makes_the_voice_current_and_hands_out_its_metadata(world):
-    attempt = world.requested()
-    world.begin(attempt)
+    world.grant()
+    older, newer = world.record(minute=1), world.record(minute=2)
+    attempt = world.request()["attempt_id"]
+    world.take(attempt, world.begin(attempt), [(newer, 2), (older, None)], version=7)
     world.save(attempt, "voice_1")
     answer = world.finish(attempt)
     metadata = answer.pop("metadata")
@@ -323,14 +488,28 @@ def test_finishing_makes_the_voice_current_and_hands_out_its_metadata(world):
     assert metadata == {
         "employee_id": str(world.here.employee), "employee_name": "Ottilie Here 1", "voice_id": "voice_1",
         "created_at": metadata["created_at"], "status": "ready", "clone_type": "ivc",
-        "source_recording": f"recordings/{world.here.employee}/{row['recording_sid']}.wav",
-        "attempt_id": attempt, "consent_id": str(row["consent_id"]),
+        "source_recording": f"recordings/{world.here.employee}/{newer}.wav",
+        "source_recordings": [f"recordings/{world.here.employee}/{sid}.wav" for sid in (newer, older)],
+        "pipeline_version": 7, "report": REPORT, "attempt_id": attempt, "consent_id": str(row["consent_id"]),
     }
     created_at = datetime.datetime.strptime(metadata["created_at"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=datetime.timezone.utc)
     assert abs(created_at - row["ready_at"]) < datetime.timedelta(milliseconds=2)
     assert row["state"] == "ready"
     assert world.voice_id(world.here.employee) == "voice_1"
     assert world.audit()[-1] == ("clone.finish", "finished")
+
+
+def test_the_metadata_of_a_voice_without_a_sample_names_the_recording_that_was_asked_for(world):
+    world.grant()
+    sid = world.record()
+    attempt = world.request()["attempt_id"]
+    world.begin(attempt)
+    world.save(attempt, "voice_1")
+    metadata = world.finish(attempt)["metadata"]
+    assert metadata == metadata | {
+        "source_recording": f"recordings/{world.here.employee}/{sid}.wav", "source_recordings": [], "pipeline_version": None,
+        "report": None,
+    }
 
 
 def test_finishing_again_says_the_same_until_the_metadata_is_written(world):
@@ -418,6 +597,32 @@ def test_failing_closes_the_attempt_with_the_code_for_the_frontend(world):
     assert world.audit()[-1] == ("clone.fail", "failed")
     assert world.fail(attempt, lease, "sample_too_short") == {"outcome": "lease_lost"}
     assert world.finish(attempt) == {"outcome": "refused", "code": "sample_too_short", "delete_voices": []}
+
+
+def test_failing_keeps_the_figures_that_come_with_it(world):
+    attempt = world.requested()
+    begun = world.begin(attempt)
+    world.take(attempt, begun)
+    world.release(attempt, begun["lease_id"], True)
+    lease = world.begin(attempt)["lease_id"]
+    world.fail(attempt, lease, "sample_too_noisy", report={"snr_db": 3.5})
+    assert world.voice(attempt)["report"] == {"snr_db": 3.5}
+    assert "snr_db" not in str(world.sql("select details from public.voice_audit"))
+
+
+def test_failing_without_figures_leaves_those_of_the_sample(world):
+    attempt = world.requested()
+    begun = world.begin(attempt)
+    world.take(attempt, begun)
+    world.fail(attempt, begun["lease_id"], "voice_rejected")
+    assert world.voice(attempt)["report"] == REPORT
+
+
+def test_who_lost_the_lease_leaves_no_figures(world):
+    attempt = world.requested()
+    world.begin(attempt)
+    assert world.fail(attempt, str(uuid.uuid4()), "sample_too_noisy", report=REPORT) == {"outcome": "lease_lost"}
+    assert world.voice(attempt)["report"] is None
 
 
 def test_failing_with_a_saved_voice_lists_it_for_deletion(world):
@@ -518,6 +723,23 @@ def test_a_closed_attempt_never_opens_again_and_an_attempt_keeps_what_it_is(worl
     ):
         with pytest.raises(psycopg.errors.IntegrityError):
             world.sql(f"update public.voices set {change} where id = %s", attempt)
+
+
+@pytest.mark.parametrize("change", ["pipeline_version = 2", "report = '{}'", "report = null", "replace_first = not replace_first"])
+@pytest.mark.parametrize("state", ["ready", "retired", "failed"])
+def test_a_voice_keeps_the_sample_that_it_was_made_from(world, state, change):
+    if state == "failed":
+        attempt = world.requested()
+        begun = world.begin(attempt)
+        world.take(attempt, begun)
+        world.fail(attempt, begun["lease_id"], "voice_rejected")
+    else:
+        attempt = world.cloned()
+        if state == "retired":
+            world.withdraw()
+    assert world.voice(attempt)["state"] == state
+    with pytest.raises(psycopg.errors.IntegrityError, match="sample"):
+        world.sql(f"update public.voices set {change} where id = %s", attempt)
 
 
 def test_a_voice_that_an_attempt_made_and_must_not_keep_is_one_to_delete(world):

@@ -245,11 +245,12 @@ def test_a_tombstone_on_top_of_a_new_voices_metadata_is_put_right_by_the_sweep(w
     world.written(second)
     world.work_off(erasure_id)
     assert world.voice_id(world.here.employee) == "voice_2"
-    assert second in world.rpc("sweep_unfinished", 10)["attempt_ids"]
+    assert world.rpc("sweep_unfinished", 10)["attempts"] == [{"attempt_id": second, "campaign": False}]
     assert world.begin(second) == {"outcome": "finish"}
     assert world.finish(second)["metadata"]["voice_id"] == "voice_2"
     world.written(second)
-    assert world.rpc("sweep_unfinished", 10)["attempt_ids"] == []
+    world.sql("update public.voices set swept_at = null")
+    assert world.rpc("sweep_unfinished", 10)["attempts"] == []
 
 
 # -- while a clone is running ------------------------------------------------------------------------------------------
@@ -303,13 +304,107 @@ def test_a_voice_that_is_saved_after_all_was_erased_opens_a_new_erasure(world):
     assert world.erasure()["status"] == "erased"
 
 
-@pytest.mark.parametrize("step", ["requested", "begun", "unknown", "saved", "finished", "written"])
+# -- one recording of several ------------------------------------------------------------------------------------------
+
+
+def sampled_after_an_erasure(world):
+    """An attempt with a sample of two recordings, of which the erasure before it turns out to cover the older one."""
+    erasure_id = world.erase()["erasure_id"]
+    world.grant()
+    newer, older = world.record(minute=LATER + 1), world.record(minute=LATER)
+    attempt = world.request()["attempt_id"]
+    begun = world.begin(attempt)
+    assert world.take(attempt, begun, [(newer, 2), (older, 2)]) == {"outcome": "taken", "delete_voices": []}
+    world.sql("update public.recordings set started_at = '2026-01-01' where recording_sid = %s", older)
+    return erasure_id, attempt, begun, older
+
+
+def erase_one(world, erasure_id, kind, recording_sid):
+    reference = recording_sid if kind == "twilio_recording" else f"{world.here.employee}/{recording_sid}.wav"
+    assert world.rpc("add_erasure_copy", erasure_id, kind, reference)["copy_id"]
+
+
+@pytest.mark.parametrize("kind", ["twilio_recording", "stored_recording"])
+def test_erasing_one_recording_ends_the_voice_that_was_made_from_it_and_others(world, kind):
+    erasure_id, attempt, _, older = sampled_after_an_erasure(world)
+    world.save(attempt, "voice_1")
+    world.finish(attempt)
+    world.written(attempt)
+    erase_one(world, erasure_id, kind, older)
+    assert (world.voice(attempt)["state"], world.voice(attempt)["code"]) == ("retired", "recording_missing")
+    assert world.voice_id(world.here.employee) is None
+    employee = world.here.employee
+    assert copies(world) == [
+        ("metadata", f"{employee}/{employee}.json"),
+        ("newest_recording", f"{employee}/{employee}.wav"),
+        ("stored_recording", f"{employee}/{older}.wav"),
+        ("twilio_recording", older),
+        ("vendor_voice", "voice_1"),
+    ]
+    assert world.work_off(world.erasure()["erasure"]["id"]) == {"outcome": "erased"}
+    # The other recording and the consent are as they were.
+    assert world.request()["outcome"] == "requested"
+
+
+def test_erasing_one_recording_ends_the_attempt_for_it(world):
+    erasure_id, attempt, begun, older = sampled_after_an_erasure(world)
+    world.release(attempt, begun["lease_id"], True)
+    erase_one(world, erasure_id, "twilio_recording", older)
+    assert (world.voice(attempt)["state"], world.voice(attempt)["code"]) == ("failed", "recording_missing")
+
+
+def test_erasing_one_recording_leaves_the_voice_and_the_metadata_that_were_made_from_others(world):
+    erasure_id, attempt, begun, older = sampled_after_an_erasure(world)
+    world.take(attempt, begun, [(begun["recordings"][0]["recording_sid"], 2)])
+    world.save(attempt, "voice_1")
+    world.finish(attempt)
+    world.written(attempt)
+    erase_one(world, erasure_id, "twilio_recording", older)
+    assert world.voice(attempt)["state"] == "ready"
+    assert world.voice_id(world.here.employee) == "voice_1"
+    assert {kind for kind, _ in copies(world)} == {"newest_recording", "stored_recording", "twilio_recording"}
+
+
+def test_an_erasure_waits_for_the_voice_that_may_yet_be_made_from_one_of_its_recordings(world):
+    erasure_id, attempt, _, older = sampled_after_an_erasure(world)
+    erase_one(world, erasure_id, "twilio_recording", older)
+    erasure_id = world.erasure()["erasure"]["id"]
+    assert world.work_off(erasure_id)["blocked"][0] == {
+        "kind": "vendor_voice", "attempt_id": attempt, "wait_seconds": world.rpc("begin_erasure", erasure_id)["wait_seconds"],
+    }
+    assert world.save(attempt, "voice_late") == {"outcome": "saved"}
+    assert (world.voice(attempt)["state"], world.voice(attempt)["code"]) == ("failed", "recording_missing")
+    assert ("vendor_voice", "voice_late") in copies(world)
+    assert world.work_off(erasure_id) == {"outcome": "erased"}
+
+
+def test_a_voice_of_which_one_recording_was_erased_since_it_was_saved_is_refused_and_covered(world):
+    _, attempt, _, older = sampled_after_an_erasure(world)
+    world.save(attempt, "voice_1")
+    world.sql("update public.recordings set erased_at = now() where recording_sid = %s", older)
+    answer = world.finish(attempt)
+    assert (answer["outcome"], answer["code"]) == ("refused", "recording_missing")
+    assert ("vendor_voice", "voice_1") in copies(world)
+
+
+def test_the_tombstone_waits_for_who_may_still_write_the_metadata_of_one_of_its_recordings(world):
+    erasure_id, attempt, _, older = sampled_after_an_erasure(world)
+    world.save(attempt, "voice_1")
+    world.finish(attempt)
+    erase_one(world, erasure_id, "twilio_recording", older)
+    blocked = world.rpc("begin_erasure", world.erasure()["erasure"]["id"])["blocked"]
+    assert [(b["kind"], 800 < b["wait_seconds"] <= 900) for b in blocked] == [("metadata", True)]
+
+
+@pytest.mark.parametrize("step", ["requested", "begun", "sampled", "unknown", "saved", "finished", "written"])
 def test_withdrawing_at_each_step_of_a_clone_ends_without_a_voice(world, step):
     attempt = world.requested()
     if step != "requested":
-        lease = world.begin(attempt)["lease_id"]
+        begun = world.begin(attempt)
+    if step not in ("requested", "begun"):
+        world.take(attempt, begun)
     if step == "unknown":
-        world.release(attempt, lease, False)
+        world.release(attempt, begun["lease_id"], False)
     if step in ("saved", "finished", "written"):
         world.save(attempt, "voice_1")
     if step in ("finished", "written"):
@@ -318,7 +413,7 @@ def test_withdrawing_at_each_step_of_a_clone_ends_without_a_voice(world, step):
         world.written(attempt)
     erasure_id = world.withdraw()["erasure_id"]
     # The worker does not know, and goes on from where it was.
-    if step in ("begun", "unknown"):
+    if step in ("begun", "sampled", "unknown"):
         world.save(attempt, "voice_1")
     if step != "requested":
         assert world.finish(attempt)["outcome"] == "refused"

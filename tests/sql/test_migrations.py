@@ -85,17 +85,23 @@ def test_the_migrations_run_twice_in_a_row_and_the_second_time_changes_nothing(e
     assert catalogue(empty) == once
 
 
-def test_existing_tables_keep_their_columns_rights_policies_and_data(in_use):
+def test_existing_tables_keep_their_columns_rights_policies_and_data_but_that_calls_can_tell_the_employees_channel(in_use):
     def existing():
         with psycopg.connect(in_use) as connection:
             data = [connection.execute(f"select * from public.{table}").fetchall() for table in ("organizations", "users", "employees", "calls")]
         names = ("organizations", "users", "employees", "calls")
         return data, [row for row in catalogue(in_use) if any(row[1].split(".")[-1].startswith(n) or f".{n}." in row[1] for n in names)]
 
-    before = existing()
+    (*tables, calls), before = existing()
     apply_migrations(in_use)
     apply_migrations(in_use)
-    assert existing() == before
+    data, after = existing()
+    assert data == [*tables, [(*call, None) for call in calls]]
+    added = [row for row in after if "employee_channel" in row[1]]
+    assert {(kind, name) for kind, name, _ in added} == {
+        ("column", "public.calls.employee_channel"), ("constraint", "callscalls_employee_channel_check"),
+    }
+    assert [row for row in after if row not in added] == before
 
 
 def test_the_functions_work_on_an_existing_database(in_use):
@@ -117,8 +123,11 @@ def test_the_functions_work_on_an_existing_database(in_use):
             admin, employee, statement["version"], statement["sha256"], "b" * 64,
         )
         assert granted["outcome"] == "granted"
-        attempt = rpc("request_clone(%s, %s)", admin, employee)["attempt_id"]
-        assert rpc("begin_clone(%s, 60)", attempt)["employee_name"] == "Old Hand"
+        attempt = rpc("request_clone(%s, %s, 2::smallint, 1)", admin, employee)["attempt_id"]
+        begun = rpc("begin_clone(%s, 60)", attempt)
+        assert begun["employee_name"] == "Old Hand"
+        sources, report = f'[{{"recording_sid": "{sid}", "channel": 2}}]', '{"speech_seconds": 75.5}'
+        assert rpc("take_sample(%s, %s, %s, 1, %s)", attempt, begun["lease_id"], sources, report) == {"outcome": "taken", "delete_voices": []}
         assert rpc("save_vendor_voice(%s, 'new_voice')", attempt) == {"outcome": "saved"}
         assert rpc("finish_clone(%s)", attempt)["outcome"] == "finished"
         assert connection.execute("select voice_id from public.employees").fetchone() == ("new_voice",)

@@ -21,6 +21,7 @@ class Walk:
         self.random = random.Random(seed)
         self.attempts: list[str] = []
         self.leases: list[tuple[str, str]] = []
+        self.begun: list[tuple[str, dict]] = []
         self.minute = 0
         self.tokens = 0
 
@@ -28,14 +29,19 @@ class Walk:
         moves = [
             self.grant, self.withdraw, self.expire, self.record, self.request, self.request, self.begin, self.begin, self.save,
             self.save, self.finish, self.finish, self.fail, self.release, self.written, self.deleted, self.time_passes, self.other,
+            self.sample,
             self.invite, self.answer, self.withdraw_with_token, self.erase, self.sweep, self.work_on_erasure, self.late_recording,
         ]
-        weights = [4, 1, 1, 2] + [3] * (len(moves) - 11) + [1, 1, 1, 1, 1, 4, 1]
+        weights = [6, 1, 1, 4] + [6] * (len(moves) - 11) + [1, 1, 1, 1, 2, 8, 2]
         self.random.choices(moves, weights)[0]()
 
     def attempt(self):
         # Mostly the newest: that is where things happen.
         return self.attempts[-1] if self.random.random() < 0.7 else self.random.choice(self.attempts)
+
+    def new_sid(self):
+        # Of recordings that began together the greater sid is newer: the walk must not depend on chance.
+        return f"RE{self.random.randbytes(16).hex()}"
 
     def grant(self):
         self.world.grant(purposes=self.random.choice([("voice_clone",), ("voice_clone",), ("voice_clone",), ("synthetic_speech",)]))
@@ -47,19 +53,22 @@ class Walk:
         self.world.expire_consent(self.world.here.employee)
 
     def record(self):
-        self.minute += self.random.choice([1, 1, -1])
-        call_sid, sid = self.world.call(self.world.here.employee), f"RE{secrets.token_hex(16)}"
-        target = self.world.target(sid, call_sid)
-        # Another caller's erasure may come at any time.
-        if target["outcome"] == "store":
-            self.world.ingest(sid, call_sid, target["storage_path"], LATER + self.minute)
+        for _ in range(self.random.randint(1, 3)):
+            self.minute += self.random.choice([1, 1, -1])
+            call_sid, sid = self.world.call(self.world.here.employee), self.new_sid()
+            target = self.world.target(sid, call_sid)
+            # Another caller's erasure may come at any time.
+            if target["outcome"] == "store":
+                self.world.ingest(sid, call_sid, target["storage_path"], LATER + self.minute)
 
     def request(self):
-        answer = self.world.request()
+        answer = self.world.request(channel=self.random.choice([1, 2, 2, 2]))
         if answer["outcome"] == "requested":
             self.attempts.append(answer["attempt_id"])
         elif answer["outcome"] == "recording_missing":
             self.record()
+        elif answer["outcome"] not in ("pending", "ready"):
+            self.grant()
 
     def begin(self):
         if self.attempts:
@@ -67,6 +76,18 @@ class Walk:
             answer = self.world.begin(attempt)
             if "lease_id" in answer:
                 self.leases.append((attempt, answer["lease_id"]))
+            if "recordings" in answer:
+                self.begun.append((attempt, answer))
+                if self.random.random() < 0.9:
+                    self.take(attempt, answer)
+
+    def sample(self):
+        if self.begun:
+            self.take(*self.random.choice(self.begun[-2:]))
+
+    def take(self, attempt, begun):
+        looked_at = begun["recordings"][: self.random.randint(1, 3)]
+        self.world.take(attempt, begun, [(r["recording_sid"], self.random.choice([1, 2, 2, 2])) for r in looked_at])
 
     def save(self):
         if self.leases:
@@ -130,7 +151,7 @@ class Walk:
         """One that Twilio tells of again, or only now, of a call that we know."""
         calls = self.world.sql("select twilio_call_sid as sid from public.calls where employee_id = %s", self.world.here.employee)
         if calls:
-            sid, call_sid = f"RE{secrets.token_hex(16)}", self.random.choice(calls)["sid"]
+            sid, call_sid = self.new_sid(), self.random.choice(calls)["sid"]
             target = self.world.target(sid, call_sid)
             if target["outcome"] == "store":
                 self.world.ingest(sid, call_sid, target["storage_path"], LATER + self.minute)
@@ -158,9 +179,15 @@ class Caller:
         return found.__get__(self) if callable(found) else found
 
 
-UNCOVERED = """
-select v.id from public.voices v join public.recordings r using (recording_sid)
-where v.vendor_voice_id is not null and v.vendor_deleted_at is null and v.state in ('failed', 'retired') and r.erased_at is not null
+MADE_FROM_ERASED = """
+exists (
+  select from public.recordings r left join public.voice_sources s on s.attempt_id = v.id and s.recording_sid = r.recording_sid
+  where r.erased_at is not null and (s.attempt_id is not null or r.recording_sid = v.recording_sid)
+)
+"""
+UNCOVERED = f"""
+select v.id from public.voices v
+where v.vendor_voice_id is not null and v.vendor_deleted_at is null and v.state in ('failed', 'retired') and {MADE_FROM_ERASED}
   and not exists (
     select from public.voice_erasure_copies c join public.voice_erasures e on e.id = c.erasure_id
     where c.attempt_id = v.id and c.state <> 'erased' and e.erased_at is null
@@ -179,7 +206,7 @@ def check_erasures(world):
     assert world.sql(UNCOVERED) == []
     assert world.sql(FALSELY_ERASED) == []
     assert len(world.sql("select 1 from public.voice_erasures where erased_at is null")) <= 1
-    assert world.sql("select 1 from public.voices v join public.recordings r using (recording_sid) where v.state = 'ready' and r.erased_at is not null") == []
+    assert world.sql(f"select 1 from public.voices v where v.state = 'ready' and {MADE_FROM_ERASED}") == []
     newest = world.rpc("newest_recording", world.here.employee)["newest"]
     assert newest is None or world.target(newest["recording_sid"], "CA")["outcome"] == "stored"
     assert world.rpc("verify_audit")["outcome"] == "whole"
@@ -188,10 +215,10 @@ def check_erasures(world):
 def settle(world):
     """Time passes, one sweep is made, and workers for whom everything goes well do what it found."""
     world.rpc("sweep_expired_consents", 100)
-    world.sql("update public.voices set lease_until = lease_until - interval '1 hour', requested_at = requested_at - interval '1 hour'")
+    world.sql("update public.voices set lease_until = lease_until - interval '1 hour', requested_at = requested_at - interval '1 hour', swept_at = null")
     world.sql("update public.voices set metadata_handed_at = metadata_handed_at - interval '1 hour' where state <> 'ready'")
     world.sql("update public.voice_erasures set requested_at = requested_at - interval '1 hour'")
-    for attempt in world.rpc("sweep_unfinished", 100)["attempt_ids"]:
+    for attempt in [found["attempt_id"] for found in world.rpc("sweep_unfinished", 100)["attempts"]]:
         while (begun := world.begin(attempt))["outcome"] == "resolve":
             world.release(attempt, begun["lease_id"], True)
         if "lease_id" in begun:
@@ -253,6 +280,8 @@ def test_at_most_one_voice_is_ready_and_the_employee_mirrors_it_whatever_happens
         check_erasures(world)
     # A walk that never gets anywhere would prove nothing.
     assert reached == {"requested", "cloning", "unknown", "ready", "failed", "retired"}
+    assert world.sql("select 1 from public.voices v where state in ('ready', 'retired') and pipeline_version is not null"), "no sample became a voice"
+    assert world.sql("select 1 from public.voice_sources where position > 1"), "no sample was of several recordings"
     assert world.sql("select 1 from public.voice_erasures where erased_at is not null"), "no erasure ever ended"
     settle(world)
     check_settled(world)

@@ -89,6 +89,39 @@ def test_a_withdrawal_before_the_beginning_closes_the_attempt(world):
     assert begun == {"outcome": "closed", "delete_voices": []}
 
 
+def test_a_withdrawal_before_the_sample_is_taken_keeps_it_from_the_vendor(world):
+    # A withdrawal leaves the row of an attempt that is being cloned alone: only the employee's lock makes this wait.
+    attempt = world.requested()
+    begun = world.begin(attempt)
+    _, taken = world.race(lambda c: world.withdraw(connection=c), lambda c: world.take(attempt, begun, connection=c))
+    assert taken == {"outcome": "refused", "code": "consent_withdrawn"}
+
+
+def test_a_sample_taken_before_a_withdrawal_is_of_a_voice_that_is_refused(world):
+    attempt = world.requested()
+    begun = world.begin(attempt)
+    taken, _ = world.race(lambda c: world.take(attempt, begun, connection=c), lambda c: world.withdraw(connection=c))
+    assert taken == {"outcome": "taken", "delete_voices": []}
+    world.save(attempt, "voice_1")
+    assert world.finish(attempt)["code"] == "consent_withdrawn"
+
+
+def test_an_attempt_that_gives_way_to_a_newer_recording_does_not_begin(world):
+    attempt = world.requested()
+    world.record(minute=1)
+    requested, begun = world.race(lambda c: world.request(connection=c), lambda c: world.begin(attempt, connection=c))
+    assert requested["outcome"] == "requested"
+    assert begun == {"outcome": "closed", "delete_voices": []}
+
+
+def test_an_attempt_that_has_just_begun_does_not_give_way(world):
+    attempt = world.requested()
+    world.record(minute=1)
+    begun, requested = world.race(lambda c: world.begin(attempt, connection=c), lambda c: world.request(connection=c))
+    assert begun["outcome"] == "clone"
+    assert (requested["outcome"], requested["attempt_id"]) == ("pending", attempt)
+
+
 def test_two_saves_of_two_voices_keep_one(world):
     attempt = world.requested()
     world.begin(attempt)

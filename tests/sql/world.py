@@ -13,8 +13,11 @@ from functools import cached_property
 
 import psycopg
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 SHA = "a" * 64
+# Of a good sample.
+REPORT = {"speech_seconds": 75.5, "snr_db": 21.0, "warnings": []}
 # The `minute` of a recording that begins after everything that happens in a test, and so after its erasures.
 LATER = 10_000_000
 
@@ -122,6 +125,13 @@ class World:
         assert self.ingest(recording_sid, call_sid, target["storage_path"], minute)["outcome"] == "stored"
         return recording_sid
 
+    def set_channel(self, recording_sid, channel) -> None:
+        """Somebody says which channel of this recording's call the employee is on."""
+        self.sql(
+            "update public.calls set employee_channel = %s where id = (select call_id from public.recordings where recording_sid = %s)",
+            channel, recording_sid,
+        )
+
     def move_lease(self, attempt_id, seconds_from_now: float) -> None:
         """Time passes: the lease now ends that many seconds from now."""
         self.sql(
@@ -174,14 +184,28 @@ class World:
             "withdraw_voice_consent", user or self.here.admin, employee or self.here.employee, connection=connection
         )
 
-    def request(self, employee=None, user=None, connection=None):
-        return self.rpc("request_clone", user or self.here.admin, employee or self.here.employee, connection=connection)
+    def request(self, employee=None, user=None, channel=2, version=1, replace=False, campaign=False, connection=None):
+        return self.rpc(
+            "request_clone", user or self.here.admin, employee or self.here.employee, channel, version, replace, campaign,
+            connection=connection,
+        )
 
     def read(self, employee=None, user=None):
         return self.rpc("read_voice", user or self.here.member, employee or self.here.employee)
 
     def begin(self, attempt_id, seconds=300, connection=None):
         return self.rpc("begin_clone", attempt_id, seconds, connection=connection)
+
+    def take(self, attempt_id, begun, sources=None, version=1, report=REPORT, connection=None):
+        """A sample of these recordings, of the channel each; by default of the second channel of the newest alone."""
+        sources = sources or [(begun["recordings"][0]["recording_sid"], 2)]
+        listed = [{"recording_sid": sid, "channel": channel} for sid, channel in sources]
+        return self.rpc("take_sample", attempt_id, begun["lease_id"], Jsonb(listed), version, Jsonb(report), connection=connection)
+
+    def sources(self, attempt_id) -> list[tuple[str, int | None]]:
+        """What the attempt's sample was made from."""
+        rows = self.sql("select recording_sid, channel from public.voice_sources where attempt_id = %s order by position", attempt_id)
+        return [(row["recording_sid"], row["channel"]) for row in rows]
 
     def release(self, attempt_id, lease_id, fate_known):
         return self.rpc("release_clone", attempt_id, lease_id, fate_known)
@@ -192,8 +216,8 @@ class World:
     def finish(self, attempt_id, connection=None):
         return self.rpc("finish_clone", attempt_id, connection=connection)
 
-    def fail(self, attempt_id, lease_id, code, vendor_voice_id=None):
-        return self.rpc("fail_clone", attempt_id, lease_id, code, vendor_voice_id)
+    def fail(self, attempt_id, lease_id, code, vendor_voice_id=None, report=None):
+        return self.rpc("fail_clone", attempt_id, lease_id, code, vendor_voice_id, report and Jsonb(report))
 
     def deleted(self, attempt_id):
         return self.rpc("voice_deleted", attempt_id)
@@ -282,8 +306,11 @@ class World:
 
     def cloned(self, vendor_voice_id="voice_1") -> str:
         """... and a finished voice whose metadata is written; returns the attempt id."""
-        attempt_id = self.requested()
-        self.begin(attempt_id)
+        return self.made(self.requested(), vendor_voice_id)
+
+    def made(self, attempt_id, vendor_voice_id="voice_1", sources=None, **sample) -> str:
+        """The attempt becomes the voice, made from these sources."""
+        assert self.take(attempt_id, self.begin(attempt_id), sources, **sample)["outcome"] == "taken"
         self.save(attempt_id, vendor_voice_id)
         assert self.finish(attempt_id)["outcome"] == "finished"
         assert self.written(attempt_id)["outcome"] == "current"

@@ -1,4 +1,4 @@
-"""What the local AWS cannot show by running: the rights of the poller, logs, tracing, limits, alarms, the checks of parameters."""
+"""What the local AWS cannot show by running: the rights of the poller, logs, tracing, limits, the checks of parameters."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 import re
 
 import pytest
+import tomlkit
 
-from .expanded import expanded, source
+from .expanded import TEMPLATE, expanded, source
 
 FUNCTIONS = {
     "RecordingWebhook": "recording-webhook",
@@ -50,11 +51,14 @@ ROLES = {
         "WriteLogs": (LOGS, arn("CloneVoiceLogs")),
         "ReadSupabaseSecret": (READ, ref("SupabaseSecretArn")),
         "SendClone": ({"sqs:SendMessage"}, arn("CloneQueue")),
+        "SendCampaign": ({"sqs:SendMessage"}, arn("CampaignQueue")),
     },
     "CloneWorker": {
         "WriteLogs": (LOGS, arn("CloneWorkerLogs")),
         "PollCloneQueue": (POLL, arn("CloneQueue")),
         "DelayRetry": ({"sqs:ChangeMessageVisibility"}, arn("CloneQueue")),
+        "PollCampaignQueue": (POLL, arn("CampaignQueue")),
+        "DelayCampaignRetry": ({"sqs:ChangeMessageVisibility"}, arn("CampaignQueue")),
         "ReadSupabaseSecret": (READ, ref("SupabaseSecretArn")),
         "ReadElevenLabsSecret": (READ, ref("ElevenLabsSecretArn")),
     },
@@ -76,7 +80,10 @@ ROLES = {
         "WriteLogs": (LOGS, arn("VoiceSweeperLogs")),
         "ReadSupabaseSecret": (READ, ref("SupabaseSecretArn")),
         "ReadElevenLabsSecret": (READ, ref("ElevenLabsSecretArn")),
+        "ReadTwilioSecret": (READ, ref("TwilioSecretArn")),
+        "SendRecording": ({"sqs:SendMessage"}, arn("RecordingQueue")),
         "SendClone": ({"sqs:SendMessage"}, arn("CloneQueue")),
+        "SendCampaign": ({"sqs:SendMessage"}, arn("CampaignQueue")),
         "SendErasure": ({"sqs:SendMessage"}, arn("ErasureQueue")),
     },
 }
@@ -84,27 +91,40 @@ ROLES = {
 VARIABLES = {
     "RecordingWebhook": {"PUBLIC_BASE_URL", "TWILIO_SECRET_ARN", "RECORDING_QUEUE_URL"},
     "RecordingIngest": {"TWILIO_API_URL", "TWILIO_SECRET_ARN", "SUPABASE_URL", "SUPABASE_SECRET_ARN", "RECORDING_QUEUE_URL"},
-    "CloneVoice": {"SUPABASE_URL", "SUPABASE_SECRET_ARN", "CLONE_QUEUE_URL"},
-    "CloneWorker": {"SUPABASE_URL", "SUPABASE_SECRET_ARN", "ELEVENLABS_API_URL", "ELEVENLABS_SECRET_ARN", "CLONE_QUEUE_URL"},
+    "CloneVoice": {"SUPABASE_URL", "SUPABASE_SECRET_ARN", "CLONE_QUEUE_URL", "CAMPAIGN_QUEUE_URL", "EMPLOYEE_CHANNEL"},
+    "CloneWorker": {
+        "SUPABASE_URL", "SUPABASE_SECRET_ARN", "ELEVENLABS_API_URL", "ELEVENLABS_SECRET_ARN", "CLONE_QUEUE_URL", "CAMPAIGN_QUEUE_URL",
+        "EMPLOYEE_CHANNEL",
+    },
     "VoiceConsent": {"SUPABASE_URL", "SUPABASE_SECRET_ARN", "ERASURE_QUEUE_URL"},
     "VoiceErasure": {
         "SUPABASE_URL", "SUPABASE_SECRET_ARN", "ELEVENLABS_API_URL", "ELEVENLABS_SECRET_ARN", "TWILIO_API_URL", "TWILIO_SECRET_ARN",
         "ERASURE_QUEUE_URL", "CLONE_QUEUE_URL",
     },
     "VoiceSweeper": {
-        "SUPABASE_URL", "SUPABASE_SECRET_ARN", "ELEVENLABS_API_URL", "ELEVENLABS_SECRET_ARN", "CLONE_QUEUE_URL", "ERASURE_QUEUE_URL",
+        "SUPABASE_URL", "SUPABASE_SECRET_ARN", "ELEVENLABS_API_URL", "ELEVENLABS_SECRET_ARN", "TWILIO_API_URL", "TWILIO_SECRET_ARN",
+        "RECORDING_QUEUE_URL", "CLONE_QUEUE_URL", "CAMPAIGN_QUEUE_URL", "ERASURE_QUEUE_URL",
     },
+}
+# Variable → the queue, wherever a function has it.
+QUEUE_VARIABLES = {
+    "RECORDING_QUEUE_URL": "RecordingQueue", "CLONE_QUEUE_URL": "CloneQueue", "CAMPAIGN_QUEUE_URL": "CampaignQueue",
+    "ERASURE_QUEUE_URL": "ErasureQueue",
 }
 
 # Event source → (function, queue, parameter with the limit)
 SOURCES = {
     "RecordingIngestSource": ("RecordingIngest", "RecordingQueue", "IngestMaximumConcurrency"),
     "CloneWorkerSource": ("CloneWorker", "CloneQueue", "CloneMaximumConcurrency"),
+    "CampaignSource": ("CloneWorker", "CampaignQueue", "CampaignMaximumConcurrency"),
     "VoiceErasureSource": ("VoiceErasure", "ErasureQueue", "ErasureMaximumConcurrency"),
 }
-QUEUES = {"RecordingQueue": "RecordingDeadLetters", "CloneQueue": "CloneDeadLetters", "ErasureQueue": "ErasureDeadLetters"}
+QUEUES = {
+    "RecordingQueue": "RecordingDeadLetters", "CloneQueue": "CloneDeadLetters", "CampaignQueue": "CampaignDeadLetters",
+    "ErasureQueue": "ErasureDeadLetters",
+}
 # How often a message may fail. The delays grow to 15 minutes: eight take about 20 minutes, fifty half a day.
-TRIES = {"RecordingQueue": 8, "CloneQueue": 8, "ErasureQueue": 50}
+TRIES = {"RecordingQueue": 8, "CloneQueue": 8, "CampaignQueue": 50, "ErasureQueue": 50}
 
 
 def properties(name: str) -> dict:
@@ -204,6 +224,17 @@ def test_a_function_gets_exactly_the_variables_it_reads(function):
     assert properties(function)["Environment"]["Variables"]["AWS_API_URL"] == ""
 
 
+def test_a_queue_has_the_same_variable_in_every_function():
+    for function in FUNCTIONS:
+        found = {name: value for name, value in properties(function)["Environment"]["Variables"].items() if name.endswith("_QUEUE_URL")}
+        assert found == {name: ref(QUEUE_VARIABLES[name]) for name in found}
+
+
+@pytest.mark.parametrize("function", ["CloneVoice", "CloneWorker"])
+def test_the_employees_channel_is_what_the_deployment_says(function):
+    assert properties(function)["Environment"]["Variables"]["EMPLOYEE_CHANNEL"] == ref("EmployeeChannel")
+
+
 def test_secrets_reach_functions_as_arns_only():
     for function in FUNCTIONS:
         for name, value in properties(function)["Environment"]["Variables"].items():
@@ -240,8 +271,8 @@ def test_every_log_group_has_a_retention():
     assert all(group["RetentionInDays"] == ref("LogRetentionDays") for group in groups.values())
 
 
-def test_the_log_level_that_shows_payloads_cannot_be_chosen():
-    assert "TRACE" not in expanded()["Parameters"]["LogLevel"]["AllowedValues"]
+def test_no_log_level_can_be_chosen_that_shows_payloads_or_hides_what_is_counted():
+    assert expanded()["Parameters"]["LogLevel"]["AllowedValues"] == ["DEBUG", "INFO"]
 
 
 def test_http_functions_answer_before_the_api_gives_up():
@@ -311,6 +342,7 @@ def test_the_routes_are_these():
     assert routes == {
         "ANY /twilio/recording": "integrations/${RecordingWebhookIntegration}",
         "ANY /api/employees/{employee_id}/clone-voice": "integrations/${CloneVoiceIntegration}",
+        "ANY /api/voice-clones": "integrations/${CloneVoiceIntegration}",
         "ANY /api/employees/{employee_id}/voice": "integrations/${CloneVoiceIntegration}",
         "$default": "integrations/${CloneVoiceIntegration}",
         "ANY /api/voice-consent-statement": "integrations/${VoiceConsentIntegration}",
@@ -359,35 +391,6 @@ def test_browsers_may_call_from_the_named_origins_only():
     assert "AllowCredentials" not in cors
 
 
-# -- alarms ---------------------------------------------------------------------------------------------------------------
-
-
-def test_the_alarms_are_these():
-    alarms = {
-        (alarm["Namespace"], alarm["MetricName"], json.dumps(alarm["Dimensions"][0]["Value"]))
-        for alarm in of_type("AWS::CloudWatch::Alarm").values()
-    }
-    expected = {("AWS/Lambda", metric, json.dumps(ref(function))) for function in FUNCTIONS for metric in ("Errors", "Throttles")}
-    for queue, dead_letters in QUEUES.items():
-        expected.add(("AWS/SQS", "ApproximateAgeOfOldestMessage", json.dumps({"Fn::GetAtt": [queue, "QueueName"]})))
-        expected.add(("AWS/SQS", "ApproximateNumberOfMessagesVisible", json.dumps({"Fn::GetAtt": [dead_letters, "QueueName"]})))
-    assert alarms == expected
-
-
-@pytest.mark.parametrize("name", sorted(of_type("AWS::CloudWatch::Alarm")))
-def test_an_alarm_tells_somebody_and_says_what_to_do(name):
-    alarm = properties(name)
-    assert alarm["AlarmActions"] == [
-        {"Fn::If": ["HasAlarmEmail", ref("AlarmTopic"), ref("AWS::NoValue")]},
-        {"Fn::If": ["HasAlarmTopicArn", ref("AlarmTopicArn"), ref("AWS::NoValue")]},
-    ]
-    assert alarm["AlarmDescription"]
-    assert alarm["TreatMissingData"] == "notBreaching"
-    assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
-    if alarm["MetricName"] != "ApproximateAgeOfOldestMessage":
-        assert alarm["Threshold"] == 0, "the first one counts"
-
-
 # -- parameters -----------------------------------------------------------------------------------------------------------
 
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:understudy/twilio-AbC123"
@@ -434,6 +437,21 @@ def test_a_typo_in_a_parameter_fails_the_deployment(parameter, value):
     assert not accepts(parameter, value)
 
 
+def test_the_employees_channel_has_to_be_said_since_a_guess_could_clone_the_wrong_person():
+    parameter = expanded()["Parameters"]["EmployeeChannel"]
+    assert parameter["AllowedValues"] == ["unknown", "1", "2"]
+    assert "Default" not in parameter
+
+
+def test_every_parameter_without_a_default_has_a_placeholder_that_cloudformation_refuses():
+    settings = tomlkit.parse((TEMPLATE.parent / "samconfig.toml").read_text())
+    placeholders = dict(override.split("=", 1) for override in settings["default"]["global"]["parameters"]["parameter_overrides"])
+    for name, parameter in expanded()["Parameters"].items():
+        if "Default" not in parameter:
+            value = placeholders[name]
+            assert value not in parameter["AllowedValues"] if "AllowedValues" in parameter else not accepts(name, value)
+
+
 def test_every_parameter_is_described_and_checked():
     for name, parameter in expanded()["Parameters"].items():
         assert parameter["Description"], name
@@ -444,6 +462,9 @@ def test_every_parameter_is_described_and_checked():
 
 def test_the_outputs_say_where_everything_is():
     outputs = expanded()["Outputs"]
-    assert {"ApiUrl", "PublicBaseUrl", "WebhookUrl", "RecordingQueueUrl", "RecordingDeadLettersUrl", "CloneQueueUrl", "CloneDeadLettersUrl", "ErasureQueueUrl", "ErasureDeadLettersUrl"} <= set(outputs)
+    assert {"ApiUrl", "PublicBaseUrl", "WebhookUrl", "DashboardName"} <= set(outputs)
+    for queue, dead_letters in QUEUES.items():
+        assert [outputs[f"{name}Url"]["Value"] for name in (queue, dead_letters)] == [ref(queue), ref(dead_letters)]
+        assert outputs[f"{dead_letters}Arn"]["Value"] == arn(dead_letters)
     assert all(choice["Fn::Sub"].endswith("/twilio/recording#rc=5&rp=all") for choice in outputs["WebhookUrl"]["Value"]["Fn::If"][1:])
     assert all(output["Description"] for output in outputs.values())

@@ -89,9 +89,16 @@ def test_a_fault_hits_only_its_method_path_and_query(elevenlabs, control):
     assert elevenlabs.get(SEARCH, params={"search": "here"}).status_code == 503
 
 
+def test_a_fault_hits_only_requests_with_its_headers(elevenlabs, control):
+    control["elevenlabs"].fault(path=SEARCH, header={"X-Target": "Send$", "xi-api-key": "."}, status=503)
+    assert elevenlabs.get(SEARCH).status_code == 200
+    assert elevenlabs.get(SEARCH, headers={"X-Target": "SendBatch"}).status_code == 200
+    assert elevenlabs.get(SEARCH, headers={"X-Target": "sqs.Send"}).status_code == 503
+
+
 def test_a_fault_that_makes_no_sense_is_refused(control):
     for fault in ({}, {"path": "("}, {"path": "x"}, {"path": "x", "staus": 500}, {"path": "x", "delay": "1"}, {"path": "x", "status": True},
-                  {"path": "x", "status": 500, "work_delay": 1}, {"path": "x", "reset": True, "do_work": True, "at_once": True}):  # fmt: skip
+                  {"path": "x", "header": {"a": 1}, "status": 500}, {"path": "x", "header": {"a": "("}, "status": 500}, {"path": "x", "status": 500, "work_delay": 1}, {"path": "x", "reset": True, "do_work": True, "at_once": True}):  # fmt: skip
         answer = control["twilio"].http.post("/_control/faults", json=fault)
         assert answer.status_code == 400, fault
 
@@ -128,6 +135,16 @@ def test_the_work_can_end_after_the_reset(control, supabase, bucket):
         supabase.post(f"{bucket}/k", content=b"data")
     assert stored(control) == {}
     until(lambda: stored(control) == {"k": sha256(b"data")})
+
+
+def test_work_that_was_put_off_can_be_done_now(control, supabase, bucket):
+    control["supabase"].fault(path="/object/b/", reset=True, do_work=True, work_delay=3600, times=2)
+    for key in ("k", "l"):
+        with pytest.raises(httpx.ReadError):
+            supabase.post(f"{bucket}/{key}", content=b"data")
+    assert stored(control) == {}
+    control["supabase"]("POST", "/late")
+    assert stored(control) == {"k": sha256(b"data"), "l": sha256(b"data")}
 
 
 def test_a_false_answer_can_come_after_the_work(control, supabase, bucket):

@@ -3,19 +3,25 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use lambda_http::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use lambda_http::http::{HeaderMap, HeaderValue, StatusCode, header};
 use lambda_http::{Request, RequestExt, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::answer;
 use shared::auth::Verifier;
 use shared::clients::supabase::{Supabase, SupabaseSecret};
 use shared::config::Secret;
-use shared::error::{Allow, Error, Refusal};
+use shared::error::{Error, Refusal};
 use shared::queue::Queue;
-use shared::voices::{self, Requested, Status, VoiceState};
+use shared::sample::Channel;
+use shared::voices::{self, Manner, Requested, Status, VoiceState};
 use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
+use crate::campaign::{self, Campaign};
+use crate::route::Route;
+
+/// Five hundred employees are 20 KB.
+const LARGEST_BODY_BYTES: usize = 64 * 1024;
 /// How long a request may wait for its voice. The gateway gives up at 30 s, whatever is configured
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>).
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -32,30 +38,12 @@ pub struct Endpoint {
     pub supabase_url: String,
     /// Reaches the database.
     pub supabase: Secret<SupabaseSecret>,
-    /// Where attempts wait for `clone-worker`.
-    pub queue: Queue,
-}
-
-/// What is asked for.
-#[derive(Debug, PartialEq)]
-enum Route {
-    Clone(Uuid),
-    Voice(Uuid),
-}
-
-impl Route {
-    fn of(method: &Method, path: &str) -> Result<Self, Refusal> {
-        let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-        let ["api", "employees", employee_id, resource] = segments[..] else { return Err(Refusal::RouteNotFound) };
-        let route = match (resource, method) {
-            ("clone-voice", &Method::POST) => Self::Clone,
-            ("clone-voice", _) => return Err(Refusal::MethodNotAllowed(Allow("POST"))),
-            ("voice", &Method::GET) => Self::Voice,
-            ("voice", _) => return Err(Refusal::MethodNotAllowed(Allow("GET, DELETE"))),
-            _ => return Err(Refusal::RouteNotFound),
-        };
-        Uuid::try_parse(employee_id).map(route).map_err(|_| Refusal::EmployeeIdInvalid)
-    }
+    /// Where employees are in calls of two legs.
+    pub usual_channel: Option<Channel>,
+    /// Where the attempts of single requests wait for `clone-worker`.
+    pub clones: Queue,
+    /// Where those for many employees at once wait.
+    pub campaigns: Queue,
 }
 
 impl Endpoint {
@@ -65,24 +53,38 @@ impl Endpoint {
     }
 
     async fn serve(&self, request: Request) -> Result<Response<String>, Error> {
+        if request.body().len() > LARGEST_BODY_BYTES {
+            return Err(Refusal::PayloadTooLarge.into());
+        }
         let deadline = Instant::now() + PATIENCE;
         let route = Route::of(request.method(), request.raw_http_path())?;
+        match self.try_serve(route, &request, deadline).await {
+            Err(error) if self.supabase.is_renewed_after("supabase", &error).await => {
+                self.try_serve(route, &request, deadline).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn try_serve(&self, route: Route, request: &Request, deadline: Instant) -> Result<Response<String>, Error> {
         let secret = self.supabase.get().await?;
         let user_id = self.verifier.user(request.headers(), secret.jwt_secret.as_ref()).await?;
         let supabase = Supabase::new(self.http.clone(), &self.supabase_url, &secret);
-        let outcome = match route {
+        match route {
             Route::Voice(employee_id) => voices::read_voice(&supabase, user_id, employee_id)
                 .await
                 .map(|state| answer::json(StatusCode::OK, &state)),
             Route::Clone(employee_id) => {
+                let replace_first = replaces_first(request)?;
+                let manner = Manner { usual_channel: self.usual_channel, replace_first, is_campaign: false };
                 let deadline = if prefers_async(request.headers()) { Instant::now() } else { deadline };
-                self.clone_voice(&supabase, user_id, employee_id, deadline).await
+                self.clone_voice(&supabase, user_id, employee_id, manner, deadline).await
             }
-        };
-        if let Err(error) = &outcome {
-            self.supabase.notice_refusal("supabase", error).await;
+            Route::Campaign => {
+                let wanted = Campaign::parse(request.body())?;
+                campaign::request(&supabase, &self.campaigns, user_id, &wanted, self.usual_channel).await
+            }
         }
-        outcome
     }
 
     async fn clone_voice(
@@ -90,38 +92,58 @@ impl Endpoint {
         supabase: &Supabase<'_>,
         user_id: Uuid,
         employee_id: Uuid,
+        manner: Manner,
         deadline: Instant,
     ) -> Result<Response<String>, Error> {
-        let attempt = match voices::request_clone(supabase, user_id, employee_id).await? {
-            Requested::Ready { voice_id } => {
-                return Ok(ready(employee_id, &voice_id, "This recording is already cloned."));
+        let attempt = match voices::request_clone(supabase, user_id, employee_id, manner).await? {
+            Requested::Ready { voice_id, report } => {
+                return Ok(ready(employee_id, &voice_id, report, "These recordings are already cloned."));
             }
             // Queued again for an attempt under way: whoever asked for it may have died before queueing it, and a
             // second message does no harm.
             Requested::Requested(attempt) | Requested::Pending(attempt) => attempt,
         };
-        self.queue.send(&attempt).await?;
+        self.clones.send(&attempt).await?;
         match timeout_at(deadline, self.settled(supabase, user_id, employee_id)).await {
-            Ok(outcome) => Ok(ready(employee_id, &outcome?, "The voice is cloned.")),
+            Ok(outcome) => {
+                let (voice_id, report) = outcome?;
+                Ok(ready(employee_id, &voice_id, report, "The voice is cloned."))
+            }
             Err(_) => Ok(pending(employee_id, attempt.attempt_id)),
         }
     }
 
     /// Looks at the newest attempt, at growing intervals, until it has come to its voice or its refusal.
-    async fn settled(&self, supabase: &Supabase<'_>, user_id: Uuid, employee_id: Uuid) -> Result<String, Error> {
+    async fn settled(
+        &self,
+        supabase: &Supabase<'_>,
+        user_id: Uuid,
+        employee_id: Uuid,
+    ) -> Result<(String, Option<Value>), Error> {
         let mut pause = FIRST_PAUSE;
         loop {
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
             match voices::read_voice(supabase, user_id, employee_id).await {
-                Ok(VoiceState { status: Status::Ready, voice_id: Some(voice_id), .. }) => return Ok(voice_id),
+                Ok(VoiceState { status: Status::Ready, voice_id: Some(voice_id), report, .. }) => {
+                    return Ok((voice_id, report));
+                }
                 Ok(state) if state.status == Status::Pending => {}
-                Ok(state) => return Err(state.refusal().into()),
+                Ok(state) => return Err(state.into_error()),
                 // The attempt goes on without us; not seeing it for a moment is no reason to give up.
                 Err(error) if error.is_transient() => tracing::warn!(%error, "the attempt could not be looked at"),
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+/// `?replace=true`: the voice that is there goes first.
+fn replaces_first(request: &Request) -> Result<bool, Refusal> {
+    match request.query_string_parameters().first("replace") {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Refusal::QueryInvalid),
     }
 }
 
@@ -131,8 +153,10 @@ fn prefers_async(headers: &HeaderMap) -> bool {
     preferences.flat_map(|value| value.split([',', ';'])).any(|one| one.trim().eq_ignore_ascii_case("respond-async"))
 }
 
-fn ready(employee_id: Uuid, voice_id: &str, message: &str) -> Response<String> {
-    let body = json!({"employee_id": employee_id, "voice_id": voice_id, "status": "ready", "message": message});
+fn ready(employee_id: Uuid, voice_id: &str, report: Option<Value>, message: &str) -> Response<String> {
+    let body = json!({
+        "employee_id": employee_id, "voice_id": voice_id, "status": "ready", "message": message, "report": report,
+    });
     answer::json(StatusCode::OK, &body)
 }
 
@@ -151,45 +175,6 @@ mod tests {
     use super::*;
 
     const ID: &str = "11111111-1111-4111-8111-111111111111";
-
-    fn route(method: Method, path: &str) -> Result<Route, Refusal> {
-        Route::of(&method, path)
-    }
-
-    #[test]
-    fn the_two_routes_are_found() {
-        let id = Uuid::try_parse(ID).unwrap();
-        assert_eq!(route(Method::POST, &format!("/api/employees/{ID}/clone-voice")), Ok(Route::Clone(id)));
-        assert_eq!(route(Method::GET, &format!("/api/employees/{ID}/voice")), Ok(Route::Voice(id)));
-    }
-
-    #[test]
-    fn another_method_is_a_405_and_another_path_a_404() {
-        assert_eq!(
-            route(Method::GET, &format!("/api/employees/{ID}/clone-voice")),
-            Err(Refusal::MethodNotAllowed(Allow("POST")))
-        );
-        assert_eq!(
-            route(Method::PUT, &format!("/api/employees/{ID}/voice")),
-            Err(Refusal::MethodNotAllowed(Allow("GET, DELETE")))
-        );
-        for path in
-            ["/", "", "/api/employees", "/api/employees//voice/x", "/api/employees/1/other", "/twilio/recordings"]
-        {
-            assert_eq!(route(Method::GET, path), Err(Refusal::RouteNotFound), "{path}");
-        }
-    }
-
-    #[test]
-    fn an_employee_id_that_is_no_uuid_never_reaches_the_database() {
-        for id in ["1", "..", "%2e%2e", "11111111-1111-4111-8111-11111111111g"] {
-            assert_eq!(
-                route(Method::GET, &format!("/api/employees/{id}/voice")),
-                Err(Refusal::EmployeeIdInvalid),
-                "{id}"
-            );
-        }
-    }
 
     #[test]
     fn respond_async_is_heard_among_other_preferences() {

@@ -1,8 +1,11 @@
-//! `POST /api/employees/{employee_id}/clone-voice` and `GET /api/employees/{employee_id}/voice`: the frontend's endpoint.
+//! `POST /api/employees/{employee_id}/clone-voice`, `GET /api/employees/{employee_id}/voice` and
+//! `POST /api/voice-clones`: the frontend's endpoint.
 //!
 //! Authorise → ask the database → queue → wait a little → answer. Also answers 404 for every path nobody else serves.
 
+mod campaign;
 mod handler;
+mod route;
 
 use lambda_http::service_fn;
 use shared::auth::Verifier;
@@ -22,7 +25,9 @@ async fn main() -> Result<(), lambda_http::Error> {
         http,
         supabase_url,
         supabase: environment.secret("SUPABASE_SECRET_ARN")?,
-        queue: environment.queue("CLONE_QUEUE_URL")?,
+        usual_channel: Environment::employee_channel()?,
+        clones: environment.queue("CLONE_QUEUE_URL")?,
+        campaigns: environment.queue("CAMPAIGN_QUEUE_URL")?,
     };
     endpoint.supabase.warm_up().await;
     lambda_http::run(service_fn(|request| endpoint.handle(request))).await

@@ -9,7 +9,10 @@ use shared::clients::supabase::{Supabase, SupabaseSecret};
 use shared::config::Secret;
 use shared::error::Error;
 use shared::queue::{Batch, BatchResponse, Queue};
-use shared::voices::{CloneRequested, CloneWorker};
+use shared::sample::Channel;
+use shared::voices::CloneRequested;
+
+use crate::attempt::CloneWorker;
 
 /// A lease outlives the invocation that holds it by this much.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
@@ -26,8 +29,12 @@ pub struct Worker {
     pub elevenlabs_url: String,
     /// Makes and deletes voices.
     pub elevenlabs: Secret<ElevenLabsSecret>,
-    /// The queue that the batches come from.
-    pub queue: Queue,
+    /// Where employees are in calls of two legs.
+    pub usual_channel: Option<Channel>,
+    /// Where single requests wait.
+    pub clones: Queue,
+    /// Where those for many employees at once wait.
+    pub campaigns: Queue,
 }
 
 impl Worker {
@@ -35,21 +42,31 @@ impl Worker {
     pub async fn handle(&self, event: LambdaEvent<Batch>) -> Result<BatchResponse, Infallible> {
         let time_left = event.context.deadline().duration_since(std::time::SystemTime::now()).unwrap_or_default();
         let lease = time_left + LEASE_MARGIN;
-        Ok(self.queue.work(event.payload, |requested| self.clone_voice(requested, lease)).await)
+        let batch = event.payload;
+        let queue = if self.campaigns.is_source_of(&batch) { &self.campaigns } else { &self.clones };
+        Ok(queue.work(batch, |requested| self.clone_voice(requested, lease)).await)
     }
 
     async fn clone_voice(&self, requested: CloneRequested, lease: Duration) -> Result<(), Error> {
+        match self.try_clone_voice(requested, lease).await {
+            Err(error) if self.has_fresh_secret_after(&error).await => self.try_clone_voice(requested, lease).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn try_clone_voice(&self, requested: CloneRequested, lease: Duration) -> Result<(), Error> {
         let (supabase, elevenlabs) = (self.supabase.get().await?, self.elevenlabs.get().await?);
         let worker = CloneWorker {
             supabase: Supabase::new(self.http.clone(), &self.supabase_url, &supabase),
             elevenlabs: ElevenLabs::new(self.http.clone(), &self.elevenlabs_url, &elevenlabs),
+            usual_channel: self.usual_channel,
             lease,
         };
-        let outcome = worker.work(requested.attempt_id).await;
-        if let Err(error) = &outcome {
-            self.supabase.notice_refusal("supabase", error).await;
-            self.elevenlabs.notice_refusal("elevenlabs", error).await;
-        }
-        outcome
+        worker.work(requested.attempt_id).await
+    }
+
+    async fn has_fresh_secret_after(&self, error: &Error) -> bool {
+        self.supabase.is_renewed_after("supabase", error).await
+            || self.elevenlabs.is_renewed_after("elevenlabs", error).await
     }
 }

@@ -1,6 +1,8 @@
-//! Clone queue → recording → ElevenLabs → the employee's voice.
+//! Clone queue → recordings → sample → ElevenLabs → the employee's voice.
 
+mod attempt;
 mod handler;
+mod sampling;
 
 use lambda_runtime::service_fn;
 use shared::clients::http_client;
@@ -18,7 +20,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         supabase: environment.secret("SUPABASE_SECRET_ARN")?,
         elevenlabs_url: Environment::variable("ELEVENLABS_API_URL")?,
         elevenlabs: environment.secret("ELEVENLABS_SECRET_ARN")?,
-        queue: environment.queue("CLONE_QUEUE_URL")?,
+        usual_channel: Environment::employee_channel()?,
+        clones: environment.queue("CLONE_QUEUE_URL")?,
+        campaigns: environment.queue("CAMPAIGN_QUEUE_URL")?,
     };
     worker.supabase.warm_up().await;
     worker.elevenlabs.warm_up().await;

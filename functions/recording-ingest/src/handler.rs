@@ -33,17 +33,23 @@ impl Ingest {
     }
 
     async fn ingest(&self, finished: RecordingFinished) -> Result<(), Error> {
+        match self.try_ingest(&finished).await {
+            Err(error) if self.has_fresh_secret_after(&error).await => self.try_ingest(&finished).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn try_ingest(&self, finished: &RecordingFinished) -> Result<(), Error> {
         let (twilio, supabase) = (self.twilio.get().await?, self.supabase.get().await?);
-        let outcome = recordings::ingest(
+        recordings::ingest(
             &Twilio::new(self.http.clone(), &self.twilio_url, &twilio),
             &Supabase::new(self.http.clone(), &self.supabase_url, &supabase),
-            &finished,
+            finished,
         )
-        .await;
-        if let Err(error) = &outcome {
-            self.twilio.notice_refusal("twilio", error).await;
-            self.supabase.notice_refusal("supabase", error).await;
-        }
-        outcome
+        .await
+    }
+
+    async fn has_fresh_secret_after(&self, error: &Error) -> bool {
+        self.twilio.is_renewed_after("twilio", error).await || self.supabase.is_renewed_after("supabase", error).await
     }
 }

@@ -1,6 +1,7 @@
 //! One callback: nothing of it is read before its signature is proven.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use lambda_http::http::{Method, StatusCode, header};
 use lambda_http::{Request, RequestExt, Response};
@@ -74,14 +75,14 @@ impl Webhook {
             is_form: header_text(request, header::CONTENT_TYPE.as_str()).is_some_and(is_form),
             body: request.body(),
         };
-        let secret = self.twilio.get().await?;
-        if signed.is_genuine(signature, &signing_keys(&secret)) {
+        let genuine = |secrets: Vec<Arc<TwilioSecret>>| {
+            secrets.into_iter().find(|secret| signed.is_genuine(signature, &signing_keys(secret)))
+        };
+        if let Some(secret) = genuine(self.twilio.valid().await?) {
             return Ok(secret.account_sid.clone());
         }
-        match self.twilio.reread().await? {
-            Some(secret) if signed.is_genuine(signature, &signing_keys(&secret)) => Ok(secret.account_sid.clone()),
-            _ => Err(Refusal::SignatureInvalid.into()),
-        }
+        let secret = self.twilio.reread_valid().await?.and_then(genuine);
+        Ok(secret.ok_or(Refusal::SignatureInvalid)?.account_sid.clone())
     }
 }
 
@@ -96,7 +97,7 @@ fn is_form(content_type: &str) -> bool {
 
 /// The keys that we have, each bound to its algorithm: what the request says about its own signature is not asked.
 fn signing_keys(secret: &TwilioSecret) -> Vec<SigningKey<'_>> {
-    let tokens = [&secret.auth_token, &secret.previous_auth_token].into_iter().flatten().map(SigningKey::AuthToken);
+    let tokens = secret.auth_token.iter().map(SigningKey::AuthToken);
     tokens.chain(secret.shared_key_secret.iter().map(SigningKey::SharedKey)).collect()
 }
 

@@ -99,25 +99,12 @@ impl Endpoint {
             return Err(Refusal::PayloadTooLarge.into());
         }
         let route = Route::of(request.method(), request.raw_http_path())?;
-        let secret = self.supabase.get().await?;
-        let supabase = Supabase::new(self.http.clone(), &self.supabase_url, &secret);
-        let decided = match route {
-            Route::ReadStatement => {
-                let locale = query(&request, "locale").unwrap_or_else(english);
-                referee::ask(&supabase, "current_consent_statement", json!({"p_locale": locale})).await
+        let mut decided = match self.decide(&route, &request).await {
+            Err(error) if self.supabase.is_renewed_after("supabase", &error).await => {
+                self.decide(&route, &request).await?
             }
-            Route::ReadInvitation | Route::AnswerInvitation | Route::WithdrawWithToken => {
-                self.for_token(&supabase, &route, &request).await
-            }
-            Route::ReadAudit | Route::Employee(..) => {
-                let user_id = self.verifier.user(request.headers(), secret.jwt_secret.as_ref()).await?;
-                self.for_user(&supabase, user_id, &route, &request).await
-            }
+            decided => decided?,
         };
-        if let Err(error) = &decided {
-            self.supabase.notice_refusal("supabase", error).await;
-        }
-        let mut decided = decided?;
         self.queue_erasure(&decided).await?;
         if let Some(fields) = decided.as_object_mut() {
             // The database's word for what the status already says.
@@ -126,6 +113,25 @@ impl Endpoint {
             fields.remove("delete_voices");
         }
         Ok(answer::json(StatusCode::OK, &decided))
+    }
+
+    /// Asks the database, in whoever's name it is.
+    async fn decide(&self, route: &Route, request: &Request) -> Result<Value, Error> {
+        let secret = self.supabase.get().await?;
+        let supabase = Supabase::new(self.http.clone(), &self.supabase_url, &secret);
+        match route {
+            Route::ReadStatement => {
+                let locale = query(request, "locale").unwrap_or_else(english);
+                referee::ask(&supabase, "current_consent_statement", json!({"p_locale": locale})).await
+            }
+            Route::ReadInvitation | Route::AnswerInvitation | Route::WithdrawWithToken => {
+                self.for_token(&supabase, route, request).await
+            }
+            Route::ReadAudit | Route::Employee(..) => {
+                let user_id = self.verifier.user(request.headers(), secret.jwt_secret.as_ref()).await?;
+                self.for_user(&supabase, user_id, route, request).await
+            }
+        }
     }
 
     /// What an employee without an account may do with a token.

@@ -40,6 +40,13 @@ impl Erasure {
     }
 
     async fn erase(&self, started: ErasureStarted) -> Result<(), Error> {
+        match self.try_erase(&started).await {
+            Err(error) if self.has_fresh_secret_after(&error).await => self.try_erase(&started).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn try_erase(&self, started: &ErasureStarted) -> Result<(), Error> {
         let supabase = self.supabase.get().await?;
         let (elevenlabs, twilio) = (self.elevenlabs.get().await?, self.twilio.get().await?);
         let eraser = Eraser {
@@ -48,12 +55,12 @@ impl Erasure {
             twilio: Twilio::new(self.http.clone(), &self.twilio_url, &twilio),
             clones: &self.clones,
         };
-        let outcome = eraser.work(started.erasure_id).await;
-        if let Err(error) = &outcome {
-            self.supabase.notice_refusal("supabase", error).await;
-            self.elevenlabs.notice_refusal("elevenlabs", error).await;
-            self.twilio.notice_refusal("twilio", error).await;
-        }
-        outcome
+        eraser.work(started.erasure_id).await
+    }
+
+    async fn has_fresh_secret_after(&self, error: &Error) -> bool {
+        self.supabase.is_renewed_after("supabase", error).await
+            || self.elevenlabs.is_renewed_after("elevenlabs", error).await
+            || self.twilio.is_renewed_after("twilio", error).await
     }
 }

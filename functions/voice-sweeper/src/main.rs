@@ -1,7 +1,9 @@
 //! On a schedule: what no message will ever come for again.
 //!
-//! Consents that have expired, attempts and erasures whose message is gone, and voices at the vendor that nobody owns.
+//! Consents that have expired, attempts and erasures whose message is gone, recordings whose callback never came, objects
+//! that nobody names, voices at the vendor that nobody owns, and voices that the vendor lost.
 
+mod handler;
 mod sweep;
 
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -9,7 +11,8 @@ use serde_json::Value;
 use shared::clients::http_client;
 use shared::config::Environment;
 
-use crate::sweep::Sweeper;
+use crate::handler::Sweeper;
+use crate::sweep::Queues;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -21,11 +24,18 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         supabase: environment.secret("SUPABASE_SECRET_ARN")?,
         elevenlabs_url: Environment::variable("ELEVENLABS_API_URL")?,
         elevenlabs: environment.secret("ELEVENLABS_SECRET_ARN")?,
-        clones: environment.queue("CLONE_QUEUE_URL")?,
-        erasures: environment.queue("ERASURE_QUEUE_URL")?,
+        twilio_url: Environment::variable("TWILIO_API_URL")?,
+        twilio: environment.secret("TWILIO_SECRET_ARN")?,
+        queues: Queues {
+            recordings: environment.queue("RECORDING_QUEUE_URL")?,
+            clones: environment.queue("CLONE_QUEUE_URL")?,
+            campaigns: environment.queue("CAMPAIGN_QUEUE_URL")?,
+            erasures: environment.queue("ERASURE_QUEUE_URL")?,
+        },
     };
     sweeper.supabase.warm_up().await;
     sweeper.elevenlabs.warm_up().await;
-    let run = async |_: LambdaEvent<Value>| sweeper.run().await.map_err(lambda_runtime::Error::from);
+    sweeper.twilio.warm_up().await;
+    let run = async |_: LambdaEvent<Value>| sweeper.handle().await.map_err(lambda_runtime::Error::from);
     lambda_runtime::run(service_fn(run)).await
 }

@@ -1,36 +1,43 @@
 //! One run: bounded, and harmless twice at once. What is left over is found by the next.
 
-use std::collections::HashSet;
-
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use shared::clients::elevenlabs::{ElevenLabs, ElevenLabsSecret};
-use shared::clients::supabase::{Supabase, SupabaseSecret};
-use shared::config::Secret;
+use serde_json::{Value, json};
+use shared::clients::elevenlabs::ElevenLabs;
+use shared::clients::supabase::Supabase;
+use shared::clients::twilio::Twilio;
 use shared::erasures::ErasureStarted;
 use shared::error::Error;
 use shared::queue::Queue;
+use shared::recordings::{self, RecordingFinished};
 use shared::voices::CloneRequested;
 use uuid::Uuid;
 
 /// How much of each kind one run takes on.
-const LIMIT: u32 = 100;
+const LIMIT: usize = 100;
+/// Pages of 1 000 recordings that one run reads.
+const PAGES: usize = 5;
 
-/// The function, with what it reaches.
-pub struct Sweeper {
-    /// All requests go through it.
-    pub http: reqwest::Client,
-    /// Without a trailing slash.
-    pub supabase_url: String,
-    /// Reaches the database.
-    pub supabase: Secret<SupabaseSecret>,
-    /// Without a trailing slash.
-    pub elevenlabs_url: String,
+/// What a run reaches.
+pub struct Sweep<'a> {
+    /// The database and Storage.
+    pub supabase: Supabase<'a>,
     /// Lists and deletes voices.
-    pub elevenlabs: Secret<ElevenLabsSecret>,
-    /// Where attempts wait for `clone-worker`.
+    pub elevenlabs: ElevenLabs<'a>,
+    /// Lists recordings.
+    pub twilio: Twilio<'a>,
+    /// Where the messages that are missing go.
+    pub queues: &'a Queues,
+}
+
+/// The queues of the functions that do the work.
+pub struct Queues {
+    /// `recording-ingest`'s.
+    pub recordings: Queue,
+    /// `clone-worker`'s, for single requests.
     pub clones: Queue,
-    /// Where erasures wait for `voice-erasure`.
+    /// `clone-worker`'s, for many employees at once.
+    pub campaigns: Queue,
+    /// `voice-erasure`'s.
     pub erasures: Queue,
 }
 
@@ -38,93 +45,170 @@ pub struct Sweeper {
 #[derive(Debug, Default, Serialize)]
 pub struct Findings {
     /// Consents that had expired: their voices are taken off, an erasure is started.
-    consents_expired: usize,
+    pub consents_expired: usize,
     /// Attempts whose message was gone, queued again.
-    attempts_queued: usize,
+    pub attempts_queued: usize,
+    /// Attempts that nothing came of for a day, ended.
+    pub attempts_timed_out: usize,
     /// Erasures whose message was gone, queued again.
-    erasures_queued: usize,
+    pub erasures_queued: usize,
+    /// Recordings whose callback never came, queued.
+    pub recordings_queued: usize,
+    /// Objects in Storage that no recording names, removed.
+    pub uploads_removed: usize,
     /// Voices at the vendor that belonged to no live row, deleted.
-    voices_deleted: usize,
+    pub voices_deleted: usize,
+    /// Voices that the vendor no longer has, taken off.
+    pub voices_missing: usize,
 }
 
-impl Sweeper {
-    /// One run. Fails, and is then tried again by Lambda, when one of the three parts does; the others are done all the same.
-    pub async fn run(&self) -> Result<Findings, Error> {
-        let (supabase, elevenlabs) = (self.supabase.get().await?, self.elevenlabs.get().await?);
-        let supabase = Supabase::new(self.http.clone(), &self.supabase_url, &supabase);
-        let elevenlabs = ElevenLabs::new(self.http.clone(), &self.elevenlabs_url, &elevenlabs);
-        let mut findings = Findings::default();
+impl Findings {
+    /// How many of them say that something has gone wrong before; an expired consent does not.
+    pub fn symptoms(&self) -> usize {
+        self.attempts_queued
+            + self.attempts_timed_out
+            + self.erasures_queued
+            + self.recordings_queued
+            + self.uploads_removed
+            + self.voices_deleted
+            + self.voices_missing
+    }
+}
+
+/// A voice at the vendor.
+#[derive(Deserialize)]
+struct MissingVoice {
+    attempt_id: Uuid,
+    vendor_voice_id: String,
+}
+
+impl Sweep<'_> {
+    /// One run. A part that fails does not keep the others from being done.
+    pub async fn run(&self, findings: &mut Findings) -> Vec<Error> {
         let parts = [
-            self.expired_consents(&supabase, &mut findings).await,
-            self.unfinished(&supabase, &mut findings).await,
-            orphaned_voices(&supabase, &elevenlabs, &mut findings).await,
+            self.expired_consents(findings).await,
+            self.unfinished(findings).await,
+            self.lost_callbacks(findings).await,
+            self.abandoned_uploads(findings).await,
+            self.vendor_voices(findings).await,
         ];
-        tracing::info!(?findings, "swept");
-        for error in parts.iter().filter_map(|part| part.as_ref().err()) {
-            tracing::error!(%error, "a part of the sweep has failed");
-            self.supabase.notice_refusal("supabase", error).await;
-            self.elevenlabs.notice_refusal("elevenlabs", error).await;
-        }
-        parts.into_iter().collect::<Result<(), _>>().map(|()| findings)
+        parts.into_iter().filter_map(Result::err).collect()
     }
 
-    async fn expired_consents(&self, supabase: &Supabase<'_>, findings: &mut Findings) -> Result<(), Error> {
+    async fn expired_consents(&self, findings: &mut Findings) -> Result<(), Error> {
         #[derive(Deserialize)]
         struct Swept {
             erasure_ids: Vec<Uuid>,
         }
-        let swept: Swept = supabase.rpc("sweep_expired_consents", json!({"p_limit": LIMIT})).await?;
-        findings.consents_expired = swept.erasure_ids.len();
+        let swept: Swept = self.supabase.rpc("sweep_expired_consents", json!({"p_limit": LIMIT})).await?;
+        findings.consents_expired += swept.erasure_ids.len();
         self.queue_erasures(swept.erasure_ids).await
     }
 
-    async fn unfinished(&self, supabase: &Supabase<'_>, findings: &mut Findings) -> Result<(), Error> {
+    /// Attempts and erasures that wait for a message that is not there.
+    async fn unfinished(&self, findings: &mut Findings) -> Result<(), Error> {
         #[derive(Deserialize)]
         struct Found {
-            attempt_ids: Vec<Uuid>,
+            attempts: Vec<Attempt>,
             erasure_ids: Vec<Uuid>,
+            timed_out: usize,
         }
-        let found: Found = supabase.rpc("sweep_unfinished", json!({"p_limit": LIMIT})).await?;
-        findings.attempts_queued = found.attempt_ids.len();
-        findings.erasures_queued = found.erasure_ids.len();
-        for attempt_id in found.attempt_ids {
-            self.clones.send(&CloneRequested { attempt_id }).await?;
+        #[derive(Deserialize)]
+        struct Attempt {
+            attempt_id: Uuid,
+            campaign: bool,
+        }
+        let found: Found = self.supabase.rpc("sweep_unfinished", json!({"p_limit": LIMIT})).await?;
+        findings.attempts_timed_out += found.timed_out;
+        findings.attempts_queued += found.attempts.len();
+        findings.erasures_queued += found.erasure_ids.len();
+        for Attempt { attempt_id, campaign } in found.attempts {
+            let queue = if campaign { &self.queues.campaigns } else { &self.queues.clones };
+            queue.send(&CloneRequested { attempt_id }).await?;
         }
         self.queue_erasures(found.erasure_ids).await
     }
 
     async fn queue_erasures(&self, erasure_ids: Vec<Uuid>) -> Result<(), Error> {
-        for erasure_id in erasure_ids {
-            self.erasures.send(&ErasureStarted { erasure_id }).await?;
+        let erasures: Vec<_> = erasure_ids.into_iter().map(|erasure_id| ErasureStarted { erasure_id }).collect();
+        self.queues.erasures.send_all(&erasures).await
+    }
+
+    /// Recordings that Twilio has of calls that the database knows, and that nobody told us of. Goes on where the last
+    /// run stopped; a page counts as read only when its messages are queued.
+    async fn lost_callbacks(&self, findings: &mut Findings) -> Result<(), Error> {
+        #[derive(Deserialize)]
+        struct State {
+            since: String,
+            next_page_uri: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Missing {
+            recordings: Vec<RecordingFinished>,
+        }
+        let State { since, mut next_page_uri } = self.supabase.rpc("recording_sweep_state", json!({})).await?;
+        for _ in 0..PAGES {
+            let page = self.twilio.recordings_since(&since, next_page_uri.as_deref()).await?;
+            let completed = page.recordings.iter().filter(|recording| recording.status == "completed");
+            let listed: Vec<Value> = completed
+                .map(|r| json!({"recording_sid": r.sid, "call_sid": r.call_sid, "created_at": r.date_created}))
+                .collect();
+            let missing: Missing = self.supabase.rpc("missing_recordings", json!({"p_recordings": listed})).await?;
+            findings.recordings_queued += missing.recordings.len();
+            self.queues.recordings.send_all(&missing.recordings).await?;
+            next_page_uri = page.next_page_uri;
+            let queued: Vec<_> = missing.recordings.iter().map(|finished| &finished.recording_sid).collect();
+            let seen = json!({"p_queued": queued, "p_next_page_uri": next_page_uri});
+            self.supabase.rpc::<Value>("recording_page_seen", seen).await?;
+            if next_page_uri.is_none() {
+                break;
+            }
         }
         Ok(())
     }
-}
 
-/// Voices at the vendor that carry our mark, and whose attempt the database knows to have ended without them.
-///
-/// A voice whose attempt the database has never heard of stays: it may be another deployment's on the same account.
-async fn orphaned_voices(
-    supabase: &Supabase<'_>,
-    elevenlabs: &ElevenLabs<'_>,
-    findings: &mut Findings,
-) -> Result<(), Error> {
-    #[derive(Deserialize)]
-    struct Known {
-        /// Those that must stay.
-        voice_ids: HashSet<String>,
+    /// Objects that a worker stored before it died, and that no recording names.
+    async fn abandoned_uploads(&self, findings: &mut Findings) -> Result<(), Error> {
+        #[derive(Deserialize)]
+        struct Abandoned {
+            uploads: Vec<Upload>,
+        }
+        #[derive(Deserialize)]
+        struct Upload {
+            recording_sid: String,
+            storage_path: String,
+        }
+        let abandoned: Abandoned = self.supabase.rpc("abandoned_uploads", json!({"p_limit": LIMIT})).await?;
+        for Upload { recording_sid, storage_path } in abandoned.uploads {
+            self.supabase.remove(recordings::BUCKET, &storage_path).await?;
+            let cleared = json!({"p_recording_sid": recording_sid, "p_storage_path": storage_path});
+            self.supabase.rpc::<Value>("upload_cleared", cleared).await?;
+            findings.uploads_removed += 1;
+        }
+        Ok(())
     }
-    let marked = elevenlabs.marked_voices().await?;
-    if marked.is_empty() {
-        return Ok(());
+
+    /// Holds what the vendor has against what the database says: what should not be there is deleted, and what is not
+    /// there any more is taken off the employee.
+    async fn vendor_voices(&self, findings: &mut Findings) -> Result<(), Error> {
+        #[derive(Deserialize)]
+        struct Judged {
+            delete: Vec<String>,
+            missing: Vec<MissingVoice>,
+        }
+        let voices = self.elevenlabs.marked_voices().await?;
+        let judged: Judged = self.supabase.rpc("judge_vendor_voices", json!({"p_voices": voices})).await?;
+        for voice_id in judged.delete.iter().take(LIMIT) {
+            self.elevenlabs.delete_voice(voice_id).await?;
+            findings.voices_deleted += 1;
+        }
+        for voice in judged.missing {
+            // The list may be behind.
+            if !self.elevenlabs.has_voice(&voice.vendor_voice_id).await? {
+                self.supabase.rpc::<Value>("voice_gone", json!({"p_attempt_id": voice.attempt_id})).await?;
+                findings.voices_missing += 1;
+            }
+        }
+        Ok(())
     }
-    let (voice_ids, attempt_ids): (Vec<_>, Vec<_>) =
-        marked.into_iter().map(|v| (v.vendor_voice_id, v.attempt_id)).unzip();
-    let arguments = json!({"p_vendor_voice_ids": voice_ids, "p_attempt_ids": attempt_ids});
-    let known: Known = supabase.rpc("known_vendor_voices", arguments).await?;
-    for voice_id in voice_ids.iter().filter(|id| !known.voice_ids.contains(*id)).take(LIMIT as usize) {
-        elevenlabs.delete_voice(voice_id).await?;
-        findings.voices_deleted += 1;
-    }
-    Ok(())
 }

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::Stream;
 use http::StatusCode;
 use reqwest::multipart::{Form, Part};
-use reqwest::{Body, Client, Method, RequestBuilder};
+use reqwest::{Client, Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Call, SHORT, VendorError};
@@ -24,8 +22,9 @@ pub struct ElevenLabsSecret {
     pub api_key: SecretString,
 }
 
-/// Stands in a voice's description before the id of the attempt that made it.
-const MARK: &str = "attempt ";
+/// Stand in a voice's description before the ids of the attempt and of the deployment that made it.
+const ATTEMPT: &str = "attempt ";
+const DEPLOYMENT: &str = "deployment ";
 
 /// A client of one workspace.
 pub struct ElevenLabs<'a> {
@@ -42,6 +41,12 @@ pub struct NewVoice<'a> {
     pub employee_id: Uuid,
     /// What made it. It stands in the description, so that a voice whose answer was lost can be found again.
     pub attempt_id: Uuid,
+    /// Several deployments may share an account: it stands there too.
+    pub deployment_id: Uuid,
+    /// A WAV file of one speaker, one to two minutes long.
+    pub sample: Vec<u8>,
+    /// Only where there is noise: the vendor advises against it on clean speech.
+    pub remove_background_noise: bool,
 }
 
 /// A voice that the vendor says it has made.
@@ -63,13 +68,28 @@ impl AddedVoice {
     }
 }
 
-/// A voice at the vendor that one of our attempts has made.
-#[derive(Debug)]
+/// A voice at the vendor that an attempt has made.
+#[derive(Debug, Serialize)]
 pub struct MarkedVoice {
     /// The vendor's id.
     pub vendor_voice_id: String,
     /// What made it.
     pub attempt_id: Uuid,
+    /// Where.
+    pub deployment_id: Option<Uuid>,
+}
+
+/// How many voices an account has and may have.
+///
+/// Source: <https://elevenlabs.io/docs/api-reference/user/subscription/get>
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Slots {
+    /// Voices there are.
+    #[serde(rename = "voice_slots_used")]
+    pub used: u32,
+    /// Voices there may be.
+    #[serde(rename = "voice_limit")]
+    pub limit: u32,
 }
 
 /// A voice as the vendor lists it.
@@ -88,7 +108,11 @@ struct Verification {
 
 impl Voice {
     fn attempt_id(&self) -> Option<Uuid> {
-        let (_, after) = self.description.as_ref()?.rsplit_once(MARK)?;
+        self.id_after(ATTEMPT)
+    }
+
+    fn id_after(&self, word: &str) -> Option<Uuid> {
+        let (_, after) = self.description.as_ref()?.rsplit_once(word)?;
         Uuid::try_parse(after.get(..36)?).ok()
     }
 }
@@ -113,23 +137,18 @@ impl<'a> ElevenLabs<'a> {
         Self { http, base_url, secret }
     }
 
-    /// Makes an instant voice clone from `length` bytes of WAV. Never repeats itself: the vendor has no idempotency
-    /// key, so a second call could make a second voice.
+    /// Makes an instant voice clone. Never repeats itself: the vendor has no idempotency key, so a second call could
+    /// make a second voice.
     ///
     /// Source: <https://elevenlabs.io/docs/api-reference/voices/ivc/create>
-    pub async fn add_voice<S>(&self, voice: NewVoice<'_>, length: u64, sample: S) -> Result<AddedVoice, AddVoiceError>
-    where
-        S: Stream<Item = reqwest::Result<Bytes>> + Send + 'static,
-    {
+    pub async fn add_voice(&self, voice: NewVoice<'_>) -> Result<AddedVoice, AddVoiceError> {
         let call = Call { vendor: "elevenlabs", action: "add a voice" };
-        let file = Part::stream_with_length(Body::wrap_stream(sample), length)
-            .file_name("sample.wav")
-            .mime_str("audio/wav")
-            .expect("a literal media type");
+        let description = description(&voice);
+        let file = Part::bytes(voice.sample).file_name("sample.wav").mime_str("audio/wav").expect("a media type");
         let form = Form::new()
             .text("name", voice.name.to_owned())
-            .text("description", format!("Employee {}, {MARK}{}.", voice.employee_id, voice.attempt_id))
-            .text("remove_background_noise", "true")
+            .text("description", description)
+            .text("remove_background_noise", voice.remove_background_noise.to_string())
             .part("files", file);
         let request = self.request(Method::POST, "/v1/voices/add").timeout(ADD_VOICE).multipart(form);
         call.json(request).await.map_err(why_not_added)
@@ -152,10 +171,17 @@ impl<'a> ElevenLabs<'a> {
     /// The cloned voices that carry the mark of any attempt.
     pub async fn marked_voices(&self) -> Result<Vec<MarkedVoice>, VendorError> {
         let voices = self.list(&[("category", "cloned".to_owned())]).await?;
-        let marked = voices
-            .into_iter()
-            .filter_map(|voice| Some(MarkedVoice { attempt_id: voice.attempt_id()?, vendor_voice_id: voice.voice_id }));
+        let marked = voices.into_iter().filter_map(|voice| {
+            let (attempt_id, deployment_id) = (voice.attempt_id()?, voice.id_after(DEPLOYMENT));
+            Some(MarkedVoice { attempt_id, deployment_id, vendor_voice_id: voice.voice_id })
+        });
         Ok(marked.collect())
+    }
+
+    /// How full the account is.
+    pub async fn slots(&self) -> Result<Slots, VendorError> {
+        let call = Call { vendor: "elevenlabs", action: "read the subscription" };
+        call.json(self.request(Method::GET, "/v1/user/subscription").timeout(SHORT)).await
     }
 
     /// All voices that fit, page by page.
@@ -210,6 +236,10 @@ impl<'a> ElevenLabs<'a> {
             .request(method, format!("{}{path}", self.base_url))
             .header("xi-api-key", self.secret.api_key.expose_secret())
     }
+}
+
+fn description(voice: &NewVoice) -> String {
+    format!("Employee {}, {ATTEMPT}{}, {DEPLOYMENT}{}.", voice.employee_id, voice.attempt_id, voice.deployment_id)
 }
 
 fn says_no_such_voice(error: &VendorError) -> bool {
@@ -308,18 +338,31 @@ mod tests {
         assert!(matches!(answered(422, None), AddVoiceError::Refused(Refusal::VoiceRejected)));
     }
 
+    fn described(description: Option<&str>) -> Voice {
+        Voice { voice_id: "v".into(), description: description.map(str::to_owned), voice_verification: None }
+    }
+
     #[test]
-    fn the_mark_of_an_attempt_is_found_in_a_description_and_nowhere_else() {
-        let marked = |description: Option<&str>| {
-            let description = description.map(str::to_owned);
-            Voice { voice_id: "v".into(), description, voice_verification: None }.attempt_id()
+    fn what_made_a_voice_is_found_in_its_description() {
+        let [employee_id, attempt_id, deployment_id] = [1, 2, 3].map(Uuid::from_u128);
+        let voice = NewVoice {
+            name: "Robin",
+            employee_id,
+            attempt_id,
+            deployment_id,
+            sample: Vec::new(),
+            remove_background_noise: false,
         };
-        let id = Uuid::from_u128(7);
-        assert_eq!(marked(Some(&format!("Employee {}, {MARK}{id}.", Uuid::nil()))), Some(id));
+        let found = described(Some(&description(&voice)));
+        assert_eq!((found.attempt_id(), found.id_after(DEPLOYMENT)), (Some(attempt_id), Some(deployment_id)));
+    }
+
+    #[test]
+    fn any_other_description_is_no_mark() {
         for other in
             [None, Some(""), Some("attempt "), Some("attempt é7777777-7777-7777-7777-777777777777."), Some("My voice")]
         {
-            assert_eq!(marked(other), None, "{other:?}");
+            assert_eq!(described(other).attempt_id(), None, "{other:?}");
         }
     }
 

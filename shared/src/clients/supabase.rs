@@ -39,6 +39,13 @@ pub struct Supabase<'a> {
     secret: &'a SupabaseSecret,
 }
 
+/// What Storage answers when it has stored an object. Without it, whoever answered 200 was somebody in between.
+#[derive(Deserialize)]
+struct Stored {
+    #[serde(rename = "Key")]
+    _key: String,
+}
+
 /// A stored object, on its way.
 pub struct Object<S> {
     /// Bytes.
@@ -120,7 +127,7 @@ impl<'a> Supabase<'a> {
             .header(http::header::CONTENT_TYPE, content_type)
             .header(http::header::CONTENT_LENGTH, length)
             .body(body);
-        call.send(request).await.map(drop)
+        call.json::<Stored>(request).await.map(drop)
     }
 
     /// Copies an object inside a bucket, replacing what was at the destination. No byte passes through us.
@@ -128,7 +135,7 @@ impl<'a> Supabase<'a> {
         let call = Call { vendor: "supabase", action: "copy an object" };
         let body = json!({"bucketId": bucket, "sourceKey": from, "destinationKey": to});
         let request = self.request(Method::POST, "/storage/v1/object/copy").timeout(COPY);
-        call.send(request.header("x-upsert", "true").json(&body)).await.map(drop)
+        call.json::<Stored>(request.header("x-upsert", "true").json(&body)).await.map(drop)
     }
 
     /// Opens an object of a private bucket.

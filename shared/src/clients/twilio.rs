@@ -15,18 +15,23 @@ use crate::recordings::{CallSid, RecordingSid};
 /// Bound for a whole recording; shorter than `recording-ingest`'s timeout.
 const MEDIA: Duration = Duration::from_secs(270);
 
-/// Twilio's secret, as it stands in Secrets Manager.
+/// Twilio's secret, as it stands in Secrets Manager: with these names, or with those that AWS gives it where it rotates
+/// the auth token or the API key itself.
+///
+/// Source: <https://docs.aws.amazon.com/secretsmanager/latest/userguide/mes-partner-TwilioAuthToken.html>
 #[derive(Deserialize)]
 pub struct TwilioSecret {
     /// `AC…`: the account whose callbacks are accepted and whose recordings are read.
+    #[serde(alias = "accountSid")]
     pub account_sid: String,
     /// Signs the callbacks; also the password for REST unless there is an API key.
+    #[serde(alias = "authToken")]
     pub auth_token: Option<SecretString>,
-    /// The token before a rotation, whose signatures are still accepted.
-    pub previous_auth_token: Option<SecretString>,
     /// `SK…`: with its secret, used for REST instead of the auth token, as Twilio recommends.
+    #[serde(alias = "apiKeySid")]
     pub api_key_sid: Option<String>,
     /// The API key's secret.
+    #[serde(alias = "apiKeySecret")]
     pub api_key_secret: Option<SecretString>,
     /// Signs the callbacks with HMAC-SHA256, where the account has a webhook shared key.
     pub shared_key_secret: Option<SecretString>,
@@ -58,6 +63,28 @@ pub struct Recording {
     pub source: Option<String>,
     /// There when the media are encrypted with the customer's public key: ciphertext, useless to us.
     pub encryption_details: Option<serde::de::IgnoredAny>,
+}
+
+/// A page of the list of recordings.
+#[derive(Debug, Deserialize)]
+pub struct RecordingPage {
+    /// Those of this page.
+    pub recordings: Vec<ListedRecording>,
+    /// Where it goes on: path and query.
+    pub next_page_uri: Option<String>,
+}
+
+/// A recording as the list has it.
+#[derive(Debug, Deserialize)]
+pub struct ListedRecording {
+    /// `RE…`, as it came.
+    pub sid: String,
+    /// `CA…`, as it came.
+    pub call_sid: String,
+    /// An open set; the audio is there when it is `completed`.
+    pub status: String,
+    /// RFC 2822.
+    pub date_created: String,
 }
 
 /// The audio of a recording, on its way.
@@ -123,6 +150,17 @@ impl<'a> Twilio<'a> {
             next = page.next_page_uri;
         }
         Ok(found)
+    }
+
+    /// The account's recordings from a day on (`YYYY-MM-DD`, in UTC), a page of them at a time: from the first, or from
+    /// where an earlier page said that it goes on.
+    ///
+    /// Source: <https://www.twilio.com/docs/voice/api/recording#read-multiple-recording-resources>
+    pub async fn recordings_since(&self, day: &str, page_uri: Option<&str>) -> Result<RecordingPage, VendorError> {
+        let call = Call { vendor: "twilio", action: "list the recordings" };
+        let account = &self.secret.account_sid;
+        let first = format!("/2010-04-01/Accounts/{account}/Recordings.json?DateCreated%3E={day}&PageSize=1000");
+        call.json(self.request(Method::GET, page_uri.unwrap_or(&first)).timeout(SHORT)).await
     }
 
     /// Opens the WAV of a recording, both legs in their own channels where Twilio has them so.

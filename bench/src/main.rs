@@ -1,0 +1,75 @@
+//! `cargo run --release -p bench` prints the table and what a one-hour call costs; it fails where a demand is not met.
+//!
+//! `… -- hour` prints the latter only. `… -- detectors` measures voice activity detectors by themselves. `… -- wav
+//! CONDITION FILE` writes a condition's first call, to be listened to: the name is the table's.
+
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+
+use bench::corpus::Corpus;
+use bench::measure::{TABLE_HEAD, measure, table_line};
+use bench::render::Render;
+use bench::{conditions, detectors, hour};
+
+/// Length of the calls of the table, in seconds: enough for a sample of a minute.
+const CALL: f64 = 180.0;
+/// Length of the call whose cost is measured, in seconds.
+const HOUR: f64 = 3_600.0;
+/// The demands on it: times real time, and MiB.
+const SLOWEST: f64 = 1_000.0;
+const MOST_MIB: f64 = 32.0;
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let failed = match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        // What is measured here has no corpus in its memory.
+        ["read", file] => hour::read(Path::new(file)).map(|()| 0)?,
+        [] => {
+            let corpus = Corpus::load();
+            table(&corpus) + hour(&corpus)?
+        }
+        ["hour"] => hour(&Corpus::load())?,
+        ["detectors"] => {
+            print!("{}", detectors::report(&Corpus::load()));
+            0
+        }
+        ["wav", condition, file] => write_wav(&Corpus::load(), condition, Path::new(file)).map(|()| 0)?,
+        _ => return Err("usage: bench [hour | detectors | wav CONDITION FILE]".into()),
+    };
+    if failed > 0 {
+        println!("{failed} demands are not met.");
+    }
+    Ok(ExitCode::from(u8::from(failed > 0)))
+}
+
+/// Prints the table; answers how many conditions are not as demanded.
+fn table(corpus: &Corpus) -> usize {
+    let everybody: Vec<usize> = (0..corpus.voices.len()).collect();
+    println!("{TABLE_HEAD}");
+    let mut failed = 0;
+    for condition in conditions::all(corpus, &everybody, CALL) {
+        let outcome = measure(corpus, &condition);
+        println!("{}", table_line(&condition, &outcome));
+        failed += usize::from(!outcome.meets(condition.demand));
+    }
+    failed
+}
+
+/// Prints what an hour costs; answers how much of that is too much.
+fn hour(corpus: &Corpus) -> std::io::Result<usize> {
+    let cost = hour::measure(corpus, &hour::long_call(corpus, HOUR), 3)?;
+    let (seconds, mib) = (cost.time.as_secs_f64(), cost.peak_kib as f64 / 1024.0);
+    let speed = HOUR / seconds;
+    println!("\nA stereo call of an hour: {seconds:.2} s on one core, {speed:.0} × real time; {mib:.1} MiB at most.");
+    Ok(usize::from(speed < SLOWEST) + usize::from(mib >= MOST_MIB))
+}
+
+fn write_wav(corpus: &Corpus, name: &str, file: &Path) -> Result<(), Box<dyn Error>> {
+    let condition = conditions::all(corpus, &[0], CALL).into_iter().find(|condition| condition.name == name);
+    let condition = condition.ok_or("there is no such condition")?;
+    let (plan, encoding) = (&condition.plans[0], condition.encoding);
+    let mut wav = encoding.header(plan);
+    Render::new(corpus, plan).for_each(|frame| wav.extend(encoding.bytes(&frame)));
+    Ok(std::fs::write(file, wav)?)
+}

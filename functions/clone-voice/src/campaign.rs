@@ -1,0 +1,144 @@
+//! `POST /api/voice-clones`: many employees at once, each with an answer of their own.
+
+use futures_util::{StreamExt, stream};
+use lambda_http::Response;
+use lambda_http::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shared::answer;
+use shared::clients::supabase::Supabase;
+use shared::error::{Error, Refusal};
+use shared::queue::Queue;
+use shared::sample::Channel;
+use shared::voices::{self, CloneRequested, Manner, Requested};
+use uuid::Uuid;
+
+/// Most employees of one request: so many are asked for within the gateway's 30 s.
+const MOST_EMPLOYEES: usize = 500;
+/// Questions to the database at the same time.
+const AT_ONCE: usize = 8;
+
+/// Whose voices are wanted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Campaign {
+    employee_ids: Vec<Uuid>,
+    /// Whether voices that are replaced go first.
+    #[serde(default)]
+    replace: bool,
+}
+
+impl Campaign {
+    /// # Errors
+    /// `body_invalid` for what is not such a request, `too_many_employees` for one of more than 500.
+    pub fn parse(body: &[u8]) -> Result<Self, Error> {
+        let mut campaign: Self = serde_json::from_slice(body).map_err(|_| Refusal::BodyInvalid)?;
+        campaign.employee_ids.sort_unstable();
+        campaign.employee_ids.dedup();
+        match campaign.employee_ids.len() {
+            0 => Err(Refusal::BodyInvalid.into()),
+            1..=MOST_EMPLOYEES => Ok(campaign),
+            figure => {
+                let facts = json!({"figure": figure, "limit": MOST_EMPLOYEES, "unit": "employees"});
+                Err(Error::explained(Refusal::TooManyEmployees, &facts))
+            }
+        }
+    }
+}
+
+/// Asks for every clone by itself, queues those that are to be made, and answers for each.
+///
+/// # Errors
+/// What concerns all of them: the user may not do this at all, or the queue cannot be reached. Asking again is harmless.
+pub async fn request(
+    supabase: &Supabase<'_>,
+    queue: &Queue,
+    user_id: Uuid,
+    campaign: &Campaign,
+    usual_channel: Option<Channel>,
+) -> Result<Response<String>, Error> {
+    let manner = Manner { usual_channel, replace_first: campaign.replace, is_campaign: true };
+    let ask =
+        |employee_id| async move { (employee_id, voices::request_clone(supabase, user_id, employee_id, manner).await) };
+    let answers: Vec<_> = stream::iter(campaign.employee_ids.clone()).map(ask).buffered(AT_ONCE).collect().await;
+    let (mut attempts, mut results) = (Vec::new(), Vec::new());
+    for (employee_id, answer) in answers {
+        results.push(told(employee_id, answer, &mut attempts)?);
+    }
+    queue.send_all(&attempts).await?;
+    let status = if attempts.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok(answer::json(status, &json!({"results": results})))
+}
+
+/// One employee's result; an attempt that is to be queued is noted.
+fn told(
+    employee_id: Uuid,
+    answer: Result<Requested, Error>,
+    attempts: &mut Vec<CloneRequested>,
+) -> Result<Value, Error> {
+    match answer {
+        Ok(Requested::Ready { voice_id, .. }) => {
+            Ok(json!({"employee_id": employee_id, "status": "ready", "voice_id": voice_id}))
+        }
+        // Queued again, as for a single request. One that somebody waits for is in the other queue as well.
+        Ok(Requested::Requested(attempt) | Requested::Pending(attempt)) => {
+            attempts.push(attempt);
+            Ok(json!({"employee_id": employee_id, "status": "pending", "attempt_id": attempt.attempt_id}))
+        }
+        Err(error @ Error::Refused(Refusal::NotAMember | Refusal::RoleForbidden)) => Err(error),
+        Err(error) => {
+            if !matches!(error, Error::Refused(_) | Error::Explained(..)) {
+                if matches!(&error, Error::Vendor(vendor) if vendor.is_unauthorised()) {
+                    return Err(error);
+                }
+                tracing::warn!(%employee_id, %error, "a clone of a campaign could not be asked for");
+            }
+            let code =
+                if error.status() == StatusCode::SERVICE_UNAVAILABLE { "unavailable".into() } else { error.code() };
+            Ok(json!({"employee_id": employee_id, "status": "failed", "code": code}))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(body: Value) -> Result<Campaign, Error> {
+        Campaign::parse(body.to_string().as_bytes())
+    }
+
+    #[test]
+    fn each_employee_counts_once() {
+        let ids: Vec<Uuid> = [2, 1, 2, 1].map(Uuid::from_u128).into();
+        let campaign = parsed(json!({"employee_ids": ids})).unwrap();
+        assert_eq!(campaign.employee_ids, [1, 2].map(Uuid::from_u128));
+        assert!(!campaign.replace);
+    }
+
+    #[test]
+    fn what_is_no_list_of_employees_is_refused() {
+        for body in [json!({}), json!({"employee_ids": []}), json!({"employee_ids": ["x"]}), json!([]), json!(null)] {
+            assert_eq!(parsed(body).unwrap_err().code(), "body_invalid");
+        }
+        assert_eq!(parsed(json!({"employee_ids": [Uuid::nil()], "all": true})).unwrap_err().code(), "body_invalid");
+    }
+
+    #[test]
+    fn five_hundred_are_taken_and_one_more_is_refused_with_the_figure() {
+        let ids = |number| (0..number).map(Uuid::from_u128).collect::<Vec<_>>();
+        assert!(parsed(json!({"employee_ids": ids(500)})).is_ok());
+        let Error::Explained(refusal, members) = parsed(json!({"employee_ids": ids(501)})).unwrap_err() else {
+            panic!("a refusal with its figure");
+        };
+        assert_eq!((refusal, &members["limit"]), (Refusal::TooManyEmployees, &500.into()));
+    }
+
+    #[test]
+    fn a_user_who_may_not_is_refused_as_a_whole_and_an_employee_who_cannot_be_cloned_alone() {
+        let mut attempts = Vec::new();
+        let mut tell = |error| told(Uuid::nil(), Err(Error::Refused(error)), &mut attempts);
+        assert!(tell(Refusal::RoleForbidden).is_err());
+        assert_eq!(tell(Refusal::ConsentRequired).unwrap()["code"], "consent_required");
+    }
+}

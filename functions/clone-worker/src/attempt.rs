@@ -1,0 +1,325 @@
+//! One attempt: recordings → sample → voice → the employee's.
+//!
+//! The database decides each step (`supabase/migrations`): whether consent is there, who holds the lease, which voice
+//! is the current one. Here stands what happens between those decisions; any two of them may be days apart.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shared::clients::elevenlabs::{AddVoiceError, AddedVoice, ElevenLabs, NewVoice};
+use shared::clients::supabase::Supabase;
+use shared::error::{Error, Refusal};
+use shared::sample::{Channel, Problem, Report};
+use shared::voices::METADATA_BUCKET;
+use uuid::Uuid;
+
+use crate::sampling::{SampleSource, Source, sample_recordings};
+
+/// What the database lets a worker do with an attempt.
+#[derive(Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+enum Begun {
+    AttemptUnknown,
+    Wait { retry_after_seconds: u64 },
+    Clone(Job),
+    Resolve { lease_id: Uuid },
+    Finish,
+    Refused { code: String },
+    Closed { delete_voices: Vec<DoomedVoice> },
+}
+
+/// A clone to be made, under a lease.
+#[derive(Deserialize)]
+struct Job {
+    lease_id: Uuid,
+    deployment_id: Uuid,
+    employee_id: Uuid,
+    employee_name: String,
+    /// Newest first.
+    recordings: Vec<Source>,
+}
+
+/// A voice that must go from the vendor: replaced, refused or failed.
+#[derive(Deserialize)]
+struct DoomedVoice {
+    attempt_id: Uuid,
+    vendor_voice_id: String,
+}
+
+/// How an attempt has ended, and what is left to do.
+#[derive(Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+enum Ended {
+    Finished { metadata: Option<Value>, delete_voices: Vec<DoomedVoice> },
+    Refused { code: String, delete_voices: Vec<DoomedVoice> },
+    NotFinishable,
+}
+
+/// Whether a sample may be sent.
+#[derive(Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+enum SampleTaken {
+    /// After these, which give way to the new voice, are deleted.
+    Taken { delete_voices: Vec<DoomedVoice> },
+    /// Consent, or one of the recordings, is gone by now; or another worker has taken over.
+    #[serde(alias = "lease_lost")]
+    Refused,
+}
+
+/// What became of a vendor voice id that was handed to the database.
+#[derive(Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+enum Saved {
+    Saved,
+    Superfluous,
+}
+
+/// Works on attempts, between the database and the vendor.
+pub struct CloneWorker<'a> {
+    /// The database and Storage.
+    pub supabase: Supabase<'a>,
+    /// The vendor of the voices.
+    pub elevenlabs: ElevenLabs<'a>,
+    /// Where employees are in calls of two legs.
+    pub usual_channel: Option<Channel>,
+    /// How long the attempt is ours; longer than the function may run.
+    pub lease: Duration,
+}
+
+impl CloneWorker<'_> {
+    /// Brings an attempt as far as it can go: to its voice, to its refusal, or to the next try.
+    ///
+    /// # Errors
+    /// [`Error::NotYet`] while another worker may still be at it, or the fate of a lost `add_voice` is not known;
+    /// otherwise what a vendor said. The message then stays in the queue.
+    pub async fn work(&self, attempt_id: Uuid) -> Result<(), Error> {
+        loop {
+            match self.begin(attempt_id).await? {
+                Begun::Clone(job) => self.clone_voice(attempt_id, job).await?,
+                Begun::Resolve { lease_id } => self.resolve(attempt_id, lease_id).await?,
+                Begun::Finish => return self.finish(attempt_id).await,
+                Begun::Closed { delete_voices } => return self.delete(delete_voices).await,
+                Begun::Refused { code } => {
+                    tracing::info!(%attempt_id, code, "the attempt is refused");
+                    return Ok(());
+                }
+                Begun::Wait { retry_after_seconds } => {
+                    let retry_after = Some(Duration::from_secs(retry_after_seconds));
+                    return Err(Error::NotYet { reason: "the lease of another worker", retry_after });
+                }
+                Begun::AttemptUnknown => return Err(Error::Unusable("the database does not know the attempt")),
+            }
+        }
+    }
+
+    async fn begin(&self, attempt_id: Uuid) -> Result<Begun, Error> {
+        let arguments = json!({"p_attempt_id": attempt_id, "p_lease_seconds": self.lease.as_secs()});
+        Ok(self.supabase.rpc("begin_clone", arguments).await?)
+    }
+
+    /// Makes the sample; tells the database what it is made from; only then sends it to the vendor.
+    async fn clone_voice(&self, attempt_id: Uuid, job: Job) -> Result<(), Error> {
+        let Job { lease_id, deployment_id, employee_id, employee_name, recordings } = job;
+        let sampled = match sample_recordings(&self.supabase, &recordings, self.usual_channel).await {
+            Ok(Some(sampled)) => sampled,
+            Ok(None) => return self.fail(attempt_id, lease_id, Refusal::RecordingMissing, None, None).await,
+            Err(error) => {
+                self.release(attempt_id, lease_id, true).await?;
+                return Err(error);
+            }
+        };
+        let sample = match sampled.sample {
+            Ok(sample) => sample,
+            Err(report) => {
+                let code = report.problem.map_or("clone_failed", Problem::code);
+                let refusal = Refusal::deserialize(Value::from(code)).unwrap_or(Refusal::CloneFailed);
+                return self.fail(attempt_id, lease_id, refusal, None, Some(&json!(report))).await;
+            }
+        };
+        let may_be_sent = match self.take_sample(attempt_id, lease_id, &sampled.sources, &sample.report).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.release(attempt_id, lease_id, true).await?;
+                return Err(error);
+            }
+        };
+        if may_be_sent {
+            let name = Some(employee_name.as_str()).filter(|name| !name.trim().is_empty()).unwrap_or("Employee");
+            let remove_background_noise = sample.report.remove_background_noise;
+            let (wav, report) = (sample.wav, sample.report);
+            let voice = NewVoice { name, employee_id, attempt_id, deployment_id, sample: wav, remove_background_noise };
+            self.add_voice(lease_id, voice, &report).await?;
+        }
+        // The next turn of the loop is told by the database what is to be done now.
+        Ok(())
+    }
+
+    /// Asks the database for leave to send the sample, and makes room for its voice if that was asked for.
+    async fn take_sample(
+        &self,
+        attempt_id: Uuid,
+        lease_id: Uuid,
+        sources: &[SampleSource],
+        report: &Report,
+    ) -> Result<bool, Error> {
+        let arguments = json!({
+            "p_attempt_id": attempt_id, "p_lease_id": lease_id, "p_sources": sources,
+            "p_pipeline_version": report.pipeline_version, "p_report": report,
+        });
+        match self.supabase.rpc("take_sample", arguments).await? {
+            SampleTaken::Taken { delete_voices } => self.delete(delete_voices).await.map(|()| true),
+            SampleTaken::Refused => Ok(false),
+        }
+    }
+
+    /// Sends the sample to the vendor, and saves the id of the voice before anything else.
+    async fn add_voice(&self, lease_id: Uuid, voice: NewVoice<'_>, report: &Report) -> Result<(), Error> {
+        let attempt_id = voice.attempt_id;
+        match self.elevenlabs.add_voice(voice).await {
+            Ok(voice) => self.keep(attempt_id, lease_id, vec![voice]).await,
+            Err(AddVoiceError::Refused(refusal)) => {
+                let report = self.with_slots(refusal, report).await;
+                self.fail(attempt_id, lease_id, refusal, None, report.as_ref()).await
+            }
+            Err(AddVoiceError::NotAdded(error)) => {
+                self.release(attempt_id, lease_id, true).await?;
+                Err(error.into())
+            }
+            Err(AddVoiceError::FateUnknown(error)) => {
+                tracing::warn!(%attempt_id, %error, "the answer of add_voice is lost");
+                self.release(attempt_id, lease_id, false).await
+            }
+        }
+    }
+
+    /// The sample's report with how full the account is, where that is why the vendor refused.
+    async fn with_slots(&self, refusal: Refusal, report: &Report) -> Option<Value> {
+        if refusal != Refusal::VoiceLimitReached {
+            return None;
+        }
+        let slots = self.elevenlabs.slots().await.inspect_err(|error| tracing::warn!(%error, "no figures")).ok()?;
+        let mut report = json!(report);
+        let code = refusal.code();
+        report["problem"] = json!({"code": code, "figure": slots.used, "limit": slots.limit, "unit": "voices"});
+        Some(report)
+    }
+
+    /// Looks for the voice of an attempt whose `add_voice` never answered: adopts it, or lets the attempt start anew.
+    async fn resolve(&self, attempt_id: Uuid, lease_id: Uuid) -> Result<(), Error> {
+        let voices = self.elevenlabs.find_voices(attempt_id).await?;
+        if voices.is_empty() {
+            return self.release(attempt_id, lease_id, true).await;
+        }
+        self.keep(attempt_id, lease_id, voices).await
+    }
+
+    /// Keeps the first of an attempt's voices that may be used. If there is none, the attempt has failed: a voice that
+    /// the vendor wants verified first is no success. What is not kept is deleted, after the database knows of it.
+    async fn keep(&self, attempt_id: Uuid, lease_id: Uuid, voices: Vec<AddedVoice>) -> Result<(), Error> {
+        let (usable, unusable): (Vec<_>, Vec<_>) = voices.into_iter().partition(AddedVoice::is_usable);
+        for voice in &usable {
+            self.save(attempt_id, &voice.voice_id).await?;
+        }
+        let mut unusable = unusable.iter();
+        if usable.is_empty()
+            && let Some(voice) = unusable.next()
+        {
+            self.fail(attempt_id, lease_id, Refusal::VoiceRequiresVerification, Some(&voice.voice_id), None).await?;
+        }
+        for voice in unusable {
+            self.elevenlabs.delete_voice(&voice.voice_id).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the database the vendor's id. A voice that the attempt does not need, or no longer, is deleted at once.
+    async fn save(&self, attempt_id: Uuid, voice_id: &str) -> Result<(), Error> {
+        let arguments = json!({"p_attempt_id": attempt_id, "p_vendor_voice_id": voice_id});
+        match self.supabase.rpc("save_vendor_voice", arguments).await? {
+            Saved::Saved => Ok(()),
+            Saved::Superfluous => Ok(self.elevenlabs.delete_voice(voice_id).await?),
+        }
+    }
+
+    async fn release(&self, attempt_id: Uuid, lease_id: Uuid, fate_known: bool) -> Result<(), Error> {
+        let arguments = json!({"p_attempt_id": attempt_id, "p_lease_id": lease_id, "p_fate_known": fate_known});
+        self.supabase.rpc::<Value>("release_clone", arguments).await?;
+        Ok(())
+    }
+
+    /// Ends the attempt for good; a voice that it has made all the same is then one to delete.
+    async fn fail(
+        &self,
+        attempt_id: Uuid,
+        lease_id: Uuid,
+        refusal: Refusal,
+        voice_id: Option<&str>,
+        report: Option<&Value>,
+    ) -> Result<(), Error> {
+        tracing::info!(%attempt_id, code = refusal.code(), "the attempt has failed");
+        let arguments = json!({
+            "p_attempt_id": attempt_id, "p_lease_id": lease_id, "p_code": refusal.code(),
+            "p_vendor_voice_id": voice_id, "p_report": report,
+        });
+        self.supabase.rpc::<Value>("fail_clone", arguments).await?;
+        // The next turn of the loop finds the attempt closed, with what must be deleted.
+        Ok(())
+    }
+
+    /// Makes the voice the employee's current one, unless consent is gone by now, and does what follows from that.
+    async fn finish(&self, attempt_id: Uuid) -> Result<(), Error> {
+        match self.supabase.rpc("finish_clone", json!({"p_attempt_id": attempt_id})).await? {
+            Ended::Finished { metadata, delete_voices } => {
+                tracing::info!(%attempt_id, "the voice is the employee's");
+                if let Some(metadata) = metadata {
+                    self.write_metadata(attempt_id, metadata).await?;
+                }
+                self.delete(delete_voices).await
+            }
+            Ended::Refused { code, delete_voices } => {
+                tracing::info!(%attempt_id, code, "the voice is refused");
+                self.delete(delete_voices).await
+            }
+            Ended::NotFinishable => Err(Error::Unusable("the attempt has no voice to finish with")),
+        }
+    }
+
+    /// Writes `{employee_id}/{employee_id}.json`, and again while another voice has become the current one meanwhile.
+    async fn write_metadata(&self, mut attempt_id: Uuid, mut metadata: Value) -> Result<(), Error> {
+        #[derive(Deserialize)]
+        #[serde(tag = "outcome", rename_all = "snake_case")]
+        enum Written {
+            Current,
+            Behind { attempt_id: Uuid, metadata: Value },
+        }
+        self.supabase.ensure_private_bucket(METADATA_BUCKET).await?;
+        loop {
+            let employee_id = metadata["employee_id"].as_str().unwrap_or_default();
+            let path = format!("{employee_id}/{employee_id}.json");
+            let json = metadata.to_string();
+            self.supabase.upload(METADATA_BUCKET, &path, "application/json", json.len() as u64, json).await?;
+            match self.supabase.rpc("metadata_written", json!({"p_attempt_id": attempt_id})).await? {
+                Written::Current => return Ok(()),
+                Written::Behind { attempt_id: current, metadata: newer } => (attempt_id, metadata) = (current, newer),
+            }
+        }
+    }
+
+    /// Deletes voices at the vendor, and tells the database of each that is gone. One that will not go does not keep
+    /// the others.
+    async fn delete(&self, voices: Vec<DoomedVoice>) -> Result<(), Error> {
+        let mut outcome = Ok(());
+        for voice in voices {
+            let deleted = self.delete_one(&voice).await;
+            outcome = outcome.and(deleted);
+        }
+        outcome
+    }
+
+    async fn delete_one(&self, voice: &DoomedVoice) -> Result<(), Error> {
+        self.elevenlabs.delete_voice(&voice.vendor_voice_id).await?;
+        self.supabase.rpc::<Value>("voice_deleted", json!({"p_attempt_id": voice.attempt_id})).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! The employee's recordings, from Storage → one sample.
+
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use shared::clients::supabase::Supabase;
+use shared::error::Error;
+use shared::recordings;
+use shared::sample::{Assembly, Call, Channel, Origin, Problem, Report, Sample, Take};
+use tokio::time::{Instant, timeout_at};
+
+/// For all recordings together. An older one that does not make it is left out; the newest is tried again.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A recording to sample.
+#[derive(Deserialize)]
+pub struct Source {
+    recording_sid: String,
+    storage_path: String,
+    track: Option<String>,
+    source: Option<String>,
+    /// What somebody said of this very call.
+    employee_channel: Option<Channel>,
+}
+
+/// A recording that was looked at.
+#[derive(Debug, Serialize)]
+pub struct SampleSource {
+    recording_sid: String,
+    channel: Option<Channel>,
+}
+
+/// What came of it.
+pub struct Sampled {
+    /// The sample, or the report of why there is none.
+    pub sample: Result<Sample, Box<Report>>,
+    /// Newest first.
+    pub sources: Vec<SampleSource>,
+}
+
+/// Samples the newest recording, and older ones as long as there is too little speech. `None` if Storage does not have
+/// the newest.
+///
+/// # Errors
+/// What Storage said of the newest recording, where another try may help.
+pub async fn sample_recordings(
+    supabase: &Supabase<'_>,
+    recordings: &[Source],
+    usual_channel: Option<Channel>,
+) -> Result<Option<Sampled>, Error> {
+    let deadline = Instant::now() + PATIENCE;
+    let (mut assembly, mut sources) = (Assembly::default(), Vec::new());
+    for recording in recordings {
+        let take = match timeout_at(deadline, read(supabase, recording, usual_channel)).await {
+            Ok(Ok(take)) => take,
+            Ok(Err(error)) if sources.is_empty() => return if is_gone(&error) { Ok(None) } else { Err(error) },
+            Err(_) if sources.is_empty() => {
+                return Err(Error::NotYet { reason: "the recording takes too long to read", retry_after: None });
+            }
+            // What there is may be enough; if not, the next request looks at it again.
+            Ok(Err(_)) | Err(_) => break,
+        };
+        let channel = take.as_ref().ok().and_then(|take| take.channel);
+        sources.push(SampleSource { recording_sid: recording.recording_sid.clone(), channel });
+        assembly.add(take);
+        if assembly.has_enough() {
+            break;
+        }
+    }
+    Ok((!sources.is_empty()).then(|| Sampled { sample: assembly.finish(), sources }))
+}
+
+/// Reads a recording as it arrives, to its end or to where it proves to be useless.
+async fn read(
+    supabase: &Supabase<'_>,
+    recording: &Source,
+    usual_channel: Option<Channel>,
+) -> Result<Result<Take, Problem>, Error> {
+    let mut call = Call::new(Origin {
+        track: recording.track.clone(),
+        source: recording.source.clone(),
+        employee_channel: recording.employee_channel,
+        usual_channel,
+    });
+    let object = supabase.download(recordings::BUCKET, &recording.storage_path).await?;
+    let (mut stream, mut arrived) = (std::pin::pin!(object.stream), 0);
+    while let Some(bytes) = stream.try_next().await.map_err(interrupted)? {
+        arrived += bytes.len() as u64;
+        if let Err(problem) = call.push(&bytes) {
+            return Ok(Err(problem));
+        }
+    }
+    if arrived < object.length {
+        return Err(Error::NotYet { reason: "the recording ended before its length", retry_after: None });
+    }
+    Ok(call.finish())
+}
+
+fn interrupted(cause: reqwest::Error) -> Error {
+    Error::unavailable("reading a stored recording")(cause.without_url())
+}
+
+/// Whether the recording is not there any more: waiting will not bring it.
+fn is_gone(error: &Error) -> bool {
+    !error.is_transient() || matches!(error, Error::Vendor(error) if error.status == Some(StatusCode::NOT_FOUND))
+}

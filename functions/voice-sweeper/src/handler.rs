@@ -1,0 +1,78 @@
+//! One call of the schedule.
+
+use shared::clients::elevenlabs::{ElevenLabs, ElevenLabsSecret};
+use shared::clients::supabase::{Supabase, SupabaseSecret};
+use shared::clients::twilio::{Twilio, TwilioSecret};
+use shared::config::Secret;
+use shared::error::Error;
+
+use crate::sweep::{Findings, Queues, Sweep};
+
+/// The function, with what it reaches.
+pub struct Sweeper {
+    /// All requests go through it.
+    pub http: reqwest::Client,
+    /// Without a trailing slash.
+    pub supabase_url: String,
+    /// Reaches the database and Storage.
+    pub supabase: Secret<SupabaseSecret>,
+    /// Without a trailing slash.
+    pub elevenlabs_url: String,
+    /// Lists and deletes voices.
+    pub elevenlabs: Secret<ElevenLabsSecret>,
+    /// Without a trailing slash.
+    pub twilio_url: String,
+    /// Lists recordings.
+    pub twilio: Secret<TwilioSecret>,
+    /// Where the messages that are missing go.
+    pub queues: Queues,
+}
+
+impl Sweeper {
+    /// One run, and what it has found. Fails, and is then tried again by Lambda, when a part of it does.
+    pub async fn handle(&self) -> Result<Findings, Error> {
+        let mut findings = Findings::default();
+        let mut errors = self.sweep(&mut findings).await?;
+        if self.has_fresh_secret_after(&errors).await {
+            errors = self.sweep(&mut findings).await?;
+        }
+        tracing::info!(
+            consents_expired = findings.consents_expired,
+            attempts_queued = findings.attempts_queued,
+            attempts_timed_out = findings.attempts_timed_out,
+            erasures_queued = findings.erasures_queued,
+            recordings_queued = findings.recordings_queued,
+            uploads_removed = findings.uploads_removed,
+            voices_deleted = findings.voices_deleted,
+            voices_missing = findings.voices_missing,
+            symptoms = findings.symptoms(),
+            "swept"
+        );
+        for error in &errors {
+            tracing::error!(%error, "a part of the sweep has failed");
+        }
+        errors.into_iter().next().map_or(Ok(findings), Err)
+    }
+
+    async fn sweep(&self, findings: &mut Findings) -> Result<Vec<Error>, Error> {
+        let (supabase, elevenlabs) = (self.supabase.get().await?, self.elevenlabs.get().await?);
+        let twilio = self.twilio.get().await?;
+        let sweep = Sweep {
+            supabase: Supabase::new(self.http.clone(), &self.supabase_url, &supabase),
+            elevenlabs: ElevenLabs::new(self.http.clone(), &self.elevenlabs_url, &elevenlabs),
+            twilio: Twilio::new(self.http.clone(), &self.twilio_url, &twilio),
+            queues: &self.queues,
+        };
+        Ok(sweep.run(findings).await)
+    }
+
+    async fn has_fresh_secret_after(&self, errors: &[Error]) -> bool {
+        let mut renewed = false;
+        for error in errors {
+            renewed |= self.supabase.is_renewed_after("supabase", error).await
+                || self.elevenlabs.is_renewed_after("elevenlabs", error).await
+                || self.twilio.is_renewed_after("twilio", error).await;
+        }
+        renewed
+    }
+}

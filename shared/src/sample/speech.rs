@@ -1,0 +1,173 @@
+//! Does a frame sound like speech? Two measures: a neural detector's score, and how steady the sound is.
+//!
+//! The detector takes held tones for speech: ringing, keys, hold music. Voices never hold a tone, so the second measure
+//! tells them apart.
+
+use std::sync::Arc;
+
+use earshot::Detector;
+use realfft::num_complex::Complex32;
+use realfft::{RealFftPlanner, RealToComplex};
+
+use super::resample::Resampler;
+use super::{decibels, power};
+
+/// Tells of each frame of 16 ms how much it sounds like speech.
+pub struct SpeechDetector {
+    detector: Box<Detector>,
+    steadiness: Steadiness,
+    /// To the detector's rate, and to that at which steadiness is measured; none where the audio has it already.
+    resamplers: [Option<Resampler>; 2],
+    /// What waits for a frame to be complete, at either rate.
+    waiting: [Vec<f32>; 2],
+}
+
+/// What the detector was trained on, in Hz, and its frame.
+const DETECTOR_RATE: u32 = 16_000;
+const DETECTOR_FRAME: usize = 256;
+/// The detector hears speech best at this level, RMS in dBFS; at others it takes noise for speech, or misses it.
+const BEST_LEVEL: f64 = -29.0;
+/// Most that speech is brought up or down to that, in dB.
+const MOST_GAIN: f64 = 24.0;
+
+/// Steadiness is that of the telephone band, in Hz, and its frame.
+const STEADINESS_RATE: u32 = 8_000;
+const STEADINESS_FRAME: usize = 128;
+
+impl SpeechDetector {
+    /// For audio of `rate` Hz.
+    pub fn new(rate: u32) -> Self {
+        let to = |other: u32| (rate != other).then(|| Resampler::new(rate, other));
+        Self {
+            detector: Detector::default_boxed(),
+            steadiness: Steadiness::new(),
+            resamplers: [to(DETECTOR_RATE), to(STEADINESS_RATE)],
+            waiting: Default::default(),
+        }
+    }
+
+    /// Takes the next samples.
+    pub fn push(&mut self, samples: &[f32]) {
+        for (resampler, waiting) in self.resamplers.iter_mut().zip(&mut self.waiting) {
+            match resampler {
+                Some(resampler) => resampler.push(samples, waiting),
+                None => waiting.extend_from_slice(samples),
+            }
+        }
+    }
+
+    /// Takes silence after the last samples, so that every whole frame is complete.
+    pub fn finish(&mut self) {
+        for (resampler, waiting) in self.resamplers.iter_mut().zip(&mut self.waiting) {
+            if let Some(resampler) = resampler {
+                resampler.finish(waiting);
+            }
+        }
+    }
+
+    /// Score and steadiness of the next frame, if it is complete. `speech_level` is the mean power that the employee's
+    /// speech has had so far.
+    pub fn next(&mut self, speech_level: f64) -> Option<(f32, f32)> {
+        let [for_detector, for_steadiness] = &mut self.waiting;
+        let frame = for_detector.get_mut(..DETECTOR_FRAME)?;
+        let steadiness = self.steadiness.next(for_steadiness.get(..STEADINESS_FRAME)?);
+        let gain = (BEST_LEVEL - decibels(speech_level)).clamp(-MOST_GAIN, MOST_GAIN);
+        let factor = power(gain).sqrt() as f32;
+        frame.iter_mut().for_each(|sample| *sample = (*sample * factor).clamp(-1.0, 1.0));
+        let score = self.detector.predict_f32(frame);
+        for_detector.drain(..DETECTOR_FRAME);
+        for_steadiness.drain(..STEADINESS_FRAME);
+        Some((score, steadiness))
+    }
+}
+
+/// Compares the peaks of two spectra, 160 ms apart: a held tone has its partials where they were.
+struct Steadiness {
+    fft: Arc<dyn RealToComplex<f32>>,
+    window: Vec<f32>,
+    /// The last [`SPAN`] samples.
+    samples: Vec<f32>,
+    windowed: Vec<f32>,
+    spectrum: Vec<Complex32>,
+    /// In which bins the last measurements had peaks, the newest last.
+    past: [Vec<bool>; COMPARED],
+    /// Every second frame is measured; the other takes over its value.
+    last: Option<f32>,
+}
+
+/// 64 ms: the partials of every voice lie apart.
+const SPAN: usize = 512;
+/// Measurements that lie between two that are compared, one of them included.
+const COMPARED: usize = 5;
+/// Bins of 15.6 Hz: 280 to 3420 Hz.
+const BAND: std::ops::Range<usize> = 18..220;
+/// Bins on either side of one that it is held against …
+const NEAR: usize = 10;
+/// … and by how much a peak is above their mean, in nepers of power: 6.5 dB.
+const PROMINENCE: f32 = 1.5;
+
+impl Steadiness {
+    fn new() -> Self {
+        let fft = RealFftPlanner::new().plan_fft_forward(SPAN);
+        let turn = 2.0 * std::f32::consts::PI / SPAN as f32;
+        Self {
+            window: (0..SPAN).map(|n| 0.5 - 0.5 * (turn * n as f32).cos()).collect(),
+            samples: vec![0.0; SPAN],
+            windowed: fft.make_input_vec(),
+            spectrum: fft.make_output_vec(),
+            past: std::array::from_fn(|_| vec![false; BAND.len()]),
+            last: None,
+            fft,
+        }
+    }
+
+    /// The share of the amplitude of the frame's peaks that lies where peaks were 160 ms ago: 1 for a held tone, little
+    /// for a voice.
+    fn next(&mut self, frame: &[f32]) -> f32 {
+        self.samples.copy_within(frame.len().., 0);
+        self.samples[SPAN - frame.len()..].copy_from_slice(frame);
+        if let Some(last) = self.last.take() {
+            return last;
+        }
+        let powers = self.powers();
+        let levels: Vec<f32> = powers.iter().map(|&power| fast_ln(power)).collect();
+        let is_peak = peaks(&levels);
+        let (mut all, mut kept) = (0.0, 0.0);
+        for (n, _) in is_peak.iter().enumerate().filter(|(_, is_peak)| **is_peak) {
+            let amplitude = powers[n].sqrt();
+            all += amplitude;
+            kept += if self.past[0][n] { amplitude } else { 0.0 };
+        }
+        self.past.rotate_left(1);
+        self.past[COMPARED - 1] = is_peak;
+        let share = if all > 0.0 { kept / all } else { 0.0 };
+        self.last = Some(share);
+        share
+    }
+
+    fn powers(&mut self) -> Vec<f32> {
+        let windowed = self.samples.iter().zip(&self.window).map(|(sample, shape)| sample * shape);
+        self.windowed.iter_mut().zip(windowed).for_each(|(place, sample)| *place = sample);
+        self.fft.process(&mut self.windowed, &mut self.spectrum).expect("buffers that the plan has made");
+        // As much as the rounding of 16 bits: silence has no peaks.
+        const FLOOR: f32 = 1e-8;
+        self.spectrum[BAND].iter().map(|bin| bin.norm_sqr() + FLOOR).collect()
+    }
+}
+
+/// The logarithm to within 0.1, by the bits of the number: as exact as is needed, and free.
+fn fast_ln(value: f32) -> f32 {
+    value.to_bits() as f32 * (std::f32::consts::LN_2 / 8_388_608.0)
+}
+
+/// Local maxima that stand out of what is around them.
+fn peaks(levels: &[f32]) -> Vec<bool> {
+    let mut is_peak = vec![false; levels.len()];
+    for n in 1..levels.len() - 1 {
+        if levels[n] > levels[n - 1] && levels[n] >= levels[n + 1] {
+            let near = &levels[n.saturating_sub(NEAR)..(n + NEAR + 1).min(levels.len())];
+            is_peak[n] = levels[n] > near.iter().sum::<f32>() / near.len() as f32 + PROMINENCE;
+        }
+    }
+    is_peak
+}

@@ -1,0 +1,138 @@
+-- The sample: what a voice is made from, as the worker tells it before it sends it, and as the next request compares it.
+
+create or replace function understudy.is_made_from_the_same(
+  p_voice public.voices,
+  p_employee_channel smallint,
+  p_pipeline_version int
+)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  with live as (
+    select
+      r.recording_sid,
+      row_number() over (order by r.started_at desc, r.recording_sid desc) as position,
+      coalesce(understudy.employee_channel(r), p_employee_channel) as channel
+    from understudy.newest_recordings(p_voice.org_id, p_voice.employee_id) r
+  ),
+  sources as (
+    select s.recording_sid, s.position, s.channel from public.voice_sources s where s.attempt_id = p_voice.id
+  )
+  select coalesce(
+    p_voice.pipeline_version = p_pipeline_version
+      and not exists (
+        select
+        from sources s
+        left join live l on l.position = s.position
+        where l.recording_sid is distinct from s.recording_sid
+          or (s.channel is not null and s.channel is distinct from l.channel)
+      )
+      -- Short of speech it would have gone on to the next older recording, had there been one.
+      and (
+        (p_voice.report ->> 'speech_seconds')::numeric >= 60
+        or (select count(*) from live) = (select count(*) from sources)
+      ),
+    false
+  )
+$$;
+comment on function understudy.is_made_from_the_same(public.voices, smallint, int) is
+  'Whether a sample that was made now would be the one that this voice was made from: by the same version, of the same recordings, and '
+  'the same channel of each.';
+
+create or replace function public.take_sample(
+  p_attempt_id uuid,
+  p_lease_id uuid,
+  p_sources jsonb,
+  p_pipeline_version int,
+  p_report jsonb
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_voice public.voices;
+  v_sids text[];
+  v_problem text;
+  v_replaced_id uuid;
+begin
+  if p_pipeline_version is null or (jsonb_typeof(p_report -> 'speech_seconds') = 'number') is not true then
+    raise exception 'a sample has the version of its pipeline, and a report with speech_seconds';
+  end if;
+  v_voice := understudy.lock_voice(p_attempt_id);
+
+  -- Where a voice is saved meanwhile, it is that of a worker before this one: another one is not needed.
+  if (v_voice.lease_id = p_lease_id and v_voice.state = 'cloning' and v_voice.vendor_voice_id is null) is not true then
+    return understudy.refuse(
+      v_voice.org_id, v_voice.employee_id, null, 'clone.sample', 'lease_lost', jsonb_build_object('attempt_id', p_attempt_id)
+    );
+  end if;
+
+  delete from public.voice_sources s where s.attempt_id = p_attempt_id;
+  with added as (
+    insert into public.voice_sources (attempt_id, position, recording_sid, channel)
+    select p_attempt_id, s.position, s.recording_sid, s.channel
+    from rows from (
+      jsonb_to_recordset(p_sources) as (recording_sid text, channel smallint)
+    ) with ordinality as s (recording_sid, channel, position)
+    returning position, recording_sid
+  )
+  select array_agg(a.recording_sid order by a.position) into v_sids from added a;
+  if v_sids is null or v_sids is distinct from (
+    select array_agg(r.recording_sid order by r.started_at desc, r.recording_sid desc)
+    from public.recordings r
+    where r.recording_sid = any (v_sids) and r.org_id = v_voice.org_id and r.employee_id = v_voice.employee_id
+  ) then
+    raise exception 'a sample is made from recordings of the employee, newest first';
+  end if;
+
+  -- Asked with the sources in place, since one of them may be erased by now.
+  v_problem := understudy.attempt_problem(v_voice);
+  if v_problem is not null then
+    return understudy.refuse_attempt(v_voice, 'clone.sample', v_problem);
+  end if;
+
+  update public.voices v
+  set pipeline_version = p_pipeline_version, report = p_report
+  where v.id = p_attempt_id;
+  if v_voice.replace_first then
+    update public.voices v
+    set state = 'retired', code = 'replaced', closed_at = clock_timestamp()
+    where v.employee_id = v_voice.employee_id and v.state = 'ready'
+    returning v.id into v_replaced_id;
+    perform understudy.mirror_voice(v_voice.employee_id);
+  end if;
+
+  perform understudy.audit(
+    v_voice.org_id, v_voice.employee_id, null, 'clone.sample', 'taken',
+    jsonb_build_object(
+      'attempt_id', p_attempt_id,
+      'recording_sids', v_sids,
+      'speech_seconds', p_report -> 'speech_seconds'
+    )
+  );
+  if v_replaced_id is not null then
+    perform understudy.audit(
+      v_voice.org_id, v_voice.employee_id, null, 'voice.stop', 'retired',
+      jsonb_build_object('attempt_id', v_replaced_id, 'code', 'replaced', 'replacing_attempt_id', p_attempt_id)
+    );
+  end if;
+  return jsonb_build_object(
+    'outcome', 'taken',
+    'delete_voices', case when v_voice.replace_first then understudy.voices_to_delete(v_voice.employee_id) else '[]' end
+  );
+end
+$$;
+comment on function public.take_sample(uuid, uuid, jsonb, int, jsonb) is
+  'Asked for leave before a sample is sent to the vendor. p_sources: [{recording_sid, channel}], newest first: every recording that was '
+  'looked at, and the channel that was taken of it (1, 2 or null). p_report: figures only. A later sample of the same attempt replaces '
+  'the one before. Where the current voice is to be replaced first, this retires it. '
+  'Outcomes: taken (delete_voices: to be deleted, and voice_deleted called, before the sample is sent), lease_lost, refused (the attempt is '
+  'closed): send nothing.';
+
+revoke all on function public.take_sample(uuid, uuid, jsonb, int, jsonb) from public, anon, authenticated;
+grant execute on function public.take_sample(uuid, uuid, jsonb, int, jsonb) to service_role;
+revoke all on all functions in schema understudy from public;
