@@ -7,7 +7,10 @@ import json
 import urllib.parse
 
 REFUSALS = {"recording-webhook": (403, "signature_invalid"), "clone-voice": (401, "token_invalid"), "voice": (401, "token_invalid"), "voice-consent": (401, "token_invalid")}
-FINDINGS = {"consents_expired", "attempts_queued", "erasures_queued", "voices_deleted"}
+FINDINGS = {
+    "consents_expired", "attempts_queued", "attempts_timed_out", "erasures_queued", "recordings_queued", "uploads_removed", "voices_deleted",
+    "voices_missing",
+}
 
 
 def assert_refused(name: str, answer: dict) -> None:

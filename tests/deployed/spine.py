@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from local.scenario import Missing, Scenario
 
 from .trial import Trial
@@ -50,17 +51,23 @@ def erasure_resolves_an_attempt_of_unknown_fate(scenario: Trial, employee: str, 
 
 
 def sweep_finds_what_no_message_comes_for(scenario: Trial, audio: bytes) -> None:
-    """An erasure and an attempt whose messages are lost come to their ends."""
-    left, waiting = scenario.new_employee(), scenario.new_employee()
-    for employee in (left, waiting):
+    """An erasure, an attempt, one of a campaign and a callback whose messages are lost come to their ends."""
+    left, waiting, of_campaign = (scenario.new_employee() for _ in range(3))
+    for employee in (left, waiting, of_campaign):
         recording_is_stored(scenario, employee, audio)
+    long_ago = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=20)
+    untold = scenario.new_recording(scenario.new_call(scenario.new_employee()), audio, date_created=long_ago.isoformat())
     erasure = scenario.one("select start_erasure(%s, %s)", scenario.user("admin")["id"], left)["erasure_id"]
-    attempt = requested_attempt(scenario, waiting)
-    for table, id in (("voice_erasures", erasure), ("voices", attempt)):
+    attempts = [requested_attempt(scenario, employee) for employee in (waiting, of_campaign)]
+    scenario.database.execute("update voices set campaign = true where id = %s", [attempts[1]])
+    for table, id in (("voice_erasures", erasure), *(("voices", attempt) for attempt in attempts)):
         scenario.database.execute(f"update {table} set requested_at = now() - interval '11 minutes' where id = %s", [id])
     scenario.swept()
     everything_is_erased(scenario, left)
-    scenario.until(lambda: scenario.voice(waiting).json()["status"] == "ready", "the voice of the attempt")
+    for employee in (waiting, of_campaign):
+        scenario.until(lambda: scenario.voice(employee).json()["status"] == "ready", "the voice of the attempt")
+    stored = lambda: scenario.one("select exists (select from recordings where recording_sid = %s)", untold)
+    scenario.until(stored, "the recording whose callback never came")
 
 
 def requested_attempt(scenario: Scenario, employee: str) -> str:

@@ -17,6 +17,7 @@ from template.expanded import expanded
 
 from local.call import recording
 
+from .people import with_recording
 from .spine import (
     call_becomes_voice, erasure_resolves_an_attempt_of_unknown_fate, garbage_becomes_a_dead_letter,
     sweep_finds_what_no_message_comes_for, withdrawal_erases_the_voice,
@@ -64,6 +65,10 @@ def walk(scenario, role: str, sid: str) -> None:
     """The path through the bundle that needs the right."""
     if sid == "DelayRetry":
         garbage_becomes_a_dead_letter(scenario, QUEUES[role])
+    elif sid == "DelayCampaignRetry":
+        garbage_becomes_a_dead_letter(scenario, "campaign")
+    elif role == "CloneVoiceRole" and sid == "SendCampaign":
+        assert scenario.api("POST", "/voice-clones", {"employee_ids": [with_recording(scenario, consent=True)]}).status == 202
     elif role == "VoiceConsentRole":
         withdrawal_erases_the_voice(scenario, scenario.new_employee(), recording())
     elif role == "VoiceErasureRole":
