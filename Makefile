@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 VENV := .venv
 
-.PHONY: help demo up down test faults fmt venv requirements.txt
+.PHONY: help demo up down test fmt venv requirements.txt
 .NOTPARALLEL:
 
 help: ## what there is to make
@@ -25,9 +25,6 @@ test: venv ## every check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
 	$(VENV)/bin/pytest
-
-faults: venv ## every outside call fails in every way, and functions die between them: a table of what that did (about an hour)
-	@$(VENV)/bin/python -m tests.faults
 
 fmt: ## formats the Rust code
 	cargo fmt --all

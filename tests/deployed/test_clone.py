@@ -255,11 +255,17 @@ def test_a_voice_that_wants_verification_is_not_adopted_after_a_lost_answer_eith
     assert scenario.vendor_voices(attempt.employee) == []
 
 
-@pytest.mark.parametrize("fault", [{"status": 429, "body": {"detail": {"code": "system_busy"}}}, {"status": 401, "body": {}}], ids=["busy", "key refused"])
-def test_a_vendor_that_has_surely_made_nothing_is_asked_again_at_once(attempt, scenario, fault):
-    scenario.fault("elevenlabs", path=ADD, **fault)
+def test_a_busy_vendor_has_surely_made_nothing_and_is_asked_again(attempt, scenario):
+    scenario.fault("elevenlabs", path=ADD, status=429, body={"detail": {"code": "system_busy"}})
     assert not attempt.work()
     assert attempt.state() == "requested"
+    assert attempt.work()
+    attempt.one_voice()
+
+
+def test_a_key_that_the_vendor_refuses_is_read_again_and_the_same_try_goes_on(attempt, scenario):
+    scenario.make_cold("clone-worker")
+    scenario.fault("elevenlabs", path=ADD, status=401, body={})
     assert attempt.work()
     attempt.one_voice()
 

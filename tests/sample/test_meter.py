@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from math import log10
 
 import imageio_ffmpeg
 import pytest
@@ -50,8 +51,6 @@ def test_the_noise_and_the_level_before_are_those_that_were_put_in(sample, tmp_p
 
 
 def decibels(amplitude: float) -> float:
-    from math import log10
-
     return 20 * log10(amplitude)
 
 

@@ -356,3 +356,43 @@ fn escaped(text: &str) -> String {
     }
     escaped
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_frame_is_in_a_column_and_no_column_is_empty() {
+        for frames in [0, 1, COLUMNS - 1, COLUMNS, COLUMNS + 1, 225_000] {
+            let is_so: Vec<bool> = (0..frames).map(|n| n % 3 == 0).collect();
+            let shares = shares(&is_so);
+            assert_eq!(shares.len(), frames.min(COLUMNS));
+            assert!(shares.iter().all(|share| (0.0..=1.0).contains(share)));
+            let mean = shares.iter().sum::<f64>() / shares.len().max(1) as f64;
+            assert!(frames < 100 || (mean - 1.0 / 3.0).abs() < 0.01, "{mean}");
+        }
+    }
+
+    #[test]
+    fn equal_neighbours_are_one_bar_from_edge_to_edge() {
+        let middle = (LEFT + RIGHT) / 2.0;
+        assert_eq!(bars(&[1.0; 8], 100.0), format!("M{LEFT:.1} 100.0V86.0H{RIGHT:.1}V100.0Z"));
+        assert_eq!(bars(&[0.0, 0.5], 100.0), format!("M{middle:.1} 100.0V93.0H{RIGHT:.1}V100.0Z"));
+        assert_eq!(bars(&[], 100.0), "");
+    }
+
+    #[test]
+    fn any_length_has_a_readable_time_axis() {
+        for seconds in [0.05, 3.0, 40.0, 112.4, 3_600.0, 36_000.0, 1_000_000.0] {
+            let ticks = seconds / tick(seconds);
+            assert!((0.4..=14.0).contains(&ticks), "{ticks} ticks in {seconds} s");
+        }
+        assert_eq!([0.0, 0.5, 75.0, 7_384.0].map(clock), ["0:00", "0.5", "1:15", "2:03:04"]);
+    }
+
+    #[test]
+    fn names_cannot_break_the_picture() {
+        assert_eq!(escaped("a<b>&\u{1}c"), "a&lt;b&gt;&amp;c");
+        assert_eq!(shortened(&"ä".repeat(200)).chars().count(), 60);
+    }
+}
