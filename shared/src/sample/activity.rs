@@ -40,7 +40,7 @@ pub struct Measured {
     pub other: f64,
     /// What the detector says: 0 to 1. It answers [`ANSWER_DELAY`] frames late.
     pub score: f32,
-    /// How much of the sound is where it was 160 ms before, 0 to 1.
+    /// How much of the sound is where it was 160 ms before, 0 to 1: of a sound [`STEADINESS_DELAY`] frames ago.
     pub steadiness: f32,
 }
 
@@ -81,10 +81,18 @@ const USUAL_SPEECH: f64 = -24.0;
 /// Frames that the level of speech is averaged over.
 const SPEECH_MEMORY: f64 = 300.0;
 
+/// Frames between the middle of two spectra that are compared and the end of the later one.
+const STEADINESS_DELAY: usize = 7;
 /// Frames on either side over which steadiness is averaged, the loud ones counting more: 3 s.
-const STEADY_REACH: usize = 94;
-/// No voice is as steady as this for so long; ringing, keys and music are.
-const STEADY: f32 = 0.25;
+const STEADY_REACH: usize = HORIZON - STEADINESS_DELAY;
+/// No voice is as steady as this for so long; ringing, keys, drums and music are …
+const STEADY: f32 = 0.15;
+/// … but next to one of them a voice seems to be. It is as unsteady as this, for
+/// the second after it or before it …
+const UNSTEADY: f32 = 0.10;
+const UNSTEADY_REACH: usize = 62;
+/// … and not steady where it is, within half a second on either side.
+const UNSTEADY_THERE_REACH: usize = 30;
 
 /// The other party counts as speaking this far above their noise floor, in dB …
 const ABOVE_FLOOR: f64 = 10.0;
@@ -126,6 +134,10 @@ pub struct Activity {
 #[derive(Debug, Clone, Copy, Default)]
 struct Heard {
     measured: Measured,
+    /// Of the employee's channel.
+    amplitude: f32,
+    /// Of this very frame.
+    steadiness: f32,
     /// By the detector alone.
     speechlike: bool,
     /// May be speech if its neighbour is.
@@ -211,6 +223,8 @@ impl Activity {
         let softest = self.speech_level * power(-SOFTEST_SPEECH);
         Heard {
             measured,
+            amplitude: employee.sqrt() as f32,
+            steadiness: 0.0,
             speechlike: employee > softest.max(floor * power(ABOVE_NOISE)),
             edge: employee > softest.max(floor * power(EDGE_ABOVE_FLOOR)),
             prominent: employee > softest.max(floor * power(SYLLABLE_ABOVE_FLOOR)),
@@ -220,9 +234,10 @@ impl Activity {
         }
     }
 
-    /// Completes the frame that the newest score answers to; then the one before it that its neighbours support.
+    /// Completes the frames that the newest measurements answer to; then the one before them that its neighbours support.
     fn find_speech(&mut self) {
-        let score = self.window[NEWEST].measured.score;
+        let Measured { score, steadiness, .. } = self.window[NEWEST].measured;
+        self.window[NEWEST - STEADINESS_DELAY].steadiness = steadiness;
         let answered = &mut self.window[NEWEST - ANSWER_DELAY];
         answered.speechlike &= score >= SPEECH_SCORE;
         answered.edge &= score >= EDGE_SCORE;
@@ -272,7 +287,7 @@ impl Activity {
         let has_speech = self.window.range(HORIZON - lead_out..=HORIZON + lead_in).any(|near| near.speech);
         let class = if self.is_other_party(&heard) {
             Class::OtherParty
-        } else if has_speech && self.is_held_tone() {
+        } else if has_speech && self.is_held() {
             Class::Sound
         } else if has_speech {
             Class::Speech
@@ -289,13 +304,19 @@ impl Activity {
         Frame { class, employee: level(heard.measured.employee), other: level(heard.measured.other) }
     }
 
-    fn is_held_tone(&self) -> bool {
-        let (mut steady, mut all) = (0.0, 0.0);
-        for Heard { measured, .. } in self.window.range(HORIZON - STEADY_REACH..=HORIZON + STEADY_REACH) {
-            steady += measured.employee * f64::from(measured.steadiness);
-            all += measured.employee;
-        }
-        steady >= all * f64::from(STEADY) && all > 0.0
+    /// Whether the frame in the middle is of ringing or music: steady for longer than a voice is.
+    fn is_held(&self) -> bool {
+        const AT: usize = HORIZON;
+        let mean = |from: usize, to: usize| {
+            let sum = |(held, all), heard: &Heard| (held + heard.amplitude * heard.steadiness, all + heard.amplitude);
+            let (held, all) = self.window.range(from..=to).fold((0.0, 0.0), sum);
+            if all > 0.0 { held / all } else { 0.0 }
+        };
+        let is_voice = || {
+            let before_or_after = mean(AT - UNSTEADY_REACH, AT).min(mean(AT, AT + UNSTEADY_REACH));
+            before_or_after <= UNSTEADY && mean(AT - UNSTEADY_THERE_REACH, AT + UNSTEADY_THERE_REACH) <= STEADY
+        };
+        mean(AT - STEADY_REACH, AT + STEADY_REACH) >= STEADY && !is_voice()
     }
 
     fn is_other_party(&self, heard: &Heard) -> bool {
@@ -361,10 +382,14 @@ mod tests {
         let mut activity = Activity::default();
         let measured: Vec<Measured> =
             runs.iter().flat_map(|&(sort, frames)| (0..frames).map(move |n| sort.frame(n))).collect();
-        // The detector answers late.
-        let scores = std::iter::repeat_n(0.0, ANSWER_DELAY).chain(measured.iter().map(|measured| measured.score));
-        let late: Vec<Measured> =
-            measured.iter().zip(scores).map(|(&measured, score)| Measured { score, ..measured }).collect();
+        // Both answer late.
+        let late = |n: usize, delay: usize| n.checked_sub(delay).map_or_else(Measured::default, |n| measured[n]);
+        let answered = |n: usize| Measured {
+            score: late(n, ANSWER_DELAY).score,
+            steadiness: late(n, STEADINESS_DELAY).steadiness,
+            ..measured[n]
+        };
+        let late: Vec<Measured> = (0..measured.len()).map(answered).collect();
         let mut frames: Vec<Frame> = late.iter().filter_map(|&measured| activity.push(measured)).collect();
         frames.extend(std::iter::from_fn(|| activity.finish()));
         assert_eq!(frames.len(), measured.len(), "each frame is understood once");
