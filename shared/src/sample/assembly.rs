@@ -189,10 +189,10 @@ mod tests {
     use fastrand::Rng;
 
     use super::super::call::Call;
+    use super::super::sums::swing;
     use super::super::tests::calls::{
         RATE, VOICES, amplified, decibels_to_factor, decode, level, noise, resampled, wav_file,
     };
-    use super::super::utterances::swing;
     use super::super::wav::Encoding;
     use super::super::whose::Origin;
     use super::super::{Class, NotAudio};

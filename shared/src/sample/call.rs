@@ -5,7 +5,8 @@ use super::activity::{Activity, Class, Frame, HORIZON, Measured};
 use super::report::{Measure, Problem};
 use super::resample::Resampler;
 use super::speech::SpeechDetector;
-use super::utterances::{Utterance, Utterances, swing};
+use super::sums::swing;
+use super::utterances::{Utterance, Utterances};
 use super::wav::{Format, WavReader};
 use super::whose::{Channel, Likeness, Origin};
 

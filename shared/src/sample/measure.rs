@@ -4,7 +4,8 @@ use super::activity::{Class, FRAMES_PER_SECOND};
 use super::decibels;
 use super::loudness::true_peak;
 use super::report::{Measure, Problem};
-use super::utterances::{Utterance, swing};
+use super::sums::swing;
+use super::utterances::Utterance;
 
 /// Least level of speech, RMS in dBFS: what is softer was coded with a few bits.
 const QUIETEST: f64 = -50.0;

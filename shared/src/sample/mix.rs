@@ -233,8 +233,8 @@ impl HighPass {
 #[cfg(test)]
 mod tests {
     use super::super::loudness::true_peak;
+    use super::super::sums::swing;
     use super::super::tests::calls::{VOICES, amplified, decibels_to_factor, level, resampled, utterance};
-    use super::super::utterances::swing;
     use super::*;
 
     /// Half a minute of a voice at a level.

@@ -21,6 +21,7 @@ mod mix;
 mod report;
 mod resample;
 mod speech;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod utterances;

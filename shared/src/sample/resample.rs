@@ -2,6 +2,8 @@
 
 use std::f64::consts::PI;
 
+use super::sums::{LANES, dot};
+
 /// Zero crossings of the sinc on either side. With the window below: flat to 0.8 of the lower Nyquist frequency, and
 /// what lies beyond 1.2 times it is at least 70 dB down.
 const CROSSINGS: usize = 12;
@@ -31,7 +33,7 @@ impl Resampler {
         // In input samples; wider than the crossings when the rate goes down, since the cut-off then is the output's.
         let narrowing = (up as f64 / down as f64).min(1.0);
         let reach = (CROSSINGS as f64 / narrowing).ceil() as usize;
-        // A multiple of the lanes of `dot`.
+        // A multiple of the lanes, for speed.
         let taps = (2 * reach).next_multiple_of(LANES);
         let phases = (0..up)
             .flat_map(|phase| {
@@ -49,11 +51,19 @@ impl Resampler {
     /// Takes the next samples and appends what they are enough for.
     pub fn push(&mut self, samples: &[f32], output: &mut Vec<f32>) {
         self.input.extend_from_slice(samples);
+        output.reserve(samples.len() * self.up / self.down + 1);
+        // Where nothing is filtered away, what falls on a sample is that sample.
+        let falls_on_sample = |phase: usize| phase == 0 && self.up >= self.down;
         while let Some(input) = self.input.get(self.at..self.at + self.taps) {
-            output.push(dot(&self.phases[self.phase * self.taps..][..self.taps], input));
+            output.push(match self.phase {
+                phase if falls_on_sample(phase) => input[self.taps / 2 - 1],
+                phase => dot(&self.phases[phase * self.taps..][..self.taps], input),
+            });
             self.phase += self.down;
-            self.at += self.phase / self.up;
-            self.phase %= self.up;
+            while self.phase >= self.up {
+                self.phase -= self.up;
+                self.at += 1;
+            }
         }
         let used = self.at.min(self.input.len());
         self.input.drain(..used);
@@ -86,19 +96,6 @@ fn bessel_i0(x: f64) -> f64 {
         sum += term;
     }
     sum
-}
-
-const LANES: usize = 8;
-
-/// A scalar product that the compiler can do in lanes: it may not change the order of a plain sum.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0; LANES];
-    for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
-        for lane in 0..LANES {
-            lanes[lane] += a[lane] * b[lane];
-        }
-    }
-    lanes.iter().sum()
 }
 
 #[cfg(test)]

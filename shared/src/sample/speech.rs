@@ -18,8 +18,9 @@ pub struct SpeechDetector {
     steadiness: Steadiness,
     /// To the detector's rate, and to that at which steadiness is measured; none where the audio has it already.
     resamplers: [Option<Resampler>; 2],
-    /// What waits for a frame to be complete, at either rate.
+    /// What waits for a frame to be complete, at either rate; and how many frames of it were answered.
     waiting: [Vec<f32>; 2],
+    answered: usize,
 }
 
 /// What the detector was trained on, in Hz, and its frame.
@@ -43,11 +44,15 @@ impl SpeechDetector {
             steadiness: Steadiness::new(),
             resamplers: [to(DETECTOR_RATE), to(STEADINESS_RATE)],
             waiting: Default::default(),
+            answered: 0,
         }
     }
 
     /// Takes the next samples.
     pub fn push(&mut self, samples: &[f32]) {
+        let frames = std::mem::take(&mut self.answered);
+        self.waiting[0].drain(..frames * DETECTOR_FRAME);
+        self.waiting[1].drain(..frames * STEADINESS_FRAME);
         for (resampler, waiting) in self.resamplers.iter_mut().zip(&mut self.waiting) {
             match resampler {
                 Some(resampler) => resampler.push(samples, waiting),
@@ -69,14 +74,14 @@ impl SpeechDetector {
     /// speech has had so far.
     pub fn next(&mut self, speech_level: f64) -> Option<(f32, f32)> {
         let [for_detector, for_steadiness] = &mut self.waiting;
-        let frame = for_detector.get_mut(..DETECTOR_FRAME)?;
-        let steadiness = self.steadiness.next(for_steadiness.get(..STEADINESS_FRAME)?);
+        let frame = for_detector[self.answered * DETECTOR_FRAME..].get_mut(..DETECTOR_FRAME)?;
+        let for_steadiness = for_steadiness[self.answered * STEADINESS_FRAME..].get(..STEADINESS_FRAME)?;
+        let steadiness = self.steadiness.next(for_steadiness);
         let gain = (BEST_LEVEL - decibels(speech_level)).clamp(-MOST_GAIN, MOST_GAIN);
         let factor = power(gain).sqrt() as f32;
         frame.iter_mut().for_each(|sample| *sample = (*sample * factor).clamp(-1.0, 1.0));
         let score = self.detector.predict_f32(frame);
-        for_detector.drain(..DETECTOR_FRAME);
-        for_steadiness.drain(..STEADINESS_FRAME);
+        self.answered += 1;
         Some((score, steadiness))
     }
 }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use super::activity::{Class, FRAMES_PER_SECOND};
 use super::decibels;
+use super::sums::swing;
 
 /// Frames of a pause that are kept before and after speech: 0.19 s, so that no pause is longer than 0.4 s.
 const MARGIN: usize = 12;
@@ -63,13 +64,6 @@ impl Utterance {
         let clean = if has_pause { (level(Class::Speech) - level(Class::Pause)).min(CLEAN) } else { CLEAN / 2.0 };
         clean - CLEAN * clipped_per_cent.min(2.0)
     }
-}
-
-/// Mean power without the constant part: the square of the RMS, if the audio had no offset.
-pub(super) fn swing(samples: &[f32]) -> f64 {
-    let (sum, squares) = samples.iter().fold((0.0_f32, 0.0_f32), |(s, q), &x| (s + x, q + x * x));
-    let count = samples.len().max(1) as f64;
-    (f64::from(squares) / count - (f64::from(sum) / count).powi(2)).max(0.0)
 }
 
 /// The best of them, in their order; together at most `frames` long.
@@ -319,12 +313,5 @@ mod tests {
         longer.samples.extend([0.5; 40]);
         let inaudible = [square(0, 0.5, 0.000_1), square(700, 0.5, 0.000_01), square(1_400, 0.5, 0.002), longer];
         assert_eq!(best_of(inaudible, 1_300), [0, 2_100]);
-    }
-
-    #[test]
-    fn the_constant_part_of_a_sound_is_not_counted() {
-        assert_eq!(swing(&[0.25; 128]), 0.0);
-        assert!((swing(&[0.35, 0.15].repeat(64)) - 0.01).abs() < 1e-7);
-        assert_eq!(swing(&[]), 0.0);
     }
 }

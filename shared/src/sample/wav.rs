@@ -449,6 +449,9 @@ mod tests {
             let (_, first, _) = read(&file).expect("a WAV");
             assert_eq!(first.len(), 3_002);
             assert_eq!(first[3_001], 0.25);
+            let mut reader = WavReader::default();
+            reader.push(&file, |_, _, _| ()).expect("a WAV");
+            assert!(matches!(reader.state, State::Samples { left: None }), "beyond 4 GiB as well");
         }
     }
 

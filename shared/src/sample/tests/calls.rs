@@ -8,7 +8,8 @@ use fastrand::Rng;
 use crate::sample::activity::Class;
 use crate::sample::g711::{A_LAW, MU_LAW};
 use crate::sample::resample::Resampler;
-use crate::sample::utterances::{Utterance, swing};
+use crate::sample::sums::swing;
+use crate::sample::utterances::Utterance;
 use crate::sample::wav::{Encoding, Format, WavReader};
 
 /// Samples a second of the voices.
