@@ -2,7 +2,8 @@
 //!
 //! The data flows one way: a function verifies and parses, calls one use-case, and answers; the use-case asks the
 //! database (the referee) what may happen, does the outside calls through [`clients`], and tells the database what
-//! happened. Nothing here knows of Lambda: HTTP is spoken in terms of the `http` crate.
+//! happened. Of Lambda only the shapes are known that it hands over, in [`gateway`] and [`queue`]; otherwise HTTP is
+//! spoken in terms of the `http` crate.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -10,6 +11,7 @@
 //! | [`error`] | the one error type, the refusals, and their `application/problem+json` |
 //! | [`clients`] | Twilio, ElevenLabs and Supabase |
 //! | [`answer`] | what a successful request gets |
+//! | [`gateway`] | a request as API Gateway hands it over, and the answer as it takes it |
 //! | [`auth`] | who is calling: a verified Supabase user |
 //! | [`queue`] | messages between the functions, and the batches that arrive from them |
 //! | [`referee`] | asking the database for a decision |
@@ -24,6 +26,7 @@ pub mod clients;
 pub mod config;
 pub mod erasures;
 pub mod error;
+pub mod gateway;
 pub mod queue;
 pub mod recordings;
 pub mod referee;

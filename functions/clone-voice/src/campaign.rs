@@ -1,8 +1,7 @@
 //! `POST /api/voice-clones`: many employees at once, each with an answer of their own.
 
 use futures_util::{StreamExt, stream};
-use lambda_http::Response;
-use lambda_http::http::StatusCode;
+use http::{Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::answer;

@@ -3,14 +3,15 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use lambda_http::http::{HeaderMap, HeaderValue, StatusCode, header};
-use lambda_http::{Request, RequestExt, Response};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json};
 use shared::answer;
 use shared::auth::Verifier;
 use shared::clients::supabase::{Supabase, SupabaseSecret};
 use shared::config::Secret;
 use shared::error::{Error, Refusal};
+use shared::gateway::{self, Request};
 use shared::queue::Queue;
 use shared::sample::Channel;
 use shared::voices::{self, Manner, Requested, Status, VoiceState};
@@ -48,19 +49,19 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Answers a request; every error becomes a problem document, so that the invocation itself never fails.
-    pub async fn handle(&self, request: Request) -> Result<Response<String>, Infallible> {
-        Ok(self.serve(request).await.unwrap_or_else(Error::into_problem))
+    pub async fn handle(&self, event: LambdaEvent<Request>) -> Result<gateway::Response, Infallible> {
+        Ok(self.serve(&event.payload).await.unwrap_or_else(Error::into_problem).into())
     }
 
-    async fn serve(&self, request: Request) -> Result<Response<String>, Error> {
-        if request.body().len() > LARGEST_BODY_BYTES {
+    async fn serve(&self, request: &Request) -> Result<Response<String>, Error> {
+        if request.body.len() > LARGEST_BODY_BYTES {
             return Err(Refusal::PayloadTooLarge.into());
         }
         let deadline = Instant::now() + PATIENCE;
-        let route = Route::of(request.method(), request.raw_http_path())?;
-        match self.try_serve(route, &request, deadline).await {
+        let route = Route::of(&request.method, &request.path)?;
+        match self.try_serve(route, request, deadline).await {
             Err(error) if self.supabase.is_renewed_after("supabase", &error).await => {
-                self.try_serve(route, &request, deadline).await
+                self.try_serve(route, request, deadline).await
             }
             answer => answer,
         }
@@ -68,7 +69,7 @@ impl Endpoint {
 
     async fn try_serve(&self, route: Route, request: &Request, deadline: Instant) -> Result<Response<String>, Error> {
         let secret = self.supabase.get().await?;
-        let user_id = self.verifier.user(request.headers(), secret.jwt_secret.as_ref()).await?;
+        let user_id = self.verifier.user(&request.headers, secret.jwt_secret.as_ref()).await?;
         let supabase = Supabase::new(self.http.clone(), &self.supabase_url, &secret);
         match route {
             Route::Voice(employee_id) => voices::read_voice(&supabase, user_id, employee_id)
@@ -77,11 +78,11 @@ impl Endpoint {
             Route::Clone(employee_id) => {
                 let replace_first = replaces_first(request)?;
                 let manner = Manner { usual_channel: self.usual_channel, replace_first, is_campaign: false };
-                let deadline = if prefers_async(request.headers()) { Instant::now() } else { deadline };
+                let deadline = if prefers_async(&request.headers) { Instant::now() } else { deadline };
                 self.clone_voice(&supabase, user_id, employee_id, manner, deadline).await
             }
             Route::Campaign => {
-                let wanted = Campaign::parse(request.body())?;
+                let wanted = Campaign::parse(&request.body)?;
                 campaign::request(&supabase, &self.campaigns, user_id, &wanted, self.usual_channel).await
             }
         }
@@ -140,7 +141,7 @@ impl Endpoint {
 
 /// `?replace=true`: the voice that is there goes first.
 fn replaces_first(request: &Request) -> Result<bool, Refusal> {
-    match request.query_string_parameters().first("replace") {
+    match request.query_parameter("replace").as_deref() {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
         Some(_) => Err(Refusal::QueryInvalid),

@@ -7,7 +7,7 @@ mod campaign;
 mod handler;
 mod route;
 
-use lambda_http::service_fn;
+use lambda_runtime::service_fn;
 use shared::auth::Verifier;
 use shared::clients::http_client;
 use shared::config::Environment;
@@ -15,8 +15,8 @@ use shared::config::Environment;
 use crate::handler::Endpoint;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_http::Error> {
-    lambda_http::tracing::init_default_subscriber();
+async fn main() -> Result<(), lambda_runtime::Error> {
+    lambda_runtime::tracing::init_default_subscriber();
     let environment = Environment::load().await;
     let http = http_client();
     let supabase_url = Environment::variable("SUPABASE_URL")?;
@@ -30,5 +30,5 @@ async fn main() -> Result<(), lambda_http::Error> {
         campaigns: environment.queue("CAMPAIGN_QUEUE_URL")?,
     };
     endpoint.supabase.warm_up().await;
-    lambda_http::run(service_fn(|request| endpoint.handle(request))).await
+    lambda_runtime::run(service_fn(|event| endpoint.handle(event))).await
 }

@@ -3,11 +3,12 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use lambda_http::http::{Method, StatusCode, header};
-use lambda_http::{Request, RequestExt, Response};
+use http::{Response, StatusCode};
+use lambda_runtime::LambdaEvent;
 use shared::clients::twilio::TwilioSecret;
 use shared::config::Secret;
 use shared::error::{Allow, Error, Refusal};
+use shared::gateway::{self, Request};
 use shared::queue::Queue;
 use shared::recordings::{CallSid, RecordingFinished, RecordingSid};
 
@@ -28,25 +29,26 @@ pub struct Webhook {
 
 impl Webhook {
     /// Answers a request; every error becomes a problem document, so that the invocation itself never fails.
-    pub async fn handle(&self, request: Request) -> Result<Response<String>, Infallible> {
-        Ok(self.accept(request).await.unwrap_or_else(|error| {
+    pub async fn handle(&self, event: LambdaEvent<Request>) -> Result<gateway::Response, Infallible> {
+        let answer = self.accept(&event.payload).await.unwrap_or_else(|error| {
             if let Error::Refused(refusal) = &error {
                 // Nobody reads the answer: a wrong secret or public URL shows only here.
                 tracing::warn!(code = refusal.code(), "a callback is refused");
             }
             error.into_problem()
-        }))
+        });
+        Ok(answer.into())
     }
 
-    async fn accept(&self, request: Request) -> Result<Response<String>, Error> {
-        if request.method() != Method::POST {
+    async fn accept(&self, request: &Request) -> Result<Response<String>, Error> {
+        if request.method != "POST" {
             return Err(Refusal::MethodNotAllowed(Allow("POST")).into());
         }
-        if request.body().len() > LARGEST_BODY_BYTES {
+        if request.body.len() > LARGEST_BODY_BYTES {
             return Err(Refusal::PayloadTooLarge.into());
         }
-        let account_sid = self.verify(&request).await?;
-        let callback = Callback::parse(request.body())?;
+        let account_sid = self.verify(request).await?;
+        let callback = Callback::parse(&request.body)?;
         if callback.account_sid != account_sid {
             return Err(Refusal::AccountMismatch.into());
         }
@@ -68,12 +70,12 @@ impl Webhook {
     /// A signature that does not fit the secret in memory may fit the one of a rotation: it is read again, at most
     /// once a minute.
     async fn verify(&self, request: &Request) -> Result<String, Error> {
-        let signature = header_text(request, "x-twilio-signature").ok_or(Refusal::SignatureMissing)?;
-        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        let signature = request.header("x-twilio-signature").ok_or(Refusal::SignatureMissing)?;
+        let question_mark = if request.query.is_empty() { "" } else { "?" };
         let signed = SignedRequest {
-            url: format!("{}{}{query}", self.public_base_url, request.raw_http_path()),
-            is_form: header_text(request, header::CONTENT_TYPE.as_str()).is_some_and(is_form),
-            body: request.body(),
+            url: format!("{}{}{question_mark}{}", self.public_base_url, request.path, request.query),
+            is_form: request.header("content-type").is_some_and(is_form),
+            body: &request.body,
         };
         let genuine = |secrets: Vec<Arc<TwilioSecret>>| {
             secrets.into_iter().find(|secret| signed.is_genuine(signature, &signing_keys(secret)))
@@ -84,10 +86,6 @@ impl Webhook {
         let secret = self.twilio.reread_valid().await?.and_then(genuine);
         Ok(secret.ok_or(Refusal::SignatureInvalid)?.account_sid.clone())
     }
-}
-
-fn header_text<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
-    request.headers().get(name)?.to_str().ok()
 }
 
 fn is_form(content_type: &str) -> bool {

@@ -5,14 +5,14 @@
 mod handler;
 mod signature;
 
-use lambda_http::service_fn;
+use lambda_runtime::service_fn;
 use shared::config::Environment;
 
 use crate::handler::Webhook;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_http::Error> {
-    lambda_http::tracing::init_default_subscriber();
+async fn main() -> Result<(), lambda_runtime::Error> {
+    lambda_runtime::tracing::init_default_subscriber();
     let environment = Environment::load().await;
     let webhook = Webhook {
         public_base_url: Environment::variable("PUBLIC_BASE_URL")?,
@@ -20,5 +20,5 @@ async fn main() -> Result<(), lambda_http::Error> {
         queue: environment.queue("RECORDING_QUEUE_URL")?,
     };
     webhook.twilio.warm_up().await;
-    lambda_http::run(service_fn(|request| webhook.handle(request))).await
+    lambda_runtime::run(service_fn(|event| webhook.handle(event))).await
 }

@@ -2,9 +2,8 @@
 
 use std::convert::Infallible;
 
-use lambda_http::http::{HeaderMap, StatusCode};
-use lambda_http::request::RequestContext;
-use lambda_http::{Request, RequestExt, Response};
+use http::{Response, StatusCode};
+use lambda_runtime::LambdaEvent;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -13,6 +12,7 @@ use shared::clients::supabase::{Supabase, SupabaseSecret};
 use shared::config::Secret;
 use shared::erasures::ErasureStarted;
 use shared::error::{Error, Refusal};
+use shared::gateway::{self, Request};
 use shared::queue::Queue;
 use shared::{answer, referee};
 use uuid::Uuid;
@@ -90,18 +90,18 @@ fn invitation_days() -> u32 {
 
 impl Endpoint {
     /// Answers a request; every error becomes a problem document, so that the invocation itself never fails.
-    pub async fn handle(&self, request: Request) -> Result<Response<String>, Infallible> {
-        Ok(self.answer(request).await.unwrap_or_else(Error::into_problem))
+    pub async fn handle(&self, event: LambdaEvent<Request>) -> Result<gateway::Response, Infallible> {
+        Ok(self.answer(&event.payload).await.unwrap_or_else(Error::into_problem).into())
     }
 
-    async fn answer(&self, request: Request) -> Result<Response<String>, Error> {
-        if request.body().len() > LARGEST_BODY_BYTES {
+    async fn answer(&self, request: &Request) -> Result<Response<String>, Error> {
+        if request.body.len() > LARGEST_BODY_BYTES {
             return Err(Refusal::PayloadTooLarge.into());
         }
-        let route = Route::of(request.method(), request.raw_http_path())?;
-        let mut decided = match self.decide(&route, &request).await {
+        let route = Route::of(&request.method, &request.path)?;
+        let mut decided = match self.decide(&route, request).await {
             Err(error) if self.supabase.is_renewed_after("supabase", &error).await => {
-                self.decide(&route, &request).await?
+                self.decide(&route, request).await?
             }
             decided => decided?,
         };
@@ -121,14 +121,20 @@ impl Endpoint {
         let supabase = Supabase::new(self.http.clone(), &self.supabase_url, &secret);
         match route {
             Route::ReadStatement => {
-                let locale = query(request, "locale").unwrap_or_else(english);
-                referee::ask(&supabase, "current_consent_statement", json!({"p_locale": locale})).await
+                // The database takes no text with a NUL; no language has one either.
+                let locale = request.query_parameter("locale").filter(|locale| !locale.contains('\0'));
+                referee::ask(
+                    &supabase,
+                    "current_consent_statement",
+                    json!({"p_locale": locale.unwrap_or_else(english)}),
+                )
+                .await
             }
             Route::ReadInvitation | Route::AnswerInvitation | Route::WithdrawWithToken => {
                 self.for_token(&supabase, route, request).await
             }
             Route::ReadAudit | Route::Employee(..) => {
-                let user_id = self.verifier.user(request.headers(), secret.jwt_secret.as_ref()).await?;
+                let user_id = self.verifier.user(&request.headers, secret.jwt_secret.as_ref()).await?;
                 self.for_user(&supabase, user_id, route, request).await
             }
         }
@@ -136,8 +142,8 @@ impl Endpoint {
 
     /// What an employee without an account may do with a token.
     async fn for_token(&self, supabase: &Supabase<'_>, route: &Route, request: &Request) -> Result<Value, Error> {
-        let token = Token::from_headers(request.headers())?;
-        let (address, user_agent) = (source_address(request), user_agent(request.headers()));
+        let token = Token::from_headers(&request.headers)?;
+        let (address, user_agent) = (&request.source_ip, request.header("user-agent"));
         match route {
             Route::AnswerInvitation => {
                 let reply: Reply = body(request)?;
@@ -219,7 +225,7 @@ impl Endpoint {
 }
 
 fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refusal> {
-    serde_json::from_slice(request.body()).map_err(|_| Refusal::BodyInvalid)
+    serde_json::from_slice(&request.body).map_err(|_| Refusal::BodyInvalid)
 }
 
 fn both(mut arguments: Value, more: Value) -> Value {
@@ -229,15 +235,10 @@ fn both(mut arguments: Value, more: Value) -> Value {
     arguments
 }
 
-fn query(request: &Request, name: &str) -> Option<String> {
-    let query = request.uri().query().unwrap_or_default();
-    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-}
-
 fn audit_page(request: &Request, user_id: Uuid) -> Result<Value, Refusal> {
-    let employee_id = query(request, "employee_id").map(|id| Uuid::try_parse(&id)).transpose();
-    let before = query(request, "before").map(|number| number.parse::<i64>()).transpose();
-    let limit = query(request, "limit").map(|number| number.parse::<u32>()).transpose();
+    let employee_id = request.query_parameter("employee_id").map(|id| Uuid::try_parse(&id)).transpose();
+    let before = request.query_parameter("before").map(|number| number.parse::<i64>()).transpose();
+    let limit = request.query_parameter("limit").map(|number| number.parse::<u32>()).transpose();
     Ok(json!({
         "p_user_id": user_id,
         "p_employee_id": employee_id.map_err(|_| Refusal::EmployeeIdInvalid)?,
@@ -246,24 +247,12 @@ fn audit_page(request: &Request, user_id: Uuid) -> Result<Value, Refusal> {
     }))
 }
 
-/// Where the gateway says that the request came from: a header could say anything.
-fn source_address(request: &Request) -> Option<String> {
-    match request.request_context_ref()? {
-        RequestContext::ApiGatewayV2(context) => context.http.source_ip.clone(),
-        _ => None,
-    }
-}
-
-fn user_agent(headers: &HeaderMap) -> Option<&str> {
-    headers.get("user-agent")?.to_str().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn with_body(text: &str) -> Request {
-        Request::new(text.to_owned().into())
+        Request { body: text.into(), ..Request::default() }
     }
 
     #[test]
@@ -276,14 +265,10 @@ mod tests {
 
     #[test]
     fn a_page_of_the_audit_is_bounded_and_its_query_checked() {
-        let page = |uri: &str| {
-            let mut request = with_body("");
-            *request.uri_mut() = uri.parse().unwrap();
-            audit_page(&request, Uuid::nil())
-        };
-        assert_eq!(page("/api/audit").unwrap()["p_limit"], 50);
-        assert_eq!(page("/api/audit?limit=100000&before=7").unwrap()["p_limit"], 200);
-        assert_eq!(page("/api/audit?before=x").err(), Some(Refusal::QueryInvalid));
-        assert_eq!(page("/api/audit?employee_id=x").err(), Some(Refusal::EmployeeIdInvalid));
+        let page = |query: &str| audit_page(&Request { query: query.into(), ..Request::default() }, Uuid::nil());
+        assert_eq!(page("").unwrap()["p_limit"], 50);
+        assert_eq!(page("limit=100000&before=7").unwrap()["p_limit"], 200);
+        assert_eq!(page("before=x").err(), Some(Refusal::QueryInvalid));
+        assert_eq!(page("employee_id=x").err(), Some(Refusal::EmployeeIdInvalid));
     }
 }

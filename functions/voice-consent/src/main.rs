@@ -6,7 +6,7 @@ mod handler;
 mod route;
 mod token;
 
-use lambda_http::service_fn;
+use lambda_runtime::service_fn;
 use shared::auth::Verifier;
 use shared::clients::http_client;
 use shared::config::Environment;
@@ -14,8 +14,8 @@ use shared::config::Environment;
 use crate::handler::Endpoint;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_http::Error> {
-    lambda_http::tracing::init_default_subscriber();
+async fn main() -> Result<(), lambda_runtime::Error> {
+    lambda_runtime::tracing::init_default_subscriber();
     let environment = Environment::load().await;
     let http = http_client();
     let supabase_url = Environment::variable("SUPABASE_URL")?;
@@ -27,5 +27,5 @@ async fn main() -> Result<(), lambda_http::Error> {
         erasures: environment.queue("ERASURE_QUEUE_URL")?,
     };
     endpoint.supabase.warm_up().await;
-    lambda_http::run(service_fn(|request| endpoint.handle(request))).await
+    lambda_runtime::run(service_fn(|event| endpoint.handle(event))).await
 }

@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use lambda_http::http::HeaderMap;
+use http::HeaderMap;
 use shared::error::{Error, Refusal};
 
 /// The request header that carries a token.
