@@ -1,6 +1,7 @@
 //! One request: who asks, what the database decides, how that is answered.
 
 use std::convert::Infallible;
+use std::ops::RangeInclusive;
 
 use http::{Response, StatusCode};
 use lambda_runtime::LambdaEvent;
@@ -24,8 +25,11 @@ use crate::token::Token;
 const LARGEST_BODY_BYTES: usize = 16 * 1024;
 /// How long an invitation may be used, unless the admin says otherwise.
 const INVITATION_DAYS: u32 = 14;
+const INVITATION_MAY_LAST: RangeInclusive<u32> = 1..=90;
 const SECONDS_A_DAY: u32 = 86_400;
+/// Rows of the audit, unless the admin says otherwise.
 const AUDIT_PAGE: u32 = 50;
+const AUDIT_PAGE_MAY_HAVE: RangeInclusive<u32> = 1..=200;
 
 /// The endpoint, with what it reaches.
 pub struct Endpoint {
@@ -202,11 +206,14 @@ impl Endpoint {
             }
             Action::Invite => {
                 let invitation: Invitation = body(request)?;
+                if !INVITATION_MAY_LAST.contains(&invitation.valid_days) {
+                    return Err(Refusal::BodyInvalid.into());
+                }
                 let token = Token::new()?;
                 let more = json!({
                     "p_token_sha256": token.sha256, "p_locale": invitation.locale, "p_purposes": invitation.purposes,
                     "p_expires_at": invitation.consent_expires_at,
-                    "p_valid_seconds": invitation.valid_days.clamp(1, 90) * SECONDS_A_DAY,
+                    "p_valid_seconds": invitation.valid_days * SECONDS_A_DAY,
                 });
                 let mut decided: Value = referee::ask(supabase, "invite_to_consent", both(about, more)).await?;
                 decided["token"] = token.secret.into();
@@ -238,12 +245,13 @@ fn both(mut arguments: Value, more: Value) -> Value {
 fn audit_page(request: &Request, user_id: Uuid) -> Result<Value, Refusal> {
     let employee_id = request.query_parameter("employee_id").map(|id| Uuid::try_parse(&id)).transpose();
     let before = request.query_parameter("before").map(|number| number.parse::<i64>()).transpose();
-    let limit = request.query_parameter("limit").map(|number| number.parse::<u32>()).transpose();
+    let limit = request.query_parameter("limit").map_or(Ok(AUDIT_PAGE), |number| number.parse());
+    let limit = limit.ok().filter(|rows| AUDIT_PAGE_MAY_HAVE.contains(rows)).ok_or(Refusal::QueryInvalid)?;
     Ok(json!({
         "p_user_id": user_id,
         "p_employee_id": employee_id.map_err(|_| Refusal::EmployeeIdInvalid)?,
         "p_before": before.map_err(|_| Refusal::QueryInvalid)?,
-        "p_limit": limit.map_err(|_| Refusal::QueryInvalid)?.unwrap_or(AUDIT_PAGE).clamp(1, 200),
+        "p_limit": limit,
     }))
 }
 
@@ -267,7 +275,10 @@ mod tests {
     fn a_page_of_the_audit_is_bounded_and_its_query_checked() {
         let page = |query: &str| audit_page(&Request { query: query.into(), ..Request::default() }, Uuid::nil());
         assert_eq!(page("").unwrap()["p_limit"], 50);
-        assert_eq!(page("limit=100000&before=7").unwrap()["p_limit"], 200);
+        assert_eq!(page("limit=200&before=7").unwrap()["p_limit"], 200);
+        for wrong in ["limit=0", "limit=201", "limit=-1", "limit="] {
+            assert_eq!(page(wrong).err(), Some(Refusal::QueryInvalid), "{wrong}");
+        }
         assert_eq!(page("before=x").err(), Some(Refusal::QueryInvalid));
         assert_eq!(page("employee_id=x").err(), Some(Refusal::EmployeeIdInvalid));
     }
