@@ -3,7 +3,7 @@
 //! The database lists the copies and keeps the state of each; a copy counts as gone only when its keeper, asked
 //! afterwards, no longer has it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -22,6 +22,15 @@ use crate::voices::{CloneRequested, METADATA_BUCKET};
 pub struct ErasureStarted {
     /// A row of `voice_erasures`.
     pub erasure_id: Uuid,
+}
+
+/// The moment of a request to erase, as the database takes it (`p_now`): seconds since 1970.
+///
+/// The erasure covers what was recorded before, and when a recording began is what Twilio says. Twilio's clock and ours
+/// are kept by NTP; the database's may be off.
+#[must_use]
+pub fn asked_at() -> f64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 /// What the database says is left to erase.

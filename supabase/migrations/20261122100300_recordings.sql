@@ -37,6 +37,7 @@ grant select on public.recordings to service_role;
 create table if not exists public.recording_uploads (
   recording_sid text not null,
   storage_path text not null,
+  call_sid text not null,
   begun_at timestamptz not null default clock_timestamp(),
   primary key (recording_sid, storage_path)
 );

@@ -3,6 +3,8 @@
 -- What an erasure covers: every recording of a call that we knew to be the employee's when it was requested, whenever Twilio
 -- tells of it; and every recording that began before that moment. A recording of a later call is a new one: it may be stored,
 -- and only a new consent lets anybody clone it. So a fresh consent starts anew, and old recordings stay erased.
+-- When a recording began is Twilio's word, so that moment is told by a clock that agrees with Twilio's: the caller's. The database's
+-- own decides leases and expiry, where it is compared only with itself.
 --
 -- In the database all of it takes effect at once. The copies elsewhere follow, each confirmed by itself; what turns up later
 -- (the voice of a clone that was running, a recording that Twilio finishes only now) is added to the open erasure, or, when that is
@@ -31,7 +33,8 @@ comment on column public.voice_erasures.begun_at is 'When a worker last took it 
 comment on table public.voice_erasures is 'At most one is open for an employee: a second request joins it.';
 comment on column public.voice_erasures.requested_by is
   'The user; null when the employee withdrew by a token, on expiry, and for what turned up after an erasure.';
-comment on column public.voice_erasures.covers_until is 'The moment of the last request that joined it: recordings which began before it are covered.';
+comment on column public.voice_erasures.covers_until is
+  'The moment of the last request that joined it, by the clock of whoever passed it on: recordings which began before it are covered.';
 comment on column public.voice_erasures.erased_at is 'When the last copy was confirmed to be gone.';
 
 create table if not exists public.voice_erasure_copies (
@@ -81,6 +84,16 @@ revoke all on public.voice_erasures, public.voice_erasure_copies, public.voice_e
 revoke all on sequence public.voice_erasures_number_seq, public.voice_erasure_copies_number_seq
   from public, anon, authenticated, service_role;
 grant select on public.voice_erasures, public.voice_erasure_copies, public.voice_erasure_calls to service_role;
+
+create or replace function understudy.asked_at(p_now double precision)
+returns timestamptz
+language sql
+set search_path = ''
+as $$
+  select coalesce(to_timestamp(p_now), clock_timestamp())
+$$;
+comment on function understudy.asked_at(double precision) is
+  'The caller''s now, in seconds since 1970; a caller without a clock of its own has the database''s.';
 
 create or replace function understudy.is_erased(p_recording_sid text)
 returns boolean

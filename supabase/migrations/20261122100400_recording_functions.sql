@@ -42,8 +42,8 @@ begin
     return jsonb_build_object('outcome', 'call_unknown');
   end if;
   v_path := understudy.storage_path(v_call.call_id, v_call.employee_id, p_recording_sid);
-  insert into public.recording_uploads as u (recording_sid, storage_path)
-  values (p_recording_sid, v_path)
+  insert into public.recording_uploads as u (recording_sid, storage_path, call_sid)
+  values (p_recording_sid, v_path, p_call_sid)
   on conflict (recording_sid, storage_path) do update set begun_at = clock_timestamp();
   return jsonb_build_object('outcome', 'store', 'storage_path', v_path);
 end

@@ -68,7 +68,8 @@ comment on column public.voices.campaign is 'Asked for together with many others
 comment on column public.voices.pipeline_version is
   'Of the code that made the sample: another version would make another one. Null until a sample was taken.';
 comment on column public.voices.report is
-  'Figures of the sample, speech_seconds among them, or of why there could be none. No names, keys or sound.';
+  'Figures of the sample, speech_seconds among them, or of why there could be none. No names, keys or sound. Null again once a recording '
+  'of the sample is erased.';
 comment on column public.voices.lease_id is 'Handed to one worker. Whoever shows another one is too late.';
 comment on column public.voices.lease_until is
   'Until then, and for the grace time after it, nobody else touches the attempt: the vendor may still be making the voice.';
@@ -117,7 +118,9 @@ begin
   if old.vendor_voice_id is not null and new.vendor_voice_id is distinct from old.vendor_voice_id then
     raise exception 'an attempt keeps its voice' using errcode = 'integrity_constraint_violation';
   end if;
-  if (new.replace_first, new.pipeline_version, new.report) is distinct from (old.replace_first, old.pipeline_version, old.report)
+  -- Its figures go with a recording that they were measured on.
+  if ((new.replace_first, new.pipeline_version) is distinct from (old.replace_first, old.pipeline_version)
+      or (new.report is distinct from old.report and not (new.report is null and understudy.has_erased_recording(old))))
     and old.state not in ('requested', 'cloning', 'unknown')
   then
     raise exception 'a voice keeps the sample it was made from' using errcode = 'integrity_constraint_violation';
@@ -354,5 +357,44 @@ end
 $$;
 comment on function understudy.hand_out_metadata(public.voices) is
   'The content of {employee_id}.json, and the mark that somebody is about to write it.';
+
+create or replace function understudy.is_metadata_behind(p_voice public.voices)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select p_voice.state = 'retired' and p_voice.metadata_handed_at is not null and case
+    -- Whoever was about to write this one's may yet do so, on top of the current one's.
+    when (understudy.current_voice(p_voice.employee_id)).id is not null then p_voice.metadata_written_at is null
+    -- It was the last, and the metadata still say that it is there. Of what is erased there is a tombstone instead, and an attempt under
+    -- way will write its own.
+    else (p_voice.metadata_written_at is null or p_voice.metadata_written_at < p_voice.closed_at)
+      and not exists (
+        select from public.voices v
+        where v.employee_id = p_voice.employee_id
+          and (
+            v.state in ('requested', 'cloning', 'unknown')
+            or (v.number > p_voice.number and v.metadata_handed_at is not null)
+          )
+      )
+      and not understudy.has_erased_recording(p_voice)
+  end
+$$;
+comment on function understudy.is_metadata_behind(public.voices) is
+  'Whether the metadata may be those of this voice, which is the current one no longer.';
+
+create or replace function understudy.hand_out_no_metadata(p_voice public.voices)
+returns jsonb
+language sql
+set search_path = ''
+as $$
+  update public.voices v
+  set metadata_handed_at = clock_timestamp(), metadata_written_at = null
+  where v.id = p_voice.id
+  returning jsonb_build_object('employee_id', v.employee_id, 'voice_id', null, 'status', 'none', 'code', v.code)
+$$;
+comment on function understudy.hand_out_no_metadata(public.voices) is
+  'What {employee_id}.json says when this was the last voice and nothing is erased, and the mark that somebody is about to write it.';
 
 revoke all on all functions in schema understudy from public;

@@ -26,10 +26,10 @@ begin
   select * into v_employee from understudy.lock_employee(v_voice.employee_id);
   select * into v_voice from public.voices v where v.id = p_attempt_id for update;
 
-  -- A replaced voice whose metadata somebody was about to write is finished once more: that write may have come last.
+  -- A voice that is the current one no longer is finished once more while the metadata may be its own.
   if v_voice.state = 'ready'
     or (v_voice.state in ('cloning', 'unknown') and v_voice.vendor_voice_id is not null)
-    or (v_voice.state = 'retired' and v_voice.metadata_handed_at is not null and v_voice.metadata_written_at is null)
+    or understudy.is_metadata_behind(v_voice)
   then
     return jsonb_build_object('outcome', 'finish');
   end if;
@@ -248,13 +248,16 @@ begin
   end if;
 
   select * into v_current from understudy.current_voice(v_voice.employee_id);
-  -- For a replaced voice only what begin_clone sent it here for: to put the current voice's metadata on top of its own.
-  if v_voice.state <> 'ready'
-    and (v_voice.metadata_handed_at is null or v_voice.metadata_written_at is not null or v_current.id is null)
-  then
+  -- For a replaced voice only what begin_clone sent it here for: to put the current voice's metadata on top of its own, or that there is
+  -- none.
+  if v_voice.state <> 'ready' and (v_current.id is null or not understudy.is_metadata_behind(v_voice)) then
     return jsonb_build_object(
       'outcome', 'refused', 'code', v_voice.code, 'delete_voices', understudy.voices_to_delete(v_voice.employee_id)
-    );
+    )
+    || case
+      when understudy.is_metadata_behind(v_voice) then jsonb_build_object('metadata', understudy.hand_out_no_metadata(v_voice))
+      else '{}'
+    end;
   end if;
 
   if v_current.metadata_written_at is null or v_voice.state <> 'ready' then
@@ -270,7 +273,8 @@ end
 $$;
 comment on function public.finish_clone(uuid) is
   'Makes the saved voice the current one, if consent still is live, and retires the one before. Repeating it repeats the answer, '
-  'with metadata until metadata_written was called. Outcomes: finished, refused, not_finishable.';
+  'with metadata until metadata_written was called. Outcomes: finished, refused (with metadata, when they must say that there is no voice), '
+  'not_finishable.';
 
 create or replace function public.fail_clone(
   p_attempt_id uuid,

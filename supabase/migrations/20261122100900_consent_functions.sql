@@ -130,7 +130,11 @@ comment on function public.grant_voice_consent(uuid, uuid, text, text, text, tex
   'Records a consent; the one before is superseded. Outcomes: granted, not_a_member, employee_not_found, role_forbidden, '
   'consent_expiry_invalid, statement_unknown, purpose_unknown.';
 
-create or replace function public.withdraw_voice_consent(p_user_id uuid, p_employee_id uuid)
+create or replace function public.withdraw_voice_consent(
+  p_user_id uuid,
+  p_employee_id uuid,
+  p_now double precision default null
+)
 returns jsonb
 language plpgsql
 security definer
@@ -151,7 +155,9 @@ begin
     return understudy.refuse(v_access.caller_org_id, p_employee_id, p_user_id, 'consent.withdraw', 'no_consent');
   end if;
 
-  v_erasure_id := understudy.erase(v_access.caller_org_id, p_employee_id, 'withdrawn', p_user_id);
+  v_erasure_id := understudy.erase(
+    v_access.caller_org_id, p_employee_id, 'withdrawn', p_user_id, understudy.asked_at(p_now)
+  );
   perform understudy.audit(
     v_access.caller_org_id, p_employee_id, p_user_id, 'consent.withdraw', 'withdrawn',
     jsonb_build_object('consent_id', v_consent_id, 'erasure_id', v_erasure_id)
@@ -164,7 +170,7 @@ begin
   );
 end
 $$;
-comment on function public.withdraw_voice_consent(uuid, uuid) is
+comment on function public.withdraw_voice_consent(uuid, uuid, double precision) is
   'Takes effect at once: no current voice, no new attempt, no recording, and the attempt under way is refused when it finishes. '
   'erasure_id: what then reaches every copy. delete_voices: what the vendor still has. '
   'Outcomes: withdrawn, no_consent, not_a_member, employee_not_found, role_forbidden.';
@@ -235,12 +241,12 @@ comment on function public.read_voice_consent(uuid, uuid) is
 
 revoke all on function
   public.grant_voice_consent(uuid, uuid, text, text, text, text, text, text[], timestamptz),
-  public.withdraw_voice_consent(uuid, uuid),
+  public.withdraw_voice_consent(uuid, uuid, double precision),
   public.read_voice_consent(uuid, uuid)
 from public, anon, authenticated;
 grant execute on function
   public.grant_voice_consent(uuid, uuid, text, text, text, text, text, text[], timestamptz),
-  public.withdraw_voice_consent(uuid, uuid),
+  public.withdraw_voice_consent(uuid, uuid, double precision),
   public.read_voice_consent(uuid, uuid)
 to service_role;
 revoke all on all functions in schema understudy from public;

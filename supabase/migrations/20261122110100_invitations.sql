@@ -223,7 +223,12 @@ $$;
 comment on function public.answer_invitation(text, boolean, text, text, text, text) is
   'Uses the link up. A refusal leaves an earlier consent as it is: withdrawing is another act. Outcomes: granted, refused, invitation_invalid.';
 
-create or replace function public.withdraw_with_token(p_token_sha256 text, p_address text, p_user_agent text)
+create or replace function public.withdraw_with_token(
+  p_token_sha256 text,
+  p_address text,
+  p_user_agent text,
+  p_now double precision default null
+)
 returns jsonb
 language plpgsql
 security definer
@@ -255,7 +260,9 @@ begin
   end if;
 
   perform understudy.end_consent(v_consent.org_id, v_consent.employee_id, 'withdrawn', null, p_address, p_user_agent);
-  v_erasure_id := understudy.erase(v_consent.org_id, v_consent.employee_id, 'withdrawn', null);
+  v_erasure_id := understudy.erase(
+    v_consent.org_id, v_consent.employee_id, 'withdrawn', null, understudy.asked_at(p_now)
+  );
   perform understudy.audit(
     v_consent.org_id, v_consent.employee_id, null, 'consent.withdraw', 'withdrawn',
     jsonb_build_object('consent_id', v_consent.id, 'erasure_id', v_erasure_id)
@@ -263,19 +270,19 @@ begin
   return jsonb_build_object('outcome', 'withdrawn', 'erasure_id', v_erasure_id);
 end
 $$;
-comment on function public.withdraw_with_token(text, text, text) is
+comment on function public.withdraw_with_token(text, text, text, double precision) is
   'Like withdraw_voice_consent, by the employee, who asks nobody. Again later: the same answer. Outcomes: withdrawn, consent_token_invalid.';
 
 revoke all on function
   public.invite_to_consent(uuid, uuid, text, text, text[], timestamptz, int),
   public.read_invitation(text),
   public.answer_invitation(text, boolean, text, text, text, text),
-  public.withdraw_with_token(text, text, text)
+  public.withdraw_with_token(text, text, text, double precision)
 from public, anon, authenticated;
 grant execute on function
   public.invite_to_consent(uuid, uuid, text, text, text[], timestamptz, int),
   public.read_invitation(text),
   public.answer_invitation(text, boolean, text, text, text, text),
-  public.withdraw_with_token(text, text, text)
+  public.withdraw_with_token(text, text, text, double precision)
 to service_role;
 revoke all on all functions in schema understudy from public;

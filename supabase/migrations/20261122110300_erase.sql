@@ -79,6 +79,22 @@ as $$
 $$;
 comment on function understudy.add_copy(uuid, text, text, uuid) is 'A copy to erase, once in an erasure.';
 
+create or replace function understudy.clear_reports(p_org_id uuid, p_employee_id uuid)
+returns void
+language sql
+set search_path = ''
+as $$
+  update public.voices v
+  set report = null
+  where v.org_id = p_org_id
+    and v.employee_id = p_employee_id
+    and v.state in ('failed', 'retired')
+    and v.report is not null
+    and understudy.has_erased_recording(v)
+$$;
+comment on function understudy.clear_reports(uuid, uuid) is
+  'What was measured of a recording goes with it. An attempt that still runs keeps its figures until its end is known.';
+
 create or replace function understudy.settle_erasure(p_org_id uuid, p_employee_id uuid)
 returns void
 language plpgsql
@@ -93,6 +109,7 @@ begin
   if v_erasure.id is null or understudy.erasure_remaining(v_erasure) > 0 then
     return;
   end if;
+  perform understudy.clear_reports(p_org_id, p_employee_id);
   update public.voice_erasures e set erased_at = clock_timestamp() where e.id = v_erasure.id;
   perform understudy.audit(
     p_org_id, p_employee_id, null, 'erasure.finish', 'erased', jsonb_build_object('erasure_id', v_erasure.id)
@@ -176,6 +193,40 @@ comment on function understudy.cover_shared_keys(uuid, uuid, uuid) is
   'Adds the two keys that are written again and again: the copy of the newest recording, and the metadata unless it is of a voice that '
   'stays. They belong to the employee, not to one organisation: where they went to another one, it may be using them.';
 
+create or replace function understudy.cover_begun_uploads(
+  p_erasure_id uuid,
+  p_org_id uuid,
+  p_employee_id uuid,
+  p_call_sids text[]
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_upload public.recording_uploads;
+begin
+  for v_upload in
+    select u.*
+    from public.recording_uploads u
+    cross join lateral understudy.find_call(u.call_sid) as found
+    where u.call_sid = any (p_call_sids)
+      -- A call that belongs to somebody else by now is theirs, and so is what is recorded of it.
+      and (found.call_id is null or (found.org_id = p_org_id and coalesce(found.employee_id, p_employee_id) = p_employee_id))
+      and not exists (
+        select from public.recordings r where r.recording_sid = u.recording_sid and r.erased_at is null
+      )
+    order by u.recording_sid, u.storage_path
+  loop
+    perform understudy.add_copy(p_erasure_id, 'stored_recording', v_upload.storage_path);
+    perform understudy.add_copy(p_erasure_id, 'twilio_recording', v_upload.recording_sid);
+  end loop;
+end
+$$;
+comment on function understudy.cover_begun_uploads(uuid, uuid, uuid, text[]) is
+  'Adds what a worker may have put into Storage without having recorded it, of these calls. A worker that is still at it removes its '
+  'object itself, once it is told that the recording is erased.';
+
 create or replace function understudy.cover_late_recording(
   p_erasure public.voice_erasures,
   p_recording_sid text,
@@ -206,13 +257,18 @@ $$;
 comment on function understudy.cover_late_recording(public.voice_erasures, text, text) is
   'A recording that an erasure covers, and that was not known when it was requested. p_storage_path: where a worker has put it already.';
 
-create or replace function understudy.erase(p_org_id uuid, p_employee_id uuid, p_reason text, p_actor_id uuid)
+create or replace function understudy.erase(
+  p_org_id uuid,
+  p_employee_id uuid,
+  p_reason text,
+  p_actor_id uuid,
+  p_asked_at timestamptz
+)
 returns uuid
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_now constant timestamptz := clock_timestamp();
   v_calls text[];
   v_recordings public.recordings[];
   v_recording public.recordings;
@@ -242,13 +298,13 @@ begin
   where c.id in (select r.call_id from unnest(v_recordings) r)
     and c.recording_url in (select 'recordings/' || r.storage_path from unnest(v_recordings) r);
   update public.recordings r
-  set erased_at = v_now
+  set erased_at = clock_timestamp()
   where r.recording_sid in (select e.recording_sid from unnest(v_recordings) e);
   perform understudy.stop_voices(
     p_org_id, p_employee_id, p_actor_id, case p_reason when 'expired' then 'consent_expired' else 'consent_withdrawn' end
   );
 
-  v_erasure_id := understudy.open_erasure(p_org_id, p_employee_id, p_reason, p_actor_id, v_now);
+  v_erasure_id := understudy.open_erasure(p_org_id, p_employee_id, p_reason, p_actor_id, p_asked_at);
   insert into public.voice_erasure_calls as c (erasure_id, call_sid)
   select v_erasure_id, call_sid
   from unnest(v_calls) as call_sid
@@ -259,13 +315,15 @@ begin
     perform understudy.add_copy(v_erasure_id, 'stored_recording', v_recording.storage_path);
     perform understudy.add_copy(v_erasure_id, 'twilio_recording', v_recording.recording_sid);
   end loop;
+  perform understudy.cover_begun_uploads(v_erasure_id, p_org_id, p_employee_id, v_calls);
   perform understudy.cover_shared_keys(v_erasure_id, p_org_id, p_employee_id);
   perform understudy.cover_voices(p_org_id, p_employee_id);
+  perform understudy.clear_reports(p_org_id, p_employee_id);
   perform understudy.settle_erasure(p_org_id, p_employee_id);
   return v_erasure_id;
 end
 $$;
-comment on function understudy.erase(uuid, uuid, text, uuid) is
+comment on function understudy.erase(uuid, uuid, text, uuid, timestamptz) is
   'Takes everything back that the database can take back, and lists the copies elsewhere. The caller has locked the employee and ended the consent.';
 
 revoke all on all functions in schema understudy from public;

@@ -1,6 +1,6 @@
 -- What people ask of an erasure: to start it, and how far it is.
 
-create or replace function public.start_erasure(p_user_id uuid, p_employee_id uuid)
+create or replace function public.start_erasure(p_user_id uuid, p_employee_id uuid, p_now double precision default null)
 returns jsonb
 language plpgsql
 security definer
@@ -17,7 +17,9 @@ begin
   end if;
 
   v_consent_id := understudy.end_consent(v_access.caller_org_id, p_employee_id, 'withdrawn', p_user_id);
-  v_erasure_id := understudy.erase(v_access.caller_org_id, p_employee_id, 'requested', p_user_id);
+  v_erasure_id := understudy.erase(
+    v_access.caller_org_id, p_employee_id, 'requested', p_user_id, understudy.asked_at(p_now)
+  );
   if v_consent_id is not null then
     perform understudy.audit(
       v_access.caller_org_id, p_employee_id, p_user_id, 'consent.withdraw', 'withdrawn',
@@ -27,7 +29,7 @@ begin
   return jsonb_build_object('outcome', 'started', 'erasure_id', v_erasure_id);
 end
 $$;
-comment on function public.start_erasure(uuid, uuid) is
+comment on function public.start_erasure(uuid, uuid, double precision) is
   'Erases everything, with or without a consent, also of an employee who has left. A live consent counts as withdrawn. '
   'Outcomes: started, not_a_member, employee_not_found, role_forbidden.';
 
@@ -123,11 +125,11 @@ comment on function public.read_erasure(uuid, uuid) is
   'Outcomes: erasure, not_a_member, employee_not_found.';
 
 revoke all on function
-  public.start_erasure(uuid, uuid),
+  public.start_erasure(uuid, uuid, double precision),
   public.read_erasure(uuid, uuid)
 from public, anon, authenticated;
 grant execute on function
-  public.start_erasure(uuid, uuid),
+  public.start_erasure(uuid, uuid, double precision),
   public.read_erasure(uuid, uuid)
 to service_role;
 revoke all on all functions in schema understudy from public;

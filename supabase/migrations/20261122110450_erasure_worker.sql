@@ -102,6 +102,7 @@ begin
     perform understudy.add_copy(v_erasure.id, 'twilio_recording', v_recording.recording_sid);
     perform understudy.cover_shared_keys(v_erasure.id, v_erasure.org_id, v_erasure.employee_id);
     perform understudy.cover_voices(v_erasure.org_id, v_erasure.employee_id);
+    perform understudy.clear_reports(v_erasure.org_id, v_erasure.employee_id);
   end if;
   perform understudy.audit(
     v_erasure.org_id, v_erasure.employee_id, null, 'erasure.extend', 'added',

@@ -1,6 +1,6 @@
 -- What voice-sweeper asks on its schedule: what no message will ever come for again. Two runs at once share the work.
 
-create or replace function public.sweep_expired_consents(p_limit int)
+create or replace function public.sweep_expired_consents(p_limit int, p_now double precision default null)
 returns jsonb
 language plpgsql
 security definer
@@ -31,7 +31,9 @@ begin
     continue when not found;
 
     v_consent_id := understudy.end_consent(v_expired.org_id, v_expired.employee_id, 'expired', null);
-    v_erasure_id := understudy.erase(v_expired.org_id, v_expired.employee_id, 'expired', null);
+    v_erasure_id := understudy.erase(
+      v_expired.org_id, v_expired.employee_id, 'expired', null, understudy.asked_at(p_now)
+    );
     perform understudy.audit(
       v_expired.org_id, v_expired.employee_id, null, 'consent.expire', 'expired',
       jsonb_build_object('consent_id', v_consent_id, 'erasure_id', v_erasure_id)
@@ -41,7 +43,7 @@ begin
   return jsonb_build_object('outcome', 'swept', 'erasure_ids', to_jsonb(v_erasure_ids));
 end
 $$;
-comment on function public.sweep_expired_consents(int) is
+comment on function public.sweep_expired_consents(int, double precision) is
   'Treats consents that have run out like withdrawn ones. Passes over employees somebody is working on: the next run finds them. Outcome: swept.';
 
 create or replace function public.sweep_unfinished(p_limit int)
@@ -73,9 +75,9 @@ begin
     v_timed_out := v_timed_out + 1;
   end loop;
 
-  -- From here no employee is locked, no row is waited for, and nothing of the row changes but when it was swept.
+  -- From here no employee is locked, no row is waited for, and nothing of the row changes but when an erasure was swept.
   with unfinished as (
-    select v.id
+    select v.id, v.campaign
     from public.voices v
     where (v.swept_at is null or v.swept_at < clock_timestamp() - interval '1 hour')
       and (
@@ -85,24 +87,15 @@ begin
           and coalesce(v.lease_until + understudy.lease_grace(), v.requested_at + interval '10 minutes') < clock_timestamp()
         )
         or (v.state in ('failed', 'retired') and v.vendor_voice_id is not null and v.vendor_deleted_at is null)
-        or (
-          v.metadata_handed_at is not null
-          and v.metadata_written_at is null
-          and (
-            v.state = 'ready'
-            -- Without a current voice there is nothing to write on top: the tombstone is the erasure's.
-            or (v.state = 'retired' and (understudy.current_voice(v.employee_id)).id is not null)
-          )
-        )
+        or (v.state = 'ready' and v.metadata_handed_at is not null and v.metadata_written_at is null)
+        or understudy.is_metadata_behind(v)
       )
     order by v.swept_at nulls first, v.number
     limit v_limit
-    for update skip locked
-  ),
-  swept as (
-    update public.voices v set swept_at = clock_timestamp() from unfinished u where v.id = u.id returning v.id, v.campaign
   )
-  select coalesce(jsonb_agg(jsonb_build_object('attempt_id', s.id, 'campaign', s.campaign)), '[]') into v_attempts from swept s;
+  select coalesce(jsonb_agg(jsonb_build_object('attempt_id', u.id, 'campaign', u.campaign)), '[]')
+  into v_attempts
+  from unfinished u;
 
   with unfinished as (
     select e.id
@@ -126,16 +119,34 @@ end
 $$;
 comment on function public.sweep_unfinished(int) is
   'Attempts and erasures worth a new message, the longest unswept first: a lease and its grace time are over, a request is 10 minutes old, '
-  'a voice is still at the vendor, metadata was handed out and never confirmed, an erasure is 10 minutes old and no worker has taken it up '
-  'for 16. An attempt gets a message at most once an hour, and a request that has come to nothing in 24 hours is ended (timed_out: how many). '
-  'Outcome: found.';
+  'a voice is still at the vendor, the metadata are or may be those of another voice, an erasure is 10 minutes old and no worker has taken it up '
+  'for 16. An attempt gets a message at most once an hour after attempts_queued, and a request that has come to nothing in 24 hours is '
+  'ended (timed_out: how many). Outcome: found.';
+
+create or replace function public.attempts_queued(p_attempt_ids uuid[])
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  -- In one order, or two sweeps that found the same could wait for each other.
+  perform 1 from public.voices v where v.id = any (p_attempt_ids) order by v.number for no key update;
+  update public.voices v set swept_at = clock_timestamp() where v.id = any (p_attempt_ids);
+  return jsonb_build_object('outcome', 'recorded');
+end
+$$;
+comment on function public.attempts_queued(uuid[]) is
+  'Their messages are in the queue, so that for an hour they are not found again. Outcome: recorded.';
 
 revoke all on function
-  public.sweep_expired_consents(int),
-  public.sweep_unfinished(int)
+  public.sweep_expired_consents(int, double precision),
+  public.sweep_unfinished(int),
+  public.attempts_queued(uuid[])
 from public, anon, authenticated;
 grant execute on function
-  public.sweep_expired_consents(int),
-  public.sweep_unfinished(int)
+  public.sweep_expired_consents(int, double precision),
+  public.sweep_unfinished(int),
+  public.attempts_queued(uuid[])
 to service_role;
 revoke all on all functions in schema understudy from public;

@@ -120,7 +120,8 @@ begin
 end
 $$;
 comment on function public.voice_gone(uuid) is
-  'The vendor no longer has the current voice, and nobody here deleted it: it is taken off the employee. Outcome: recorded.';
+  'The vendor no longer has the current voice, and nobody here deleted it: it is taken off the employee. A message to clone-worker then '
+  'puts the metadata right. Outcome: recorded.';
 
 create or replace function public.recording_sweep_state()
 returns jsonb

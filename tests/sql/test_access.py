@@ -12,7 +12,7 @@ FUNCTIONS = {
     "grant_voice_consent", "withdraw_voice_consent", "read_voice_consent", "current_consent_statement",
     "invite_to_consent", "read_invitation", "answer_invitation", "withdraw_with_token", "authorize_voice",
     "start_erasure", "read_erasure", "begin_erasure", "erasure_calls", "add_erasure_copy", "erasure_call_listed", "copy_erased", "copy_failed",
-    "verify_audit", "read_audit", "sweep_expired_consents", "sweep_unfinished", "judge_vendor_voices", "voice_gone",
+    "verify_audit", "read_audit", "sweep_expired_consents", "sweep_unfinished", "attempts_queued", "judge_vendor_voices", "voice_gone",
     "recording_sweep_state", "missing_recordings", "recording_page_seen", "abandoned_uploads", "upload_cleared",
 }
 APPLICATION = {"organizations", "users", "employees", "calls"}

@@ -8,7 +8,7 @@ import secrets
 import psycopg
 import pytest
 
-from .world import LATER
+from .world import LATER, hashed
 
 NOBODY = "00000000-0000-0000-0000-00000000dead"
 
@@ -471,14 +471,85 @@ def test_a_recording_that_began_before_is_covered_even_when_its_call_was_not_kno
     assert world.rpc("newest_recording", world.here.employee)["newest"] is None
 
 
+def ingested(world, started_at) -> str:
+    """The outcome for a recording of a call that nobody knew of, which Twilio says began then."""
+    sid, call_sid = new_sid(), world.call(world.here.employee)
+    path = world.target(sid, call_sid)["storage_path"]
+    return world.rpc("finish_ingest", sid, call_sid, path, 1, 1, 2, "both", "DialVerb", started_at)["outcome"]
+
+
 def test_a_recording_that_began_in_the_second_after_the_request_is_new(world):
     world.erase()
-    sid, call_sid = new_sid(), world.call(world.here.employee)
-    started_at = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
-    stored = world.rpc(
-        "finish_ingest", sid, call_sid, world.target(sid, call_sid)["storage_path"], 1, 1, 2, "both", "DialVerb", started_at,
-    )
-    assert stored["outcome"] == "stored"
+    assert ingested(world, datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)) == "stored"
+
+
+def withdrawn_by_the_employee(world, now: float) -> None:
+    world.invite("link")
+    world.answer("link")
+    world.rpc("withdraw_with_token", hashed("withdrawal"), None, None, now)
+
+
+def expired(world, now: float) -> None:
+    world.grant()
+    world.expire_consent(world.here.employee)
+    world.rpc("sweep_expired_consents", 10, now)
+
+
+def withdrawn(world, now: float) -> None:
+    world.grant()
+    world.rpc("withdraw_voice_consent", world.here.admin, world.here.employee, now)
+
+
+def requested(world, now: float) -> None:
+    world.rpc("start_erasure", world.here.admin, world.here.employee, now)
+
+
+@pytest.mark.parametrize("off", [-300, 300])
+@pytest.mark.parametrize("start", [requested, withdrawn, withdrawn_by_the_employee, expired])
+def test_what_began_before_is_told_by_the_callers_clock_and_not_by_the_databases(world, start, off):
+    now = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=off)
+    start(world, now.timestamp())
+    assert ingested(world, now - datetime.timedelta(seconds=2)) == "erased"
+    assert ingested(world, now + datetime.timedelta(seconds=2)) == "stored"
+
+
+def test_what_a_worker_has_begun_to_store_and_not_recorded_is_erased_too(world):
+    call_sid, sid = world.call(world.here.employee), new_sid()
+    path = world.target(sid, call_sid)["storage_path"]
+    erasure_id = world.erase()["erasure_id"]
+    assert copies(world) == [("stored_recording", path), ("twilio_recording", sid)]
+    assert world.ingest(sid, call_sid, path) == {"outcome": "erased"}
+    assert world.work_off(erasure_id) == {"outcome": "erased"}
+
+
+def test_what_is_begun_of_a_call_that_is_another_ones_by_now_is_theirs(world):
+    call_sid, sid = world.call(world.here.employee), new_sid()
+    known = world.record(call_sid=call_sid)
+    world.sql("update public.calls set employee_id = %s where twilio_call_sid = %s", world.here.other_employee, call_sid)
+    path = world.target(sid, call_sid)["storage_path"]
+    world.erase()
+    assert {reference for _, reference in copies(world)}.isdisjoint({sid, path}) and ("twilio_recording", known) in copies(world)
+    assert world.ingest(sid, call_sid, path, LATER)["outcome"] == "stored"
+
+
+def test_what_was_measured_of_a_recording_goes_with_it(world):
+    kept = world.made(world.requested(world.here.other_employee), "voice_2")
+    attempt = world.cloned()
+    assert world.voice(attempt)["report"] is not None
+    world.erase()
+    assert world.voice(attempt)["report"] is None
+    assert world.voice(kept)["report"] is not None
+
+
+def test_an_attempt_that_still_runs_loses_its_figures_when_its_fate_is_known(world):
+    attempt = world.requested()
+    begun = world.begin(attempt)
+    world.take(attempt, begun)
+    erasure_id = world.erase()["erasure_id"]
+    assert world.voice(attempt)["report"] is not None
+    world.fail(attempt, begun["lease_id"], "voice_rejected", report={"speech_seconds": 61})
+    assert world.work_off(erasure_id) == {"outcome": "erased"}
+    assert world.voice(attempt)["report"] is None
 
 
 def test_a_call_that_has_lost_its_employee_is_still_covered_and_one_that_is_another_ones_now_is_not(world):

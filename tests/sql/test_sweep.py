@@ -8,10 +8,14 @@ import pytest
 from psycopg.types.json import Jsonb
 
 
-def unfinished(world, limit=10):
+def unfinished(world, limit=10, queued=True):
+    """What one run finds; `queued`: and sends messages for."""
     answer = world.rpc("sweep_unfinished", limit)
     assert (answer["outcome"], answer["timed_out"]) == ("found", 0)
-    return [found["attempt_id"] for found in answer["attempts"]], answer["erasure_ids"]
+    attempts = [found["attempt_id"] for found in answer["attempts"]]
+    if queued:
+        assert world.rpc("attempts_queued", attempts) == {"outcome": "recorded"}
+    return attempts, answer["erasure_ids"]
 
 
 def an_hour_passes(world):
@@ -133,13 +137,14 @@ def test_the_longest_unswept_come_first_so_none_is_starved(world):
     assert found[0] != found[1] and found[:2] == found[2:]
 
 
-def test_what_another_sweep_has_just_found_is_passed_over(world):
+def test_an_attempt_gets_one_message_an_hour_and_whoever_could_not_queue_it_leaves_it_to_the_next_run(world):
     attempt = world.requested()
     world.sql("update public.voices set requested_at = requested_at - interval '11 minutes'")
-    one = world.session("service_role")
-    with one.transaction():
-        assert world.rpc("sweep_unfinished", 10, connection=one)["attempts"] == [{"attempt_id": attempt, "campaign": False}]
-        assert unfinished(world) == ([], [])
+    assert unfinished(world, queued=False) == ([attempt], [])
+    assert unfinished(world) == ([attempt], [])
+    assert unfinished(world) == ([], [])
+    an_hour_passes(world)
+    assert unfinished(world) == ([attempt], [])
 
 
 # -- the voices at the vendor ---------------------------------------------------------------------------------------------
@@ -258,5 +263,5 @@ def test_the_place_of_a_live_recording_is_never_named(world):
     call, recording = world.call(world.here.employee), new_sid()
     path = world.target(recording, call)["storage_path"]
     assert world.ingest(recording, call, path, 0)["outcome"] == "stored"
-    world.sql("insert into public.recording_uploads values (%s, %s, now() - interval '2 days')", recording, path)
+    world.sql("insert into public.recording_uploads values (%s, %s, %s, now() - interval '2 days')", recording, path, call)
     assert abandoned(world) == []

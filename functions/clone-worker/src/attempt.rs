@@ -52,7 +52,7 @@ struct DoomedVoice {
 #[serde(tag = "outcome", rename_all = "snake_case")]
 enum Ended {
     Finished { metadata: Option<Value>, delete_voices: Vec<DoomedVoice> },
-    Refused { code: String, delete_voices: Vec<DoomedVoice> },
+    Refused { code: String, metadata: Option<Value>, delete_voices: Vec<DoomedVoice> },
     NotFinishable,
 }
 
@@ -277,8 +277,11 @@ impl CloneWorker<'_> {
                 }
                 self.delete(delete_voices).await
             }
-            Ended::Refused { code, delete_voices } => {
+            Ended::Refused { code, metadata, delete_voices } => {
                 tracing::info!(%attempt_id, code, "the voice is refused");
+                if let Some(metadata) = metadata {
+                    self.write_metadata(attempt_id, metadata).await?;
+                }
                 self.delete(delete_voices).await
             }
             Ended::NotFinishable => Err(Error::Unusable("the attempt has no voice to finish with")),

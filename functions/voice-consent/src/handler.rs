@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use shared::auth::Verifier;
 use shared::clients::supabase::{Supabase, SupabaseSecret};
 use shared::config::Secret;
-use shared::erasures::ErasureStarted;
+use shared::erasures::{ErasureStarted, asked_at};
 use shared::error::{Error, Refusal};
 use shared::gateway::{self, Request};
 use shared::queue::Queue;
@@ -164,8 +164,10 @@ impl Endpoint {
                 Ok(decided)
             }
             Route::WithdrawWithToken => {
-                let arguments =
-                    json!({"p_token_sha256": token.sha256, "p_address": address, "p_user_agent": user_agent});
+                let arguments = json!({
+                    "p_token_sha256": token.sha256, "p_address": address, "p_user_agent": user_agent,
+                    "p_now": asked_at(),
+                });
                 referee::ask(supabase, "withdraw_with_token", arguments).await
             }
             _ => referee::ask(supabase, "read_invitation", json!({"p_token_sha256": token.sha256})).await,
@@ -186,8 +188,8 @@ impl Endpoint {
         let about = json!({"p_user_id": user_id, "p_employee_id": employee_id});
         match action {
             Action::ReadConsent => referee::ask(supabase, "read_voice_consent", about).await,
-            Action::Withdraw => referee::ask(supabase, "withdraw_voice_consent", about).await,
-            Action::Erase => referee::ask(supabase, "start_erasure", about).await,
+            Action::Withdraw => referee::ask(supabase, "withdraw_voice_consent", asked_now(about)).await,
+            Action::Erase => referee::ask(supabase, "start_erasure", asked_now(about)).await,
             Action::ReadErasure => referee::ask(supabase, "read_erasure", about).await,
             Action::Authorize => {
                 let wanted: Use = body(request)?;
@@ -233,6 +235,11 @@ impl Endpoint {
 
 fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refusal> {
     serde_json::from_slice(&request.body).map_err(|_| Refusal::BodyInvalid)
+}
+
+/// With the moment of the request, for what starts an erasure.
+fn asked_now(about: Value) -> Value {
+    both(about, json!({"p_now": asked_at()}))
 }
 
 fn both(mut arguments: Value, more: Value) -> Value {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use shared::clients::elevenlabs::ElevenLabs;
 use shared::clients::supabase::Supabase;
 use shared::clients::twilio::Twilio;
-use shared::erasures::ErasureStarted;
+use shared::erasures::{ErasureStarted, asked_at};
 use shared::error::Error;
 use shared::queue::Queue;
 use shared::recordings::{self, RecordingFinished};
@@ -100,7 +100,8 @@ impl Sweep<'_> {
         struct Swept {
             erasure_ids: Vec<Uuid>,
         }
-        let swept: Swept = self.supabase.rpc("sweep_expired_consents", json!({"p_limit": LIMIT})).await?;
+        let arguments = json!({"p_limit": LIMIT, "p_now": asked_at()});
+        let swept: Swept = self.supabase.rpc("sweep_expired_consents", arguments).await?;
         findings.consents_expired += swept.erasure_ids.len();
         self.queue_erasures(swept.erasure_ids).await
     }
@@ -122,10 +123,14 @@ impl Sweep<'_> {
         findings.attempts_timed_out += found.timed_out;
         findings.attempts_queued += found.attempts.len();
         findings.erasures_queued += found.erasure_ids.len();
+        let mut queued = Vec::new();
         for Attempt { attempt_id, campaign } in found.attempts {
             let queue = if campaign { &self.queues.campaigns } else { &self.queues.clones };
             queue.send(&CloneRequested { attempt_id }).await?;
+            queued.push(attempt_id);
         }
+        // Only now: of whatever is not queued the next run must hear again.
+        self.supabase.rpc::<Value>("attempts_queued", json!({"p_attempt_ids": queued})).await?;
         self.queue_erasures(found.erasure_ids).await
     }
 
@@ -205,8 +210,11 @@ impl Sweep<'_> {
         for voice in judged.missing {
             // The list may be behind.
             if !self.elevenlabs.has_voice(&voice.vendor_voice_id).await? {
-                self.supabase.rpc::<Value>("voice_gone", json!({"p_attempt_id": voice.attempt_id})).await?;
+                let attempt_id = voice.attempt_id;
+                self.supabase.rpc::<Value>("voice_gone", json!({"p_attempt_id": attempt_id})).await?;
                 findings.voices_missing += 1;
+                // The metadata still name it.
+                self.queues.clones.send(&CloneRequested { attempt_id }).await?;
             }
         }
         Ok(())
