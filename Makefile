@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 VENV := .venv
 
-.PHONY: help demo up down test fmt venv requirements.txt
+.PHONY: help demo up down test faults fmt venv requirements.txt
 .NOTPARALLEL:
 
 help: ## what there is to make
@@ -25,6 +25,9 @@ test: venv ## every check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
 	$(VENV)/bin/pytest
+
+faults: venv ## whatever call fails, wherever a function dies: is anything lost, doubled, orphaned or wrong? (an hour)
+	@$(VENV)/bin/python -m tests.faults
 
 fmt: ## formats the Rust code
 	cargo fmt --all

@@ -92,6 +92,13 @@ class RuntimeApi:
                 raise FunctionFailed(f"{kind}: {body.decode(errors='replace')}\n{self.output()}")
             return json.loads(body) if body else None
 
+    def initialize(self, patience: float = 10) -> None:
+        """Waits until it asks for its first event, or has ended, or Lambda would not wait any longer. The time of an invocation begins
+        after that."""
+        deadline = time.monotonic() + patience
+        while not self.ready.wait(0.01) and self._process.poll() is None and time.monotonic() < deadline:
+            pass
+
     def peak_memory(self) -> int:
         """The most that the process ever had in memory, in bytes (VmHWM)."""
         status = Path(f"/proc/{self.pid}/status").read_text()

@@ -1,0 +1,288 @@
+"""What people and vendors do with the bundle: each flow from where it starts to where it has to lead."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from functools import cache
+
+from local.call import recording
+from local.scenario import Missing
+
+from .lane import Lane
+
+# Bytes of a frame, and of the header before them.
+FRAME, HEADER = 4, 44
+# How much of the laptop's call a recording has: enough speech for a voice, and not so much that an older one is never needed.
+SECONDS = 56
+TRIES = 3
+# Seconds. Twilio tells whole ones, and what is before and what after must be seen from them.
+EARLIER = 60
+
+
+@dataclass
+class Told:
+    """A recording that Twilio told us about."""
+
+    employee: str
+    sha256: str
+    # Consent was withdrawn since: it must be nowhere.
+    erased: bool = False
+
+
+@dataclass
+class World:
+    """What is true however often things went wrong."""
+
+    told: dict[str, Told] = field(default_factory=dict)  # by RecordingSid
+    # What an employee has in the end: "voice", "nothing", or, whatever there was before, "erased".
+    ends: dict[str, str] = field(default_factory=dict)
+    # Voices that were put at the vendor, so that something finds them.
+    planted: set[str] = field(default_factory=set)
+
+
+class Flow:
+    """`prepare`, then `act` with a fault in the way; `again` is what somebody does who sees that it did not work, once the fault is over."""
+
+    name: str
+    # Whose calls are of interest; those of others have a flow of their own.
+    functions: frozenset[str]
+
+    def __init__(self, lane: Lane):
+        self.lane, self.scenario = lane, lane.scenario
+        self.world = World()
+        self._recordings = 0
+
+    def prepare(self) -> None:
+        raise NotImplementedError
+
+    def act(self) -> None:
+        raise NotImplementedError
+
+    def again(self) -> None:
+        pass
+
+    # -- people ------------------------------------------------------------------------------------------------------------
+
+    def employee(self, ends: str) -> str:
+        employee = self.scenario.new_employee()
+        self.world.ends[employee] = ends
+        return employee
+
+    def recorded(self, employee: str, call_sid: str | None = None, ago: float = 0) -> str:
+        """Twilio has another recording of the employee, begun so many seconds ago. None is like the other."""
+        self._recordings += 1
+        audio = audio_of(self._recordings)
+        began = (datetime.now(timezone.utc) - timedelta(seconds=ago)).isoformat()
+        recording_sid = self.scenario.new_recording(call_sid or self.scenario.new_call(employee), audio, start_time=began, date_created=began)
+        self.world.told[recording_sid] = Told(employee, hashlib.sha256(audio).hexdigest(), self.world.ends[employee] == "erased")
+        return recording_sid
+
+    def call_becomes_known(self, call_sid: str, employee: str) -> None:
+        self.scenario.database.execute(
+            "insert into calls (id, org_id, employee_id, twilio_call_sid, status) values (gen_random_uuid(), %s, %s, %s, 'completed')",
+            [self.scenario.organization["id"], employee, call_sid],
+        )
+
+    def stored(self, employee: str, ago: float = 0) -> str:
+        recording_sid = self.recorded(employee, ago=ago)
+        self.scenario.callback(recording_sid)
+        self.lane.drain()
+        return recording_sid
+
+    def cloned(self, ends: str, consent: str = "1 year") -> str:
+        employee = self.employee(ends)
+        self.stored(employee, EARLIER)
+        self.consents(employee, consent)
+        self.asks(employee)
+        self.lane.drain()
+        return employee
+
+    def consents(self, employee: str, lasting: str = "1 year") -> None:
+        self.scenario.one(
+            "select grant_voice_consent(%s, %s, s.version, s.sha256, 'written_release', 'folder 17', repeat('a', 64), array['voice_clone'],"
+            " clock_timestamp() + %s::interval)"
+            " from jsonb_to_record(current_consent_statement('en') -> 'statement') as s (version text, sha256 text)",
+            self.scenario.user("admin")["id"], employee, lasting,
+        )  # fmt: skip
+
+    def asks(self, employee: str) -> None:
+        """Somebody asks for a clone, and again when something went wrong."""
+        self._insists(lambda: self.scenario.ask_for_clone(employee, headers={"Prefer": "respond-async"}))
+
+    def _insists(self, request) -> None:
+        for _ in range(TRIES):
+            if request().status < 500:
+                return
+            self.lane.pass_time(5)
+
+
+class Ingest(Flow):
+    """A callback; the call itself is not known yet, and Twilio's audio comes late."""
+
+    name = "ingest"
+    functions = frozenset({"recording-webhook", "recording-ingest"})
+
+    def prepare(self) -> None:
+        self._employee = self.employee("nothing")
+        self.stored(self._employee, EARLIER)
+        self._call_sid = f"CA{secrets.token_hex(16)}"
+        self._recording_sid = self.recorded(self._employee, self._call_sid)
+
+    def act(self) -> None:
+        try:
+            self.scenario.callback(self._recording_sid)
+        except Missing:
+            pass  # nobody answered; Twilio does not try again
+        if (message := self.lane.aws.next()) is not None:
+            self.lane.deliver(message)
+        self.call_becomes_known(self._call_sid, self._employee)
+        self.lane.drain()
+
+
+class Clone(Flow):
+    """The first voice of an employee."""
+
+    name = "clone"
+    functions = frozenset({"clone-voice", "clone-worker"})
+
+    def prepare(self) -> None:
+        self._employee = self.employee("voice")
+        self.stored(self._employee)
+        self.consents(self._employee)
+
+    def act(self) -> None:
+        self.asks(self._employee)
+        self.lane.drain()
+        self._insists(lambda: self.scenario.voice(self._employee))
+
+    def again(self) -> None:
+        self.asks(self._employee)
+
+
+class CloneAgain(Clone):
+    """A voice from a newer recording takes the place of another."""
+
+    name = "re-clone"
+    functions = frozenset({"clone-worker"})
+
+    def prepare(self) -> None:
+        self._employee = self.cloned("voice")
+        self.stored(self._employee)
+
+
+class Withdraw(Flow):
+    """Consent is withdrawn, and everything goes; Twilio has a recording of which nobody was told."""
+
+    name = "withdraw"
+    functions = frozenset({"voice-consent", "voice-erasure"})
+
+    def prepare(self) -> None:
+        self._employee = self.cloned("erased")
+        self.recorded(self._employee)
+
+    def act(self) -> None:
+        self._withdraws()
+        self.lane.drain()
+
+    again = act
+
+    def _withdraws(self) -> None:
+        self._insists(lambda: self.scenario.api("DELETE", f"/employees/{self._employee}/voice-consent"))
+
+
+class Return(Withdraw):
+    """Consent is withdrawn and given again: what was recorded before is erased, also if we hear of it only now, and what is recorded
+    later is not."""
+
+    name = "return"
+    functions = frozenset()
+
+    def act(self) -> None:
+        late_call_sid = f"CA{secrets.token_hex(16)}"
+        late = self.recorded(self._employee, late_call_sid, EARLIER)
+        super().act()
+        self.call_becomes_known(late_call_sid, self._employee)
+        self.scenario.callback(late)
+        self.lane.drain()
+        self.world.ends[self._employee] = "voice"
+        self.consents(self._employee)
+        self.stored(self._employee)
+        self.again()
+
+    def again(self) -> None:
+        self.asks(self._employee)
+        self.lane.drain()
+
+
+class Sweep(Flow):
+    """The schedule finds all that no message will come for."""
+
+    name = "sweep"
+    functions = frozenset({"voice-sweeper"})
+
+    def prepare(self) -> None:
+        self._attempt_without_a_message()
+        self._erasure_without_a_message()
+        self._voice_that_nobody_owns()
+        self._voice_that_is_gone()
+        self._consent_that_runs_out()
+        self._recording_that_nobody_told_of()
+        self.lane.pass_time(20 * 60)
+
+    def act(self) -> None:
+        self.lane.sweep()
+        self.lane.drain()
+
+    def _attempt_without_a_message(self) -> None:
+        employee = self.employee("voice")
+        self.stored(employee)
+        self.consents(employee)
+        self.asks(employee)
+        self.lane.aws.reset()
+
+    def _erasure_without_a_message(self) -> None:
+        employee = self.employee("erased")
+        self.stored(employee)
+        self.scenario.api("DELETE", f"/employees/{employee}/voice")
+        self.lane.aws.reset()
+
+    def _voice_that_nobody_owns(self) -> None:
+        """Its attempt has another one."""
+        employee = self.cloned("voice")
+        attempt = self.scenario.one("select id from voices where employee_id = %s", employee)
+        self.world.planted.add(planted := "0" * 20)
+        body = {"name": "left over", "description": f"Employee {employee}, attempt {attempt}."}
+        self.scenario.control("PUT", "elevenlabs", f"/voices/{planted}", body)
+
+    def _voice_that_is_gone(self) -> None:
+        """Nobody here has deleted it."""
+        employee = self.cloned("nothing")
+        voice = self.scenario.one("select voice_id from employees where id = %s", employee)
+        self.lane.outside.vendors.elevenlabs.voices[voice].deleted = True
+
+    def _consent_that_runs_out(self) -> None:
+        self.cloned("erased", consent="10 minutes")
+
+    def _recording_that_nobody_told_of(self) -> None:
+        self.recorded(self.employee("nothing"))
+
+
+FLOWS: dict[str, type[Flow]] = {flow.name: flow for flow in (Ingest, Clone, CloneAgain, Withdraw, Return, Sweep)}
+
+
+@cache
+def _call() -> bytes:
+    return recording()
+
+
+def audio_of(number: int) -> bytes:
+    """A part of the laptop's call as a WAV that no other number has: it is said in the last sample."""
+    whole = _call()
+    rate = int.from_bytes(whole[24:28], "little")
+    sound = whole[HEADER : HEADER + SECONDS * rate * FRAME - 2] + number.to_bytes(2, "little")
+    head = bytearray(whole[:HEADER])
+    head[4:8], head[40:44] = (len(sound) + HEADER - 8).to_bytes(4, "little"), len(sound).to_bytes(4, "little")
+    return bytes(head) + sound

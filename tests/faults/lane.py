@@ -1,0 +1,193 @@
+"""A lane: the whole bundle for one case, with a database, stand-ins, queues and a clock that nobody else has.
+
+    with Lane(ground) as lane:
+        lane.scenario.callback(recording_sid)
+        lane.drain()          # every message is worked on until it is done or dead, whatever delays that takes on the lane's clock
+        lane.sweep()
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import tempfile
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from local.postgres import Postgres, apply_migrations, with_database
+from local.runtime_api import FunctionFailed
+from local.scenario import Answer, Scenario
+from local.vendors.seeds import seed
+
+from .aws import Aws, Message
+from .bundle import Bundle
+from .clock import ADJUSTABLE, Clock
+from .functions import SWEEPER, Functions, Gateway
+from .outside import Outside
+
+PUBLIC_BASE_URL = "https://voice.example.com"
+# More deliveries than any case needs; a message that goes round and round for ever ends here.
+MOST_DELIVERIES = 400
+TEMPLATE = "prepared"
+
+
+class NeverSettles(AssertionError):
+    """There is always another message."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all lanes of a run stand on; can be handed to another process."""
+
+    directory: Path
+    bundle: Bundle
+    template: str = TEMPLATE
+
+    @property
+    def postgres(self) -> Postgres:
+        return Postgres(self.directory / "postgres")
+
+    def prepare(self) -> None:
+        """Starts the database server, which ends with this process, and makes what each lane's database is a copy of."""
+        self.postgres.start(die_with_parent=True)
+        url = self.postgres.create_database(self.template)
+        with psycopg.connect(with_database(self.postgres.superuser_url, self.template), autocommit=True) as superuser:
+            superuser.execute(ADJUSTABLE)
+        apply_migrations(url)
+        seed(url)
+
+    def damaged(self, template: str, function: str, old: str, new: str) -> "Ground":
+        """The same with something of one SQL function replaced: for proving that the checks see it."""
+        url = self.postgres.create_database(template, self.template)
+        with psycopg.connect(url, autocommit=True) as owner:
+            definition = owner.execute("select pg_get_functiondef(to_regproc(%s))", [function]).fetchone()[0]
+            assert definition.count(old) == 1, f"{function} has {definition.count(old)} times {old!r}"
+            owner.execute(definition.replace(old, new))
+        return Ground(self.directory, self.bundle, template)
+
+
+class Lane:
+    """`ahead`: by how many seconds the database's clock is wrong. `rate`: how much faster than real time the lane's clock runs."""
+
+    def __init__(self, ground: Ground, ahead: float = 0, rate: float = 1):
+        self.ground = ground
+        self._ahead, self._rate = ahead, rate
+        # A message dies after this many receipts if that is fewer than its queue allows.
+        self.patience: int | None = None
+        # Asked before time passes to a later moment: it may want to do something first.
+        self.before_time_passes = lambda until: None
+
+    def __enter__(self) -> "Lane":
+        self._closing = ExitStack()
+        try:
+            self._enter()
+        except BaseException:
+            self._closing.close()
+            raise
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._closing.close()
+
+    def _enter(self) -> None:
+        later, postgres, bundle = self._closing.callback, self.ground.postgres, self.ground.bundle
+        directory = Path(self._closing.enter_context(tempfile.TemporaryDirectory(dir=self.ground.directory)))
+        name = f"lane_{secrets.token_hex(6)}"
+        url = postgres.create_database(name, self.ground.template)
+        later(_drop, postgres, name)
+        self.clock = Clock(with_database(postgres.superuser_url, name), self._rate, self._ahead)
+        later(self.clock.close)
+        self.outside = Outside(with_database(postgres.authenticator_url, name), directory)
+        later(self.outside.close)
+        where = self.outside.vendors.where()
+
+        # An ARN is what the template asks for; a lane's own says which secret it is.
+        arns = {name: f"arn:aws:secretsmanager:eu-central-1:000000000000:secret:{name}-abcdef" for name in ("twilio", "supabase", "elevenlabs")}
+        kept = {arns[name]: json.dumps({key: value for key, value in where[name].items() if key != "url"}) for name in arns}
+        self.aws = Aws(directory / "aws", bundle.queues, kept, self.clock)
+        self.outside.listen("aws", self.aws)
+        values = {
+            "SupabaseUrl": where["supabase"]["url"], "TwilioApiUrl": where["twilio"]["url"], "ElevenLabsApiUrl": where["elevenlabs"]["url"],
+            "SupabaseSecretArn": arns["supabase"], "TwilioSecretArn": arns["twilio"], "ElevenLabsSecretArn": arns["elevenlabs"],
+            "PublicBaseUrl": PUBLIC_BASE_URL,
+        } | {queue: self.aws.queue_url(queue) for queue in bundle.queues}  # fmt: skip
+        self.functions = Functions(bundle, values | {"AWS_API_URL": self.aws.url}, self.outside.watch, self.clock)
+        later(self.functions.close)
+        gateway = Gateway(directory / "gateway", bundle, self.functions)
+        self.outside.listen("gateway", gateway)
+        self.scenario = LaneScenario({
+            "api_url": gateway.url, "public_base_url": PUBLIC_BASE_URL, "database_url": url, **where, "aws": {"url": self.aws.url, "queues": {}},
+        })  # fmt: skip
+        later(self.scenario.close)
+
+    # -- what happens by itself -----------------------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Works on messages, in the order in which they become visible, until all are done or dead."""
+        for _ in range(MOST_DELIVERIES):
+            if (message := self.aws.next()) is None:
+                self.before_time_passes(float("inf"))
+                if self.aws.next() is None:
+                    return
+                continue
+            self.pass_time(until=message.visible_at)
+            self.deliver(message)
+        raise NeverSettles(f"{MOST_DELIVERIES} deliveries, and still there is {self.aws.next()}")
+
+    def deliver(self, message: Message) -> None:
+        self.work(message, self.aws.receive(message))
+
+    def work(self, message: Message, event: dict) -> None:
+        """Hands a message that was received to its function."""
+        queue = message.queue
+        try:
+            answer = self.functions.invoke(queue.function, event)
+            done = message.id not in [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+        except FunctionFailed:
+            # It becomes visible again when the queue's own time is over.
+            done = False
+        self.aws.settle(message, done, min(queue.most_receipts, self.patience or queue.most_receipts))
+
+    def pass_time(self, seconds: float = 0, until: float | None = None) -> None:
+        until = self.clock.now() + seconds if until is None else until
+        if until > self.clock.now():
+            self.before_time_passes(until)
+        if until > self.clock.now():
+            self.clock.pass_time(until - self.clock.now())
+
+    def sweep(self, tries: int = 3) -> bool:
+        """What the schedule does: a run that fails is repeated twice. Whether one did not."""
+        for _ in range(tries):
+            with suppress(FunctionFailed):
+                self.functions.invoke(SWEEPER, {})
+                return True
+            self.pass_time(60)
+        return False
+
+    # -- looking --------------------------------------------------------------------------------------------------------------
+
+    def rows(self, query: str, *values) -> list[tuple]:
+        return self.scenario.database.execute(query, values).fetchall()
+
+
+class LaneScenario(Scenario):
+    """With the stand-ins' faults."""
+
+    def fault(self, vendor: str, **fault) -> None:
+        self.control("POST", vendor, "/faults", fault)
+
+    def hits(self, vendor: str) -> int:
+        return sum(fault["hits"] for fault in self.control("GET", vendor, "/faults").json()["faults"])
+
+    def control(self, method: str, vendor: str, path: str, body: dict | None = None) -> Answer:
+        where = self.stack[vendor]["url"]
+        data = None if body is None else json.dumps(body).encode()
+        return self.expect(range(200, 300), method, f"{where}/_control{path}", data, {"Content-Type": "application/json"})
+
+
+def _drop(postgres: Postgres, name: str) -> None:
+    with psycopg.connect(postgres.superuser_url, autocommit=True) as superuser:
+        superuser.execute(f"drop database {name} with (force)")

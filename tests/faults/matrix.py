@@ -1,0 +1,216 @@
+"""The matrix: every outside call of every flow, and everything that may befall it, once and until the message dies."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+import traceback
+from collections import Counter, defaultdict
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Iterator
+
+from local.process import end_with_parent
+
+from .calls import Call
+from .flows import FLOWS
+from .invariants import Finding, Inspection
+from .kinds import COLUMNS, Kind, kinds_for
+from .lane import Ground, Lane
+
+# Receipts after which a message is given up when each takes as long as a client's patience.
+SLOW_PATIENCE = 3
+# The most for any message: an erasure is tried fifty times, and the last forty are like those before.
+PATIENCE = 8
+ADD_VOICE = "/v1/voices/add"
+
+
+@dataclass(frozen=True)
+class Case:
+    flow: str
+    call: Call
+    before: Call | None  # the call to the same vendor before it, in the same invocation
+    kind: Kind
+    lasting: bool
+
+    def __str__(self) -> str:
+        return f"{self.flow} / {self.call.function} / {self.call.label} / {self.kind.name} / {'until it dies' if self.lasting else 'once'}"
+
+
+@dataclass
+class Outcome:
+    case: Case
+    findings: list[Finding]
+    seconds: float
+    log: str = ""  # of the functions, where something was found
+
+    @property
+    def letters(self) -> set[str]:
+        return {finding.letter for finding in self.findings}
+
+
+def undisturbed(ground: Ground, flow: str, ahead: float = 0) -> tuple[list[Call], list[Finding]]:
+    """The outside calls of a flow, and what is wrong even so. `ahead`: see `Lane`."""
+    with Lane(ground, ahead=ahead) as lane:
+        run = FLOWS[flow](lane)
+        _prepare(lane, run)
+        run.act()
+        calls = list(lane.outside.watch.calls)
+        return calls, _settled(lane, run)
+
+
+def run_case(ground: Ground, case: Case) -> Outcome:
+    began, findings, log = time.monotonic(), [], ""
+    try:
+        with Lane(ground) as lane:
+            try:
+                findings = _disturbed(lane, case)
+            except BaseException:
+                log = lane.functions.log()
+                raise
+            if findings:
+                log = lane.functions.log()
+    except Exception as error:
+        findings = [Finding("W", f"{type(error).__name__}: {error}")]
+        log += traceback.format_exc()
+    return Outcome(case, findings, time.monotonic() - began, log)
+
+
+def _disturbed(lane: Lane, case: Case) -> list[Finding]:
+    run = FLOWS[case.flow](lane)
+    _prepare(lane, run)
+    lane.patience = (SLOW_PATIENCE if case.kind.slow else PATIENCE) if case.lasting else None
+    trouble = case.kind.befalls(lane, case.call, case.before, case.lasting)
+    trouble.begin()
+    findings = []
+    try:
+        run.act()
+        if not trouble.strikes:
+            findings.append(Finding("W", "the fault befell nothing"))
+        findings += _attempt_has_ended(lane, case)
+    finally:
+        trouble.end()
+    lane.patience = None
+    return findings + _settled(lane, run)
+
+
+def _prepare(lane: Lane, run) -> None:
+    run.prepare()
+    lane.drain()
+    assert not lane.functions.failures and not lane.aws.dead, "it goes wrong even before anything is done to it"
+    lane.functions.make_cold()
+    lane.outside.watch.forget()
+
+
+def _settled(lane: Lane, run) -> list[Finding]:
+    """The fault is over: an operator redrives, people ask again, and the schedule sweeps once."""
+    lane.drain()
+    if lane.aws.redrive():
+        lane.drain()
+    # They come back later than that: in a function's own time, which cannot be moved, some things are tried once a minute.
+    lane.functions.make_cold()
+    run.again()
+    lane.drain()
+    lane.pass_time(20 * 60)
+    swept = lane.sweep()
+    lane.drain()
+    return Inspection(lane, run.world).inspect() + ([] if swept else [Finding("W", "the sweep fails")])
+
+
+def _attempt_has_ended(lane: Lane, case: Case) -> list[Finding]:
+    """A vendor's no ends the attempt with a code, and "not now" does not."""
+    error = case.kind.error
+    if case.lasting or error is None or error.ends is None or case.call.path != ADD_VOICE:
+        return []
+    state, code = lane.rows("select state, code from voices order by number desc limit 1")[0]
+    if error.ends and (state != "failed" or code is None):
+        return [Finding("W", f"refused for good, the attempt is {state}")]
+    if not error.ends and state != "ready":
+        return [Finding("W", f"the vendor was only busy, and the attempt is {state}, {code}")]
+    return []
+
+
+# -- all of them -----------------------------------------------------------------------------------------------------------
+
+
+def find_cases(ground: Ground, pool: ProcessPoolExecutor, flows: list[str]) -> tuple[list[Case], dict[str, list[Finding]]]:
+    """Every case of these flows, and what is wrong with a flow that nothing is done to."""
+    cases, wrong = [], {}
+    for flow, (calls, findings) in zip(flows, pool.map(undisturbed, [ground] * len(flows), flows)):
+        wrong[flow] = findings
+        for position, call in enumerate(calls):
+            if call.function not in FLOWS[flow].functions:
+                continue
+            same = [c for c in calls[:position] if (c.vendor, c.invocation) == (call.vendor, call.invocation)]
+            for kind in kinds_for(call):
+                # A vendor's code for good is of interest where it decides what becomes of an attempt.
+                lastings = (False, True) if kind.error is None or call.path == ADD_VOICE else (False,)
+                cases += [Case(flow, call, same[-1] if same else None, kind, lasting) for lasting in lastings]
+    return cases, wrong
+
+
+@contextmanager
+def lanes(number: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes, each for one lane at a time. When we are interrupted they end at once, and what is in them with them."""
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(number, mp_context=context, initializer=_begin_process)
+    try:
+        yield pool
+    except BaseException:
+        for process in multiprocessing.active_children():
+            process.kill()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin_process() -> None:
+    end_with_parent()
+    # Ctrl-C is for the one that started us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def run_cases(ground: Ground, pool: ProcessPoolExecutor, cases: list[Case], done=lambda outcome: None) -> list[Outcome]:
+    """In the order of `cases`. `done` is called with each outcome when it is there."""
+    futures = {pool.submit(run_case, ground, case): number for number, case in enumerate(cases)}
+    outcomes: list[Outcome | None] = [None] * len(cases)
+    for future in as_completed(futures):
+        outcomes[futures[future]] = future.result()
+        done(future.result())
+    return outcomes
+
+
+# -- the table -------------------------------------------------------------------------------------------------------------
+
+
+def table(outcomes: list[Outcome]) -> str:
+    """A row for each call, a column for each fault: first once, then until the message dies."""
+    cells: dict = defaultdict(lambda: defaultdict(set))
+    for outcome in outcomes:
+        case = outcome.case
+        cells[(case.flow, case.call)][(case.kind.column, case.lasting)] |= outcome.letters or {"·"}
+    lines, last = [], None
+    width = max((len(call.label) for _, call in cells), default=0)
+    for (flow, call), row in cells.items():
+        if (flow, call.function) != last:
+            last = flow, call.function
+            head = f"{flow}: {call.function}"
+            lines += ["", f"{head:<{width}} " + " ".join(f"{name:>9}" for name in COLUMNS)]
+        shown = [f"{_cell(row, name):>9}" for name in COLUMNS]
+        lines.append(f"{call.label:<{width}} " + " ".join(shown))
+    return "\n".join(lines[1:])
+
+
+def _cell(row: dict, column: str) -> str:
+    def letters(lasting: bool) -> str:
+        found = row.get((column, lasting), {" "})
+        return "".join(sorted(found - {"·"})) or next(iter(found))
+
+    return f"{letters(False)} {letters(True)}"
+
+
+def summary(outcomes: list[Outcome]) -> str:
+    counts = Counter(letter for outcome in outcomes for letter in outcome.letters)
+    return f"{len(outcomes)} cases: {counts['L']} lost, {counts['D']} doubled, {counts['O']} orphaned, {counts['W']} wrong"
