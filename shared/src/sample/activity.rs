@@ -86,13 +86,11 @@ const STEADINESS_DELAY: usize = 7;
 /// Frames on either side over which steadiness is averaged, the loud ones counting more: 3 s.
 const STEADY_REACH: usize = HORIZON - STEADINESS_DELAY;
 /// No voice is as steady as this for so long; ringing, keys, drums and music are …
-const STEADY: f32 = 0.15;
-/// … but next to one of them a voice seems to be. It is as unsteady as this, for
-/// the second after it or before it …
-const UNSTEADY: f32 = 0.10;
-const UNSTEADY_REACH: usize = 62;
+const STEADY: f32 = 0.20;
+/// … but next to one of them a voice seems to be. It is less steady than this before or after it …
+const UNSTEADY: f32 = 0.15;
 /// … and not steady where it is, within half a second on either side.
-const UNSTEADY_THERE_REACH: usize = 30;
+const THERE_REACH: usize = 30;
 
 /// The other party counts as speaking this far above their noise floor, in dB …
 const ABOVE_FLOOR: f64 = 10.0;
@@ -313,8 +311,8 @@ impl Activity {
             if all > 0.0 { held / all } else { 0.0 }
         };
         let is_voice = || {
-            let before_or_after = mean(AT - UNSTEADY_REACH, AT).min(mean(AT, AT + UNSTEADY_REACH));
-            before_or_after <= UNSTEADY && mean(AT - UNSTEADY_THERE_REACH, AT + UNSTEADY_THERE_REACH) <= STEADY
+            let before_or_after = mean(AT - STEADY_REACH, AT).min(mean(AT, AT + STEADY_REACH));
+            before_or_after < UNSTEADY && mean(AT - THERE_REACH, AT + THERE_REACH) < STEADY
         };
         mean(AT - STEADY_REACH, AT + STEADY_REACH) >= STEADY && !is_voice()
     }
