@@ -4,8 +4,11 @@
 MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 VENV := .venv
+# How long `make fuzz` looks, and where it keeps what it finds.
+SECONDS ?= 600
+FOUND ?= target/fuzz/found
 
-.PHONY: help demo up down test faults fmt venv requirements.txt
+.PHONY: help demo up down test faults fuzz corpus fmt venv requirements.txt
 .NOTPARALLEL:
 
 help: ## what there is to make
@@ -28,6 +31,17 @@ test: venv ## every check
 
 faults: venv ## whatever call fails, wherever a function dies: is anything lost, doubled, orphaned or wrong? (an hour)
 	@$(VENV)/bin/python -m tests.faults
+
+fuzz: ## any bytes as a recording, for SECONDS=600: looks for some that break the way to a sample
+	@mkdir -p $(FOUND)
+	cd fuzz && cargo run --quiet --locked -- -max_total_time=$(SECONDS) -timeout=120 -rss_limit_mb=96 -dict=wav.dict \
+	  -print_final_stats=1 -artifact_prefix=$(abspath $(FOUND))/ $(abspath $(FOUND)) corpus
+
+corpus: ## keeps, of what fuzzing has found and of the seeds, the least that covers as much
+	@rm -rf target/fuzz/seeds target/fuzz/least && mkdir -p $(FOUND) target/fuzz/least
+	$(PYTHON) fuzz/seeds.py target/fuzz/seeds
+	cd fuzz && cargo run --quiet --locked -- -set_cover_merge=1 $(abspath target/fuzz/least) $(abspath target/fuzz/seeds) corpus $(abspath $(FOUND))
+	rm -r fuzz/corpus && mv target/fuzz/least fuzz/corpus
 
 fmt: ## formats the Rust code
 	cargo fmt --all
