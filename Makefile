@@ -8,7 +8,7 @@ VENV := .venv
 SECONDS ?= 600
 FOUND ?= target/fuzz/found
 
-.PHONY: help demo up down test faults fuzz corpus fmt venv requirements.txt
+.PHONY: help demo up down test faults load fuzz corpus fmt venv requirements.txt
 .NOTPARALLEL:
 
 help: ## what there is to make
@@ -31,6 +31,9 @@ test: venv ## every check
 
 faults: venv ## whatever call fails, wherever a function dies: is anything lost, doubled, orphaned or wrong? (an hour)
 	@$(VENV)/bin/python -m tests.faults
+
+load: venv ## many callbacks at once, and slow vendors: nothing is lost or doubled
+	@$(VENV)/bin/python -m tests.load
 
 fuzz: ## any bytes as a recording, for SECONDS=600: looks for some that break the way to a sample
 	@mkdir -p $(FOUND)

@@ -169,6 +169,14 @@ class Scenario:
         answer = self.request("GET", url, None, {"apikey": key, "Authorization": f"Bearer {key}"})
         return answer.json()["size"] if answer.status == 200 else None
 
+    def stored_names(self, bucket: str, folder: str) -> list[str]:
+        """What a folder of a bucket holds, a hundred objects at most."""
+        key = self.stack["supabase"]["secret_key"]
+        headers = {"apikey": key, "Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        url = f"{self.stack['supabase']['url']}/storage/v1/object/list/{bucket}"
+        answer = self.expect([200], "POST", url, json.dumps({"prefix": folder, "limit": 100, "offset": 0}).encode(), headers)
+        return [found["name"] for found in answer.json()]
+
     def vendor_voices(self, employee: str) -> list[str]:
         """The ids of the voices at ElevenLabs that carry this employee's mark."""
         url = f"{self.stack['elevenlabs']['url']}/v2/voices?search={employee}&page_size=100"

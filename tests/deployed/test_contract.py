@@ -21,7 +21,9 @@ SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 
 def test_every_answer_is_one_that_the_contract_describes(scenario, tmp_path):
     (tmp_path / "schemathesis.toml").write_text(tomlkit.dumps(configuration(scenario)))
-    run = [SCHEMATHESIS, "run", ROOT / "openapi.yaml", "--phases", "examples,coverage,fuzzing", "--workers", "3", "--continue-on-failure", "--no-color"]
+    run = [
+        SCHEMATHESIS, "run", ROOT / "openapi.yaml", "--phases", "examples,coverage,fuzzing", "--workers", "3", "--continue-on-failure", "--no-color",
+    ]  # fmt: skip
     # Its cache and its notes go where the configuration is.
     done = subprocess.run(run, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
