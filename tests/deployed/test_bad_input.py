@@ -267,6 +267,7 @@ def test_who_is_signed_in_gets_a_described_answer_whatever_they_ask(unharmed):
     @tries(150)
     @example("PUT", PATHS[-2], "", _json(grant_body(unharmed) | {"statement_version": "a\0b"}), EMPLOYEE, users[0], "")
     @example("GET", "/api/voice-consent-statement", "locale=%00", None, EMPLOYEE, users[0], "")
+    @example("GET", f"/api/employees/{EMPLOYEE}/voice", "", b"x" * 70_000, EMPLOYEE, users[0], "")
     @given(METHODS, st.sampled_from(PATHS[1:]), QUERY, body(), ids, st.sampled_from(users), HEADER)
     def check(method, path, query, body, employee, user, header):
         headers = {"Authorization": f"Bearer {user['token']}", "Content-Type": "application/json", "Prefer": header, "Consent-Token": header}
