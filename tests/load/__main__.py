@@ -56,7 +56,7 @@ def load(stack, wanted: argparse.Namespace) -> int:
     recordings = make_recordings(scenario, wanted.recordings)
     heading(f"{rate * wanted.seconds:,} callbacks about {wanted.recordings:,} recordings, repeated and out of order")
     memory.look()
-    tell(deliver(callbacks(scenario, recordings, rate * wanted.seconds), rate))
+    found = tell(deliver(callbacks(scenario, recordings, rate * wanted.seconds), rate))
     work_off(scenario, memory)
 
     heading(f"{wanted.slow_recordings:,} recordings while Twilio and Supabase take {wanted.delay} s longer for each answer")
@@ -65,13 +65,13 @@ def load(stack, wanted: argparse.Namespace) -> int:
         url = f"{scenario.stack[vendor]['url']}/_control/faults"
         fault = {"path": ".", "delay": wanted.delay, "times": None}
         scenario.expect([200, 201], "POST", url, json.dumps(fault).encode(), {"Content-Type": "application/json"})
-    tell(deliver(callbacks(scenario, slow, len(slow)), rate))
+    found += tell(deliver(callbacks(scenario, slow, len(slow)), rate))
     work_off(scenario, memory)
     for vendor in ("twilio", "supabase"):
         scenario.expect([200, 204], "DELETE", f"{scenario.stack[vendor]['url']}/_control/faults")
 
     memory.show()
-    found = wrongs(scenario, recordings + slow)
+    found += wrongs(scenario, recordings + slow)
     for line in found:
         print(line)
     heading(f"{len(recordings + slow):,} recordings told of: {len(found)} lost, doubled or wrong")
@@ -93,9 +93,11 @@ def gateways_own_rate(scenario: Scenario) -> float:
     return answer.rate
 
 
-def tell(deliveries: Iterator[Answers]) -> None:
+def tell(deliveries: Iterator[Answers]) -> list[str]:
+    """Shows each time; returns a line if something was never acknowledged: nobody has promised to store that."""
     for again, answers in enumerate(deliveries):
         show("callbacks, again" if again else "callbacks", answers)
+    return [f"{len(answers.refused)} callbacks were never acknowledged"] if answers.refused else []
 
 
 def work_off(scenario: Scenario, memory: "Memory") -> None:

@@ -44,8 +44,6 @@ class Request:
     url: str
     body: bytes = b""
     headers: dict = field(default_factory=dict)
-    # Which recording it tells of, if it asks for work.
-    about: str | None = None
 
 
 @dataclass
@@ -95,8 +93,7 @@ def _callback(scenario: Scenario, recording: Recording, status: str) -> Request:
     signed = f"{scenario.stack['public_base_url']}/twilio/recording" + "".join(name + fields[name] for name in sorted(fields))
     signature = base64.b64encode(hmac.digest(twilio["auth_token"].encode(), signed.encode(), "sha1")).decode()
     headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": signature}
-    about = recording.sid if status == "completed" else None
-    return Request("POST", f"{scenario.stack['api_url']}/twilio/recording", urllib.parse.urlencode(fields).encode(), headers, about)
+    return Request("POST", f"{scenario.stack['api_url']}/twilio/recording", urllib.parse.urlencode(fields).encode(), headers)
 
 
 def _wav() -> bytes:
@@ -111,8 +108,8 @@ def _wav() -> bytes:
 
 
 def deliver(requests: list[Request], rate: float | None = None) -> Iterator[Answers]:
-    """As Twilio does it: what is not acknowledged is sent again, a few times. Gives the answers of each time."""
-    for _ in range(4):
+    """Sends again what is not acknowledged, as Twilio does, but more patiently. Gives the answers of each time."""
+    for _ in range(20):
         answers = asyncio.run(send(requests, rate))
         yield answers
         if not (requests := answers.refused):
