@@ -68,6 +68,8 @@ class Chaos:
         self._lock = threading.Lock()
 
     def run(self) -> None:
+        # Room for every life's voice.
+        self.lane.scenario.control("PUT", "elevenlabs", "/account", {"voice_limit": 100_000, "max_voice_add_edits": None})
         with Staff(self.lane, CONCURRENCY) as staff, ThreadPoolExecutor(LIVES_AT_ONCE) as pool:
             if self._killing:
                 staff.every(lambda: random.expovariate(1 / KILL_EVERY), self._kill)
