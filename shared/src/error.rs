@@ -136,6 +136,9 @@ impl Error {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
         }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
+        }
         response
     }
 }
@@ -323,6 +326,7 @@ mod tests {
         let response = error.into_problem();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(!response.body().contains("arn:"));
+        assert_eq!(response.headers()[header::RETRY_AFTER], "5");
     }
 
     #[test]
