@@ -6,17 +6,15 @@ import pytest
 
 from local.progress import Progress
 
-from . import chaos, matrix
+from . import matrix
 from .__main__ import ground
 from .flows import FLOWS
-from .lane import Lane
 
 LANES = 6
 # Cases in which nothing has to time out: what they take is what the machine needs.
 SAMPLE = 60
 # Others.
 SLOW_SAMPLE = 8
-CHAOS_SECONDS = 10
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +62,6 @@ def test_a_database_whose_clock_is_five_minutes_off_changes_nothing(stands, ahea
     made, pool = stands
     wrong = dict(zip(FLOWS, pool.map(matrix.undisturbed, [made] * len(FLOWS), FLOWS, [ahead] * len(FLOWS))))
     assert {flow: findings for flow, (_, findings) in wrong.items() if findings} == {}
-
-
-def test_functions_that_are_killed_at_random_under_load_leave_what_a_quiet_run_leaves(stands):
-    made, _ = stands
-    killed = chaos.run(made, CHAOS_SECONDS)
-    quiet = chaos.run(made, 0, range(1, len(killed.lives) + 1))
-    assert chaos.compare(killed, quiet) == []
-    assert killed.kills > 0 and quiet.kills == 0
 
 
 def evenly(cases: list, number: int) -> list:
