@@ -102,6 +102,29 @@ def test_two_short_calls_make_one_sample_newest_first(scenario, call):
     assert scenario.clone(employee)["voice_id"] == answer["voice_id"], "the same recordings are the same voice"
 
 
+def test_an_older_recording_that_cannot_be_read_just_now_is_waited_for(scenario, call):
+    """Without it there is too little speech, and nobody could know that it is only for the moment."""
+    halves = [half[: len(half) // 2] for half in channels(call)], [half[len(half) // 2 :] for half in channels(call)]
+    employee = with_recording(scenario, consent=True, audio=wav(halves[0]))
+    with_recording(scenario, consent=False, employee=employee, audio=wav(halves[1]))
+    attempt = scenario.request_clone(employee)["attempt_id"]
+    scenario.fault("supabase", method="GET", path="/object/authenticated/recordings/", skip=1, status=503)
+    assert not scenario.work("clone-worker", {"attempt_id": attempt})
+    assert not scenario.vendor_voices(employee)
+    assert scenario.work("clone-worker", {"attempt_id": attempt})
+    assert len(scenario.voice(employee).json()["report"]["recordings"]) == 2
+
+
+def test_a_recording_that_is_gone_from_storage_is_passed_over(scenario, call):
+    employee = with_recording(scenario, consent=True)
+    with_recording(scenario, consent=False, employee=employee, audio=wav(channels(call, 20)))
+    scenario.fault("supabase", method="GET", path="/object/authenticated/recordings/", status=400,
+                   body={"statusCode": "404", "code": "NoSuchKey", "error": "not_found", "message": "Object not found"})
+    made = scenario.clone(employee)
+    assert [recording["problem"] for recording in made["report"]["recordings"]] == [{"code": "recording_missing"}, None]
+    assert scenario.clone(employee)["voice_id"] == made["voice_id"], "looked at, though of no use"
+
+
 def test_a_mono_mix_is_refused_and_a_recording_of_one_party_is_not(scenario, call):
     mix = array.array("h", ((a + b) // 2 for a, b in zip(*channels(call))))
     mixed = with_recording(scenario, consent=True, audio=wav([mix]), channels=1)

@@ -138,6 +138,7 @@ class Life(Flow):
         return (*self.lane.rows(count, self._employee)[0], self.scenario.one(voices, self._employee), has_voice)
 
     def _is_recorded(self) -> None:
+        self.a_second_passes()
         recording_sid = self.recorded(self._employee)
         # Whatever was erased before: this is a new one.
         self.world.told[recording_sid].erased = False

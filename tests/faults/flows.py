@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import cache
@@ -18,7 +19,7 @@ FRAME, HEADER = 4, 44
 # How much of the laptop's call a recording has: enough speech for a voice, and not so much that an older one is never needed.
 SECONDS = 56
 TRIES = 3
-# Seconds. Twilio tells whole ones, and what is before and what after must be seen from them.
+# Seconds.
 EARLIER = 60
 
 
@@ -79,6 +80,10 @@ class Flow:
         recording_sid = self.scenario.new_recording(call_sid or self.scenario.new_call(employee), audio, start_time=began, date_created=began)
         self.world.told[recording_sid] = Told(employee, hashlib.sha256(audio).hexdigest(), self.world.ends[employee] == "erased")
         return recording_sid
+
+    def a_second_passes(self) -> None:
+        """Twilio tells whole ones, and of two recordings, or of a recording and an erasure, which was first must be seen from them."""
+        time.sleep(1 - time.time() % 1)
 
     def call_becomes_known(self, call_sid: str, employee: str) -> None:
         self.scenario.database.execute(
@@ -209,6 +214,7 @@ class Return(Withdraw):
         self.lane.drain()
         self.world.ends[self._employee] = "voice"
         self.consents(self._employee)
+        self.a_second_passes()
         self.stored(self._employee)
         self.again()
 

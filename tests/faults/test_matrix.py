@@ -6,7 +6,7 @@ import pytest
 
 from local.progress import Progress
 
-from . import matrix
+from . import chaos, matrix
 from .__main__ import ground
 from .flows import FLOWS
 
@@ -15,6 +15,7 @@ LANES = 6
 SAMPLE = 60
 # Others.
 SLOW_SAMPLE = 8
+CHAOS_SECONDS = 10
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,14 @@ def test_a_database_whose_clock_is_five_minutes_off_changes_nothing(stands, ahea
     made, pool = stands
     wrong = dict(zip(FLOWS, pool.map(matrix.undisturbed, [made] * len(FLOWS), FLOWS, [ahead] * len(FLOWS))))
     assert {flow: findings for flow, (_, findings) in wrong.items() if findings} == {}
+
+
+def test_functions_that_are_killed_at_random_under_load_leave_what_a_quiet_run_leaves(stands):
+    made, _ = stands
+    killed = chaos.run(made, CHAOS_SECONDS)
+    quiet = chaos.run(made, 0, range(1, len(killed.lives) + 1))
+    assert chaos.compare(killed, quiet) == []
+    assert killed.kills > 0 and quiet.kills == 0
 
 
 def evenly(cases: list, number: int) -> list:

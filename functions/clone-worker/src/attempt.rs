@@ -122,8 +122,7 @@ impl CloneWorker<'_> {
     async fn clone_voice(&self, attempt_id: Uuid, job: Job) -> Result<(), Error> {
         let Job { lease_id, deployment_id, employee_id, employee_name, recordings } = job;
         let sampled = match sample_recordings(&self.supabase, &recordings, self.usual_channel).await {
-            Ok(Some(sampled)) => sampled,
-            Ok(None) => return self.fail(attempt_id, lease_id, Refusal::RecordingMissing, None, None).await,
+            Ok(sampled) => sampled,
             Err(error) => {
                 self.release(attempt_id, lease_id, true).await?;
                 return Err(error);

@@ -11,7 +11,7 @@ use shared::recordings;
 use shared::sample::{Assembly, Call, Channel, Origin, Problem, Report, Sample, Take};
 use tokio::time::{Instant, timeout_at};
 
-/// For all recordings together. An older one that does not make it is left out; the newest is tried again.
+/// For all recordings together.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A recording to sample.
@@ -40,27 +40,25 @@ pub struct Sampled {
     pub sources: Vec<SampleSource>,
 }
 
-/// Samples the newest recording, and older ones as long as there is too little speech. `None` if Storage does not have
-/// the newest.
+/// Samples the newest recording, and older ones as long as there is too little speech. One that Storage does not have is
+/// passed over, like one that is of no use.
 ///
 /// # Errors
-/// What Storage said of the newest recording, where another try may help.
+/// What Storage said, where another try may help: leaving out an older recording because of it would call speech too
+/// short that is there.
 pub async fn sample_recordings(
     supabase: &Supabase<'_>,
     recordings: &[Source],
     usual_channel: Option<Channel>,
-) -> Result<Option<Sampled>, Error> {
+) -> Result<Sampled, Error> {
     let deadline = Instant::now() + PATIENCE;
     let (mut assembly, mut sources) = (Assembly::default(), Vec::new());
     for recording in recordings {
         let take = match timeout_at(deadline, read(supabase, recording, usual_channel)).await {
             Ok(Ok(take)) => take,
-            Ok(Err(error)) if sources.is_empty() => return if is_gone(&error) { Ok(None) } else { Err(error) },
-            Err(_) if sources.is_empty() => {
-                return Err(Error::NotYet { reason: "the recording takes too long to read", retry_after: None });
-            }
-            // What there is may be enough; if not, the next request looks at it again.
-            Ok(Err(_)) | Err(_) => break,
+            Ok(Err(error)) if is_gone(&error) => Err(Problem::RecordingMissing),
+            Ok(Err(error)) => return Err(error),
+            Err(_) => return Err(Error::NotYet { reason: "the recordings take too long to read", retry_after: None }),
         };
         let channel = take.as_ref().ok().and_then(|take| take.channel);
         sources.push(SampleSource { recording_sid: recording.recording_sid.clone(), channel });
@@ -69,7 +67,7 @@ pub async fn sample_recordings(
             break;
         }
     }
-    Ok((!sources.is_empty()).then(|| Sampled { sample: assembly.finish(), sources }))
+    Ok(Sampled { sample: assembly.finish(), sources })
 }
 
 /// Reads a recording as it arrives, to its end or to where it proves to be useless.

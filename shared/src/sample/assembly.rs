@@ -297,8 +297,9 @@ mod tests {
     #[test]
     fn what_was_wrong_with_the_recording_is_what_is_wrong_with_the_sample() {
         let mixed = Measure { figure: 97.5, limit: 80.0, unit: "percent" };
-        let not_audio = NotAudio("it is not a WAV file");
-        for problem in [Problem::EmployeeChannelUnknown, Problem::NotAudio(not_audio), Problem::MixedSpeakers(mixed)] {
+        let channel_unknown = Problem::EmployeeChannelUnknown;
+        let not_audio = Problem::NotAudio(NotAudio("it is not a WAV file"));
+        for problem in [Problem::RecordingMissing, channel_unknown, not_audio, Problem::MixedSpeakers(mixed)] {
             let report = assembled([Err(problem)]).map(|_| ()).unwrap_err();
             assert_eq!((report.problem, report.verdict), (Some(problem), Verdict::Refused));
             assert_eq!(report.recordings[0].problem, Some(problem));

@@ -10,6 +10,8 @@ use super::whose::Channel;
 /// Why a recording, or all of them together, gives no sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Problem {
+    /// It is not where it was stored.
+    RecordingMissing,
     /// The bytes are not a WAV that holds a call.
     NotAudio(NotAudio),
     /// There are two channels, and nobody has said on which of them the employee is.
@@ -43,6 +45,7 @@ impl Problem {
     /// The stable code.
     pub fn code(self) -> &'static str {
         match self {
+            Self::RecordingMissing => "recording_missing",
             Self::NotAudio(_) => "recording_not_audio",
             Self::EmployeeChannelUnknown => "employee_channel_unknown",
             Self::MixedSpeakers(_) => "sample_mixed_speakers",
@@ -56,7 +59,7 @@ impl Problem {
     /// The figure and its limit, where there is one.
     pub fn measure(self) -> Option<Measure> {
         match self {
-            Self::NotAudio(_) | Self::EmployeeChannelUnknown => None,
+            Self::RecordingMissing | Self::NotAudio(_) | Self::EmployeeChannelUnknown => None,
             Self::MixedSpeakers(measure)
             | Self::TooShort(measure)
             | Self::TooQuiet(measure)
