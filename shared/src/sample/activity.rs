@@ -40,7 +40,7 @@ pub struct Measured {
     pub other: f64,
     /// What the detector says: 0 to 1. It answers [`ANSWER_DELAY`] frames late.
     pub score: f32,
-    /// How much of the sound is where it was 160 ms before, 0 to 1: of a sound [`STEADINESS_DELAY`] frames ago.
+    /// How much of the sound is where it was 160 ms before, and as loud, 0 to 1: of a sound [`STEADINESS_DELAY`] frames ago.
     pub steadiness: f32,
 }
 
@@ -86,9 +86,9 @@ const STEADINESS_DELAY: usize = 7;
 /// Frames on either side over which steadiness is averaged, the loud ones counting more: 3 s.
 const STEADY_REACH: usize = HORIZON - STEADINESS_DELAY;
 /// No voice is as steady as this for so long; ringing, keys, drums and music are …
-const STEADY: f32 = 0.20;
+const STEADY: f32 = 0.10;
 /// … but next to one of them a voice seems to be. It is less steady than this before or after it …
-const UNSTEADY: f32 = 0.15;
+const UNSTEADY: f32 = 0.07;
 /// … and not steady where it is, within half a second on either side.
 const THERE_REACH: usize = 30;
 

@@ -86,7 +86,8 @@ impl SpeechDetector {
     }
 }
 
-/// Compares the peaks of two spectra, 160 ms apart: a held tone has its partials where they were.
+/// Compares the peaks of two spectra, 160 ms apart: a held tone has its partials where they were, and as loud. Those of
+/// a monotonous voice may stay where they are; its vowels still make them louder and softer.
 struct Steadiness {
     fft: Arc<dyn RealToComplex<f32>>,
     window: Vec<f32>,
@@ -94,8 +95,8 @@ struct Steadiness {
     samples: Vec<f32>,
     windowed: Vec<f32>,
     spectrum: Vec<Complex32>,
-    /// In which bins the last measurements had peaks, the newest last.
-    past: [Vec<bool>; COMPARED],
+    /// Levels of the peaks of the last measurements, the newest last; [`NO_PEAK`] in the other bins.
+    past: [Vec<f32>; COMPARED],
     /// Every second frame is measured; the other takes over its value.
     last: Option<f32>,
 }
@@ -110,6 +111,9 @@ const BAND: std::ops::Range<usize> = 18..220;
 const NEAR: usize = 10;
 /// … and by how much a peak is above their mean, in nepers of power: 6.5 dB.
 const PROMINENCE: f32 = 1.5;
+/// A peak is the one that was there before if its level has changed by less than this, in nepers of power: 4.3 dB.
+const AS_LOUD: f32 = 1.0;
+const NO_PEAK: f32 = f32::NEG_INFINITY;
 
 impl Steadiness {
     fn new() -> Self {
@@ -120,14 +124,14 @@ impl Steadiness {
             samples: vec![0.0; SPAN],
             windowed: fft.make_input_vec(),
             spectrum: fft.make_output_vec(),
-            past: std::array::from_fn(|_| vec![false; BAND.len()]),
+            past: std::array::from_fn(|_| vec![NO_PEAK; BAND.len()]),
             last: None,
             fft,
         }
     }
 
-    /// The share of the amplitude of the frame's peaks that lies where peaks were 160 ms ago: 1 for a held tone, little
-    /// for a voice.
+    /// The share of the amplitude of the frame's peaks that is in peaks that were there, as loud, 160 ms ago: 1 for a
+    /// held tone, next to nothing for a voice.
     fn next(&mut self, frame: &[f32]) -> f32 {
         self.samples.copy_within(frame.len().., 0);
         self.samples[SPAN - frame.len()..].copy_from_slice(frame);
@@ -135,17 +139,16 @@ impl Steadiness {
             return last;
         }
         let powers = self.powers();
-        let levels: Vec<f32> = powers.iter().map(|&power| fast_ln(power)).collect();
-        let is_peak = peaks(&levels);
-        let (mut all, mut kept) = (0.0, 0.0);
-        for (n, _) in is_peak.iter().enumerate().filter(|(_, is_peak)| **is_peak) {
+        let peaks = peaks(&powers.iter().map(|&power| fast_ln(power)).collect::<Vec<f32>>());
+        let (mut all, mut held) = (0.0, 0.0);
+        for (n, level) in peaks.iter().enumerate().filter(|(_, level)| **level > NO_PEAK) {
             let amplitude = powers[n].sqrt();
             all += amplitude;
-            kept += if self.past[0][n] { amplitude } else { 0.0 };
+            held += if (level - self.past[0][n]).abs() < AS_LOUD { amplitude } else { 0.0 };
         }
         self.past.rotate_left(1);
-        self.past[COMPARED - 1] = is_peak;
-        let share = if all > 0.0 { kept / all } else { 0.0 };
+        self.past[COMPARED - 1] = peaks;
+        let share = if all > 0.0 { held / all } else { 0.0 };
         self.last = Some(share);
         share
     }
@@ -165,14 +168,53 @@ fn fast_ln(value: f32) -> f32 {
     value.to_bits() as f32 * (std::f32::consts::LN_2 / 8_388_608.0)
 }
 
-/// Local maxima that stand out of what is around them.
-fn peaks(levels: &[f32]) -> Vec<bool> {
-    let mut is_peak = vec![false; levels.len()];
+/// The levels of the local maxima that stand out of what is around them; [`NO_PEAK`] elsewhere.
+fn peaks(levels: &[f32]) -> Vec<f32> {
+    let mut peaks = vec![NO_PEAK; levels.len()];
     for n in 1..levels.len() - 1 {
         if levels[n] > levels[n - 1] && levels[n] >= levels[n + 1] {
             let near = &levels[n.saturating_sub(NEAR)..(n + NEAR + 1).min(levels.len())];
-            is_peak[n] = levels[n] > near.iter().sum::<f32>() / near.len() as f32 + PROMINENCE;
+            if levels[n] > near.iter().sum::<f32>() / near.len() as f32 + PROMINENCE {
+                peaks[n] = levels[n];
+            }
         }
     }
-    is_peak
+    peaks
+}
+
+#[cfg(test)]
+mod tests {
+    use std::f32::consts::TAU;
+
+    use fastrand::Rng;
+
+    use super::*;
+
+    /// Mean steadiness of a sound of three seconds: partials of 120 Hz, each as loud as `level` says, from 0 to 1, of its
+    /// number and of how many samples have passed.
+    fn steadiness(mut level: impl FnMut(usize, usize) -> f32) -> f32 {
+        let mut steadiness = Steadiness::new();
+        let partial = |n: usize, at: usize| (TAU * (120 * n * at) as f32 / STEADINESS_RATE as f32).sin() * 0.02;
+        let mut sample = |at| (3..25).map(|n| level(n, at) * partial(n, at)).sum::<f32>();
+        let samples: Vec<f32> = (0..3 * STEADINESS_RATE as usize).map(&mut sample).collect();
+        let frames: Vec<f32> = samples.chunks_exact(STEADINESS_FRAME).map(|frame| steadiness.next(frame)).collect();
+        frames.iter().sum::<f32>() / frames.len() as f32
+    }
+
+    #[test]
+    fn a_held_chord_is_steady() {
+        assert!(steadiness(|_, _| 1.0) > 0.9);
+        // It may fade away, as a plucked string's does.
+        assert!(steadiness(|_, at| (-(at as f32) / STEADINESS_RATE as f32).exp()) > 0.9);
+    }
+
+    #[test]
+    fn a_voice_is_not_steady_though_it_keeps_its_pitch() {
+        // Sounds of 80 ms, each with other formants.
+        let mut random = Rng::with_seed(1);
+        let sounds: Vec<[f32; 25]> =
+            (0..38).map(|_| std::array::from_fn(|_| power(-25.0 * random.f64()) as f32)).collect();
+        let steadiness = steadiness(|n, at| sounds[at / 640][n]);
+        assert!(steadiness < 0.2, "{steadiness}");
+    }
 }
