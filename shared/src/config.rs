@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use crate::error::Error;
 use crate::queue::Queue;
 use crate::sample::Channel;
+use crate::vendor::{Vendor, VendorClient};
 
 /// A secret is read again at most this often, so that nobody can make us hammer Secrets Manager.
 const REREAD_EVERY: Duration = Duration::from_secs(60);
@@ -64,6 +65,13 @@ impl Environment {
     /// The secret whose ARN is in the variable. Nothing is read yet.
     pub fn secret<T: DeserializeOwned>(&self, name: &'static str) -> Result<Secret<T>, UnusableVariable> {
         Ok(Secret::new(aws_sdk_secretsmanager::Client::new(&self.aws), Self::variable(name)?))
+    }
+
+    /// A vendor, as its variables describe it, with its secret read; all requests go through `http`.
+    pub async fn vendor<C: VendorClient>(&self, http: &reqwest::Client) -> Result<Vendor<C>, UnusableVariable> {
+        let secret = self.secret(C::SECRET_ARN)?;
+        secret.warm_up().await;
+        Ok(Vendor::new(http.clone(), Self::variable(C::URL)?.into(), secret))
     }
 
     /// The queue whose URL is in the variable.

@@ -84,11 +84,11 @@ enum What {
 /// Works on erasures, between the database and the keepers of the copies.
 pub struct Eraser<'a> {
     /// The database and Storage.
-    pub supabase: Supabase<'a>,
+    pub supabase: Supabase,
     /// Keeps voices.
-    pub elevenlabs: ElevenLabs<'a>,
+    pub elevenlabs: ElevenLabs,
     /// Keeps recordings.
-    pub twilio: Twilio<'a>,
+    pub twilio: Twilio,
     /// Where attempts of unknown fate are brought to their end, so that their voice can be erased.
     pub clones: &'a Queue,
 }

@@ -134,7 +134,9 @@ impl Error {
             headers.insert(header::ALLOW, header::HeaderValue::from_static(allow));
         }
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+            let wants_consent_token = matches!(refusal, Some(Refusal::ConsentTokenMissing));
+            let scheme = if wants_consent_token { "Consent-Token" } else { "Bearer" };
+            headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static(scheme));
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));

@@ -10,6 +10,7 @@
 //! | [`config`] | environment variables and Secrets Manager |
 //! | [`error`] | the one error type, the refusals, and their `application/problem+json` |
 //! | [`clients`] | Twilio, ElevenLabs and Supabase |
+//! | [`vendor`] | how a function reaches them, with secrets that may be rotated |
 //! | [`answer`] | what a successful request gets |
 //! | [`gateway`] | a request as API Gateway hands it over, and the answer as it takes it |
 //! | [`auth`] | who is calling: a verified Supabase user |
@@ -31,5 +32,6 @@ pub mod queue;
 pub mod recordings;
 pub mod referee;
 pub mod sample;
+pub mod vendor;
 pub mod voices;
 mod wav;

@@ -118,7 +118,7 @@ pub(crate) struct Newest {
 /// [`Error::NotYet`] while the database does not know the call or Twilio has not finished the recording;
 /// [`Error::Unusable`] for media that are encrypted or not a WAV; otherwise what a vendor said. In each case nothing
 /// is lost: the message stays, and a later try repeats what is missing.
-pub async fn ingest(twilio: &Twilio<'_>, supabase: &Supabase<'_>, finished: &RecordingFinished) -> Result<(), Error> {
+pub async fn ingest(twilio: &Twilio, supabase: &Supabase, finished: &RecordingFinished) -> Result<(), Error> {
     let sids = json!({"p_recording_sid": finished.recording_sid, "p_call_sid": finished.call_sid});
     let newest = match supabase.rpc("recording_target", sids).await? {
         Target::CallUnknown => return Err(call_unknown()),
@@ -132,8 +132,8 @@ pub async fn ingest(twilio: &Twilio<'_>, supabase: &Supabase<'_>, finished: &Rec
 
 /// Streams the recording to its immutable key and records it; gives back the employee's newest recording.
 async fn store(
-    twilio: &Twilio<'_>,
-    supabase: &Supabase<'_>,
+    twilio: &Twilio,
+    supabase: &Supabase,
     finished: &RecordingFinished,
     storage_path: &str,
 ) -> Result<Option<Newest>, Error> {
@@ -179,7 +179,7 @@ async fn store(
 /// Afterwards asks again which is the newest, and copies that one if it is another: so a slow worker with an older
 /// recording never has the last word, whatever the order of the messages. If there is none any more, all were erased
 /// meanwhile, and the copy goes too.
-pub(crate) async fn publish_newest(supabase: &Supabase<'_>, mut newest: Option<Newest>) -> Result<(), Error> {
+pub(crate) async fn publish_newest(supabase: &Supabase, mut newest: Option<Newest>) -> Result<(), Error> {
     #[derive(Deserialize)]
     struct Answer {
         newest: Option<Newest>,

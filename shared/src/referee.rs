@@ -14,7 +14,7 @@ use crate::error::{Error, Refusal};
 /// [`Error::Refused`] when the database says no, or [`Error::Explained`] when it adds figures to that; otherwise what
 /// Supabase said.
 pub async fn ask<T: DeserializeOwned>(
-    supabase: &Supabase<'_>,
+    supabase: &Supabase,
     function: &'static str,
     arguments: Value,
 ) -> Result<T, Error> {

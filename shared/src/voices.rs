@@ -96,7 +96,7 @@ pub struct Manner {
 /// [`Error::Refused`] when the user may not, consent is missing, there is no recording, or the organisation has as many
 /// voices as it may.
 pub async fn request_clone(
-    supabase: &Supabase<'_>,
+    supabase: &Supabase,
     user_id: Uuid,
     employee_id: Uuid,
     manner: Manner,
@@ -113,7 +113,7 @@ pub async fn request_clone(
 ///
 /// # Errors
 /// [`Error::Refused`] when the user may not see it.
-pub async fn read_voice(supabase: &Supabase<'_>, user_id: Uuid, employee_id: Uuid) -> Result<VoiceState, Error> {
+pub async fn read_voice(supabase: &Supabase, user_id: Uuid, employee_id: Uuid) -> Result<VoiceState, Error> {
     referee::ask(supabase, "read_voice", json!({"p_user_id": user_id, "p_employee_id": employee_id})).await
 }
 

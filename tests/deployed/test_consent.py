@@ -101,7 +101,8 @@ def test_a_newer_invitation_replaces_an_older_one_and_a_wrong_token_opens_nothin
     for wrong in (older, newer[:-1], "x" * 43):
         assert problem(scenario.anyone("GET", "/voice-consent/invitation", consent_token=wrong)) == (404, "invitation_invalid")
         assert problem(scenario.anyone("POST", "/voice-consent/withdrawal", consent_token=wrong)) == (404, "consent_token_invalid")
-    assert problem(scenario.anyone("GET", "/voice-consent/invitation")) == (401, "consent_token_missing")
+    without = scenario.anyone("GET", "/voice-consent/invitation")
+    assert problem(without) == (401, "consent_token_missing") and without.headers["WWW-Authenticate"] == "Consent-Token"
     assert scenario.anyone("GET", "/voice-consent/invitation", consent_token=newer).status == 200
 
 

@@ -1,5 +1,7 @@
 //! `POST /api/voice-clones`: many employees at once, each with an answer of their own.
 
+use std::collections::HashSet;
+
 use futures_util::{StreamExt, stream};
 use http::{Response, StatusCode};
 use serde::Deserialize;
@@ -32,8 +34,8 @@ impl Campaign {
     /// `body_invalid` for what is not such a request, `too_many_employees` for one of more than 500.
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
         let mut campaign: Self = serde_json::from_slice(body).map_err(|_| Refusal::BodyInvalid)?;
-        campaign.employee_ids.sort_unstable();
-        campaign.employee_ids.dedup();
+        let mut seen = HashSet::new();
+        campaign.employee_ids.retain(|id| seen.insert(*id));
         match campaign.employee_ids.len() {
             0 => Err(Refusal::BodyInvalid.into()),
             1..=MOST_EMPLOYEES => Ok(campaign),
@@ -50,7 +52,7 @@ impl Campaign {
 /// # Errors
 /// What concerns all of them: the user may not do this at all, or the queue cannot be reached. Asking again is harmless.
 pub async fn request(
-    supabase: &Supabase<'_>,
+    supabase: &Supabase,
     queue: &Queue,
     user_id: Uuid,
     campaign: &Campaign,
@@ -108,10 +110,10 @@ mod tests {
     }
 
     #[test]
-    fn each_employee_counts_once() {
+    fn each_employee_counts_once_and_keeps_their_place() {
         let ids: Vec<Uuid> = [2, 1, 2, 1].map(Uuid::from_u128).into();
         let campaign = parsed(json!({"employee_ids": ids})).unwrap();
-        assert_eq!(campaign.employee_ids, [1, 2].map(Uuid::from_u128));
+        assert_eq!(campaign.employee_ids, [2, 1].map(Uuid::from_u128));
         assert!(!campaign.replace);
     }
 

@@ -8,12 +8,12 @@ use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json};
 use shared::answer;
 use shared::auth::Verifier;
-use shared::clients::supabase::{Supabase, SupabaseSecret};
-use shared::config::Secret;
+use shared::clients::supabase::Supabase;
 use shared::error::{Error, Refusal};
 use shared::gateway::{self, Request};
 use shared::queue::Queue;
 use shared::sample::Channel;
+use shared::vendor::Vendor;
 use shared::voices::{self, Manner, Requested, Status, VoiceState};
 use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
@@ -31,14 +31,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The endpoint, with what it reaches.
 pub struct Endpoint {
-    /// All requests go through it.
-    pub http: reqwest::Client,
     /// Tells who is calling.
     pub verifier: Verifier,
-    /// Without a trailing slash.
-    pub supabase_url: String,
-    /// Reaches the database.
-    pub supabase: Secret<SupabaseSecret>,
+    /// The database.
+    pub supabase: Vendor<Supabase>,
     /// Where employees are in calls of two legs.
     pub usual_channel: Option<Channel>,
     /// Where the attempts of single requests wait for `clone-worker`.
@@ -60,7 +56,7 @@ impl Endpoint {
         let deadline = Instant::now() + PATIENCE;
         let route = Route::of(&request.method, &request.path)?;
         match self.try_serve(route, request, deadline).await {
-            Err(error) if self.supabase.is_renewed_after("supabase", &error).await => {
+            Err(error) if self.supabase.is_renewed_after(&error).await => {
                 self.try_serve(route, request, deadline).await
             }
             answer => answer,
@@ -68,9 +64,8 @@ impl Endpoint {
     }
 
     async fn try_serve(&self, route: Route, request: &Request, deadline: Instant) -> Result<Response<String>, Error> {
-        let secret = self.supabase.get().await?;
-        let user_id = self.verifier.user(&request.headers, secret.jwt_secret.as_ref()).await?;
-        let supabase = Supabase::new(self.http.clone(), &self.supabase_url, &secret);
+        let supabase = self.supabase.client().await?;
+        let user_id = self.verifier.user(&request.headers, supabase.jwt_secret()).await?;
         match route {
             Route::Voice(employee_id) => voices::read_voice(&supabase, user_id, employee_id)
                 .await
@@ -90,7 +85,7 @@ impl Endpoint {
 
     async fn clone_voice(
         &self,
-        supabase: &Supabase<'_>,
+        supabase: &Supabase,
         user_id: Uuid,
         employee_id: Uuid,
         manner: Manner,
@@ -117,7 +112,7 @@ impl Endpoint {
     /// Looks at the newest attempt, at growing intervals, until it has come to its voice or its refusal.
     async fn settled(
         &self,
-        supabase: &Supabase<'_>,
+        supabase: &Supabase,
         user_id: Uuid,
         employee_id: Uuid,
     ) -> Result<(String, Option<Value>), Error> {

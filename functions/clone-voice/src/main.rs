@@ -19,16 +19,13 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let environment = Environment::load().await;
     let http = http_client();
-    let supabase_url = Environment::variable("SUPABASE_URL")?;
+    let supabase = environment.vendor(&http).await?;
     let endpoint = Endpoint {
-        verifier: Verifier::new(http.clone(), &supabase_url),
-        http,
-        supabase_url,
-        supabase: environment.secret("SUPABASE_SECRET_ARN")?,
+        verifier: Verifier::new(http, supabase.base_url()),
+        supabase,
         usual_channel: Environment::employee_channel()?,
         clones: environment.queue("CLONE_QUEUE_URL")?,
         campaigns: environment.queue("CAMPAIGN_QUEUE_URL")?,
     };
-    endpoint.supabase.warm_up().await;
     lambda_runtime::run(service_fn(|event| endpoint.handle(event))).await
 }

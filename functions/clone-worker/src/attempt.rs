@@ -76,18 +76,18 @@ enum Saved {
 }
 
 /// Works on attempts, between the database and the vendor.
-pub struct CloneWorker<'a> {
+pub struct CloneWorker {
     /// The database and Storage.
-    pub supabase: Supabase<'a>,
+    pub supabase: Supabase,
     /// The vendor of the voices.
-    pub elevenlabs: ElevenLabs<'a>,
+    pub elevenlabs: ElevenLabs,
     /// Where employees are in calls of two legs.
     pub usual_channel: Option<Channel>,
     /// How long the attempt is ours; longer than the function may run.
     pub lease: Duration,
 }
 
-impl CloneWorker<'_> {
+impl CloneWorker {
     /// Brings an attempt as far as it can go: to its voice, to its refusal, or to the next try.
     ///
     /// # Errors

@@ -4,12 +4,12 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use lambda_runtime::LambdaEvent;
-use shared::clients::elevenlabs::{ElevenLabs, ElevenLabsSecret};
-use shared::clients::supabase::{Supabase, SupabaseSecret};
-use shared::config::Secret;
+use shared::clients::elevenlabs::ElevenLabs;
+use shared::clients::supabase::Supabase;
 use shared::error::Error;
 use shared::queue::{Batch, BatchResponse, Queue};
 use shared::sample::Channel;
+use shared::vendor::Vendor;
 use shared::voices::CloneRequested;
 
 use crate::attempt::CloneWorker;
@@ -19,16 +19,10 @@ const LEASE_MARGIN: Duration = Duration::from_secs(30);
 
 /// The function, with what it reaches.
 pub struct Worker {
-    /// All requests go through it.
-    pub http: reqwest::Client,
-    /// Without a trailing slash.
-    pub supabase_url: String,
-    /// Reaches the database and Storage.
-    pub supabase: Secret<SupabaseSecret>,
-    /// Without a trailing slash.
-    pub elevenlabs_url: String,
+    /// The database and Storage.
+    pub supabase: Vendor<Supabase>,
     /// Makes and deletes voices.
-    pub elevenlabs: Secret<ElevenLabsSecret>,
+    pub elevenlabs: Vendor<ElevenLabs>,
     /// Where employees are in calls of two legs.
     pub usual_channel: Option<Channel>,
     /// Where single requests wait.
@@ -55,10 +49,9 @@ impl Worker {
     }
 
     async fn try_clone_voice(&self, requested: CloneRequested, lease: Duration) -> Result<(), Error> {
-        let (supabase, elevenlabs) = (self.supabase.get().await?, self.elevenlabs.get().await?);
         let worker = CloneWorker {
-            supabase: Supabase::new(self.http.clone(), &self.supabase_url, &supabase),
-            elevenlabs: ElevenLabs::new(self.http.clone(), &self.elevenlabs_url, &elevenlabs),
+            supabase: self.supabase.client().await?,
+            elevenlabs: self.elevenlabs.client().await?,
             usual_channel: self.usual_channel,
             lease,
         };
@@ -66,7 +59,6 @@ impl Worker {
     }
 
     async fn has_fresh_secret_after(&self, error: &Error) -> bool {
-        self.supabase.is_renewed_after("supabase", error).await
-            || self.elevenlabs.is_renewed_after("elevenlabs", error).await
+        self.supabase.is_renewed_after(error).await || self.elevenlabs.is_renewed_after(error).await
     }
 }

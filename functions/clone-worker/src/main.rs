@@ -14,17 +14,13 @@ use crate::handler::Worker;
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let environment = Environment::load().await;
+    let http = http_client();
     let worker = Worker {
-        http: http_client(),
-        supabase_url: Environment::variable("SUPABASE_URL")?,
-        supabase: environment.secret("SUPABASE_SECRET_ARN")?,
-        elevenlabs_url: Environment::variable("ELEVENLABS_API_URL")?,
-        elevenlabs: environment.secret("ELEVENLABS_SECRET_ARN")?,
+        supabase: environment.vendor(&http).await?,
+        elevenlabs: environment.vendor(&http).await?,
         usual_channel: Environment::employee_channel()?,
         clones: environment.queue("CLONE_QUEUE_URL")?,
         campaigns: environment.queue("CAMPAIGN_QUEUE_URL")?,
     };
-    worker.supabase.warm_up().await;
-    worker.elevenlabs.warm_up().await;
     lambda_runtime::run(service_fn(|event| worker.handle(event))).await
 }

@@ -47,7 +47,7 @@ pub struct Sampled {
 /// What Storage said, where another try may help: leaving out an older recording because of it would call speech too
 /// short that is there.
 pub async fn sample_recordings(
-    supabase: &Supabase<'_>,
+    supabase: &Supabase,
     recordings: &[Source],
     usual_channel: Option<Channel>,
 ) -> Result<Sampled, Error> {
@@ -72,7 +72,7 @@ pub async fn sample_recordings(
 
 /// Reads a recording as it arrives, to its end or to where it proves to be useless.
 async fn read(
-    supabase: &Supabase<'_>,
+    supabase: &Supabase,
     recording: &Source,
     usual_channel: Option<Channel>,
 ) -> Result<Result<Take, Problem>, Error> {

@@ -3,25 +3,19 @@
 use std::convert::Infallible;
 
 use lambda_runtime::LambdaEvent;
-use shared::clients::supabase::{Supabase, SupabaseSecret};
-use shared::clients::twilio::{Twilio, TwilioSecret};
-use shared::config::Secret;
+use shared::clients::supabase::Supabase;
+use shared::clients::twilio::Twilio;
 use shared::error::Error;
 use shared::queue::{Batch, BatchResponse, Queue};
 use shared::recordings::{self, RecordingFinished};
+use shared::vendor::Vendor;
 
 /// The function, with what it reaches.
 pub struct Ingest {
-    /// All requests go through it.
-    pub http: reqwest::Client,
-    /// Without a trailing slash.
-    pub twilio_url: String,
-    /// Reads the recordings.
-    pub twilio: Secret<TwilioSecret>,
-    /// Without a trailing slash.
-    pub supabase_url: String,
-    /// Reaches the database and Storage.
-    pub supabase: Secret<SupabaseSecret>,
+    /// Has the recordings.
+    pub twilio: Vendor<Twilio>,
+    /// The database and Storage.
+    pub supabase: Vendor<Supabase>,
     /// The queue that the batches come from.
     pub queue: Queue,
 }
@@ -40,16 +34,10 @@ impl Ingest {
     }
 
     async fn try_ingest(&self, finished: &RecordingFinished) -> Result<(), Error> {
-        let (twilio, supabase) = (self.twilio.get().await?, self.supabase.get().await?);
-        recordings::ingest(
-            &Twilio::new(self.http.clone(), &self.twilio_url, &twilio),
-            &Supabase::new(self.http.clone(), &self.supabase_url, &supabase),
-            finished,
-        )
-        .await
+        recordings::ingest(&self.twilio.client().await?, &self.supabase.client().await?, finished).await
     }
 
     async fn has_fresh_secret_after(&self, error: &Error) -> bool {
-        self.twilio.is_renewed_after("twilio", error).await || self.supabase.is_renewed_after("supabase", error).await
+        self.twilio.is_renewed_after(error).await || self.supabase.is_renewed_after(error).await
     }
 }

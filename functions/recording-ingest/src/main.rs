@@ -12,15 +12,11 @@ use crate::handler::Ingest;
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let environment = Environment::load().await;
+    let http = http_client();
     let ingest = Ingest {
-        http: http_client(),
-        twilio_url: Environment::variable("TWILIO_API_URL")?,
-        twilio: environment.secret("TWILIO_SECRET_ARN")?,
-        supabase_url: Environment::variable("SUPABASE_URL")?,
-        supabase: environment.secret("SUPABASE_SECRET_ARN")?,
+        twilio: environment.vendor(&http).await?,
+        supabase: environment.vendor(&http).await?,
         queue: environment.queue("RECORDING_QUEUE_URL")?,
     };
-    ingest.twilio.warm_up().await;
-    ingest.supabase.warm_up().await;
     lambda_runtime::run(service_fn(|event| ingest.handle(event))).await
 }

@@ -9,12 +9,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use shared::auth::Verifier;
-use shared::clients::supabase::{Supabase, SupabaseSecret};
-use shared::config::Secret;
+use shared::clients::supabase::Supabase;
 use shared::erasures::{ErasureStarted, asked_at};
 use shared::error::{Error, Refusal};
 use shared::gateway::{self, Request};
 use shared::queue::Queue;
+use shared::vendor::Vendor;
 use shared::{answer, referee};
 use uuid::Uuid;
 
@@ -33,14 +33,10 @@ const AUDIT_PAGE_MAY_HAVE: RangeInclusive<u32> = 1..=200;
 
 /// The endpoint, with what it reaches.
 pub struct Endpoint {
-    /// All requests go through it.
-    pub http: reqwest::Client,
     /// Tells who is calling.
     pub verifier: Verifier,
-    /// Without a trailing slash.
-    pub supabase_url: String,
-    /// Reaches the database.
-    pub supabase: Secret<SupabaseSecret>,
+    /// The database.
+    pub supabase: Vendor<Supabase>,
     /// Where erasures wait for `voice-erasure`.
     pub erasures: Queue,
 }
@@ -104,9 +100,7 @@ impl Endpoint {
         }
         let route = Route::of(&request.method, &request.path)?;
         let mut decided = match self.decide(&route, request).await {
-            Err(error) if self.supabase.is_renewed_after("supabase", &error).await => {
-                self.decide(&route, request).await?
-            }
+            Err(error) if self.supabase.is_renewed_after(&error).await => self.decide(&route, request).await?,
             decided => decided?,
         };
         self.queue_erasure(&decided).await?;
@@ -121,8 +115,7 @@ impl Endpoint {
 
     /// Asks the database, in whoever's name it is.
     async fn decide(&self, route: &Route, request: &Request) -> Result<Value, Error> {
-        let secret = self.supabase.get().await?;
-        let supabase = Supabase::new(self.http.clone(), &self.supabase_url, &secret);
+        let supabase = self.supabase.client().await?;
         match route {
             Route::ReadStatement => {
                 // The database takes no text with a NUL; no language has one either.
@@ -138,14 +131,14 @@ impl Endpoint {
                 self.for_token(&supabase, route, request).await
             }
             Route::ReadAudit | Route::Employee(..) => {
-                let user_id = self.verifier.user(&request.headers, secret.jwt_secret.as_ref()).await?;
+                let user_id = self.verifier.user(&request.headers, supabase.jwt_secret()).await?;
                 self.for_user(&supabase, user_id, route, request).await
             }
         }
     }
 
     /// What an employee without an account may do with a token.
-    async fn for_token(&self, supabase: &Supabase<'_>, route: &Route, request: &Request) -> Result<Value, Error> {
+    async fn for_token(&self, supabase: &Supabase, route: &Route, request: &Request) -> Result<Value, Error> {
         let token = Token::from_headers(&request.headers)?;
         let (address, user_agent) = (&request.source_ip, request.header("user-agent"));
         match route {
@@ -177,7 +170,7 @@ impl Endpoint {
     /// What a signed-in user may do; the database knows their organisation and role.
     async fn for_user(
         &self,
-        supabase: &Supabase<'_>,
+        supabase: &Supabase,
         user_id: Uuid,
         route: &Route,
         request: &Request,

@@ -1,29 +1,21 @@
 //! One call of the schedule.
 
-use shared::clients::elevenlabs::{ElevenLabs, ElevenLabsSecret};
-use shared::clients::supabase::{Supabase, SupabaseSecret};
-use shared::clients::twilio::{Twilio, TwilioSecret};
-use shared::config::Secret;
+use shared::clients::elevenlabs::ElevenLabs;
+use shared::clients::supabase::Supabase;
+use shared::clients::twilio::Twilio;
 use shared::error::Error;
+use shared::vendor::Vendor;
 
 use crate::sweep::{Findings, Queues, Sweep};
 
 /// The function, with what it reaches.
 pub struct Sweeper {
-    /// All requests go through it.
-    pub http: reqwest::Client,
-    /// Without a trailing slash.
-    pub supabase_url: String,
-    /// Reaches the database and Storage.
-    pub supabase: Secret<SupabaseSecret>,
-    /// Without a trailing slash.
-    pub elevenlabs_url: String,
+    /// The database and Storage.
+    pub supabase: Vendor<Supabase>,
     /// Lists and deletes voices.
-    pub elevenlabs: Secret<ElevenLabsSecret>,
-    /// Without a trailing slash.
-    pub twilio_url: String,
+    pub elevenlabs: Vendor<ElevenLabs>,
     /// Lists recordings.
-    pub twilio: Secret<TwilioSecret>,
+    pub twilio: Vendor<Twilio>,
     /// Where the messages that are missing go.
     pub queues: Queues,
 }
@@ -55,12 +47,10 @@ impl Sweeper {
     }
 
     async fn sweep(&self, findings: &mut Findings) -> Result<Vec<Error>, Error> {
-        let (supabase, elevenlabs) = (self.supabase.get().await?, self.elevenlabs.get().await?);
-        let twilio = self.twilio.get().await?;
         let sweep = Sweep {
-            supabase: Supabase::new(self.http.clone(), &self.supabase_url, &supabase),
-            elevenlabs: ElevenLabs::new(self.http.clone(), &self.elevenlabs_url, &elevenlabs),
-            twilio: Twilio::new(self.http.clone(), &self.twilio_url, &twilio),
+            supabase: self.supabase.client().await?,
+            elevenlabs: self.elevenlabs.client().await?,
+            twilio: self.twilio.client().await?,
             queues: &self.queues,
         };
         Ok(sweep.run(findings).await)
@@ -69,9 +59,9 @@ impl Sweeper {
     async fn has_fresh_secret_after(&self, errors: &[Error]) -> bool {
         let mut renewed = false;
         for error in errors {
-            renewed |= self.supabase.is_renewed_after("supabase", error).await
-                || self.elevenlabs.is_renewed_after("elevenlabs", error).await
-                || self.twilio.is_renewed_after("twilio", error).await;
+            renewed |= self.supabase.is_renewed_after(error).await
+                || self.elevenlabs.is_renewed_after(error).await
+                || self.twilio.is_renewed_after(error).await;
         }
         renewed
     }

@@ -18,14 +18,11 @@ use crate::sweep::Queues;
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let environment = Environment::load().await;
+    let http = http_client();
     let sweeper = Sweeper {
-        http: http_client(),
-        supabase_url: Environment::variable("SUPABASE_URL")?,
-        supabase: environment.secret("SUPABASE_SECRET_ARN")?,
-        elevenlabs_url: Environment::variable("ELEVENLABS_API_URL")?,
-        elevenlabs: environment.secret("ELEVENLABS_SECRET_ARN")?,
-        twilio_url: Environment::variable("TWILIO_API_URL")?,
-        twilio: environment.secret("TWILIO_SECRET_ARN")?,
+        supabase: environment.vendor(&http).await?,
+        elevenlabs: environment.vendor(&http).await?,
+        twilio: environment.vendor(&http).await?,
         queues: Queues {
             recordings: environment.queue("RECORDING_QUEUE_URL")?,
             clones: environment.queue("CLONE_QUEUE_URL")?,
@@ -33,9 +30,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             erasures: environment.queue("ERASURE_QUEUE_URL")?,
         },
     };
-    sweeper.supabase.warm_up().await;
-    sweeper.elevenlabs.warm_up().await;
-    sweeper.twilio.warm_up().await;
     let run = async |_: LambdaEvent<Value>| sweeper.handle().await.map_err(lambda_runtime::Error::from);
     lambda_runtime::run(service_fn(run)).await
 }

@@ -20,11 +20,11 @@ const PAGES: usize = 5;
 /// What a run reaches.
 pub struct Sweep<'a> {
     /// The database and Storage.
-    pub supabase: Supabase<'a>,
+    pub supabase: Supabase,
     /// Lists and deletes voices.
-    pub elevenlabs: ElevenLabs<'a>,
+    pub elevenlabs: ElevenLabs,
     /// Lists recordings.
-    pub twilio: Twilio<'a>,
+    pub twilio: Twilio,
     /// Where the messages that are missing go.
     pub queues: &'a Queues,
 }

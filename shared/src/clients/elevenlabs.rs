@@ -1,5 +1,6 @@
 //! ElevenLabs' API: making, finding and deleting instant voice clones.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 
 use super::{Call, SHORT, VendorError};
 use crate::error::Refusal;
+use crate::vendor::VendorClient;
 
 /// Bound for making a voice; shorter than `clone-worker`'s timeout.
 const ADD_VOICE: Duration = Duration::from_secs(120);
@@ -27,10 +29,10 @@ const ATTEMPT: &str = "attempt ";
 const DEPLOYMENT: &str = "deployment ";
 
 /// A client of one workspace.
-pub struct ElevenLabs<'a> {
+pub struct ElevenLabs {
     http: Client,
-    base_url: &'a str,
-    secret: &'a ElevenLabsSecret,
+    base_url: Arc<str>,
+    secret: Arc<ElevenLabsSecret>,
 }
 
 /// A voice to be made.
@@ -131,18 +133,24 @@ pub enum AddVoiceError {
     FateUnknown(VendorError),
 }
 
-impl<'a> ElevenLabs<'a> {
-    /// `base_url` without a trailing slash, such as `https://api.elevenlabs.io` or a residency host.
-    pub fn new(http: Client, base_url: &'a str, secret: &'a ElevenLabsSecret) -> Self {
+impl VendorClient for ElevenLabs {
+    type Secret = ElevenLabsSecret;
+    const VENDOR: &'static str = "elevenlabs";
+    const URL: &'static str = "ELEVENLABS_API_URL";
+    const SECRET_ARN: &'static str = "ELEVENLABS_SECRET_ARN";
+
+    fn new(http: Client, base_url: Arc<str>, secret: Arc<ElevenLabsSecret>) -> Self {
         Self { http, base_url, secret }
     }
+}
 
+impl ElevenLabs {
     /// Makes an instant voice clone. Never repeats itself: the vendor has no idempotency key, so a second call could
     /// make a second voice.
     ///
     /// Source: <https://elevenlabs.io/docs/api-reference/voices/ivc/create>
     pub async fn add_voice(&self, voice: NewVoice<'_>) -> Result<AddedVoice, AddVoiceError> {
-        let call = Call { vendor: "elevenlabs", action: "add a voice" };
+        let call = Call { vendor: Self::VENDOR, action: "add a voice" };
         let description = description(&voice);
         let file = Part::bytes(voice.sample).file_name("sample.wav").mime_str("audio/wav").expect("a media type");
         let form = Form::new()
@@ -180,7 +188,7 @@ impl<'a> ElevenLabs<'a> {
 
     /// How full the account is.
     pub async fn slots(&self) -> Result<Slots, VendorError> {
-        let call = Call { vendor: "elevenlabs", action: "read the subscription" };
+        let call = Call { vendor: Self::VENDOR, action: "read the subscription" };
         call.json(self.request(Method::GET, "/v1/user/subscription").timeout(SHORT)).await
     }
 
@@ -193,7 +201,7 @@ impl<'a> ElevenLabs<'a> {
             has_more: bool,
             next_page_token: Option<String>,
         }
-        let call = Call { vendor: "elevenlabs", action: "list the voices" };
+        let call = Call { vendor: Self::VENDOR, action: "list the voices" };
         let mut found = Vec::new();
         let mut next_page_token = None;
         loop {
@@ -212,7 +220,7 @@ impl<'a> ElevenLabs<'a> {
     ///
     /// Source: <https://elevenlabs.io/docs/api-reference/voices/delete>
     pub async fn delete_voice(&self, voice_id: &str) -> Result<(), VendorError> {
-        let call = Call { vendor: "elevenlabs", action: "delete a voice" };
+        let call = Call { vendor: Self::VENDOR, action: "delete a voice" };
         let request = self.request(Method::DELETE, &format!("/v1/voices/{voice_id}")).timeout(SHORT);
         match call.send(request).await {
             Err(error) if says_no_such_voice(&error) => Ok(()),
@@ -224,7 +232,7 @@ impl<'a> ElevenLabs<'a> {
     ///
     /// Source: <https://elevenlabs.io/docs/api-reference/voices/get>
     pub async fn has_voice(&self, voice_id: &str) -> Result<bool, VendorError> {
-        let call = Call { vendor: "elevenlabs", action: "read a voice" };
+        let call = Call { vendor: Self::VENDOR, action: "read a voice" };
         match call.send(self.request(Method::GET, &format!("/v1/voices/{voice_id}")).timeout(SHORT)).await {
             Err(error) if says_no_such_voice(&error) => Ok(false),
             answer => answer.map(|_| true),
@@ -297,7 +305,7 @@ mod tests {
 
     fn answered(status: u16, code: Option<&str>) -> AddVoiceError {
         why_not_added(VendorError {
-            vendor: "elevenlabs",
+            vendor: ElevenLabs::VENDOR,
             action: "add a voice",
             status: StatusCode::from_u16(status).ok(),
             code: code.map(str::to_owned),

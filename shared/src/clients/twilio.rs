@@ -1,5 +1,6 @@
 //! Twilio's REST API: what a recording is, and its audio.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 
 use super::{Call, SHORT, VendorError};
 use crate::recordings::{CallSid, RecordingSid};
+use crate::vendor::VendorClient;
 
 /// Bound for a whole recording; shorter than `recording-ingest`'s timeout.
 const MEDIA: Duration = Duration::from_secs(270);
@@ -38,10 +40,10 @@ pub struct TwilioSecret {
 }
 
 /// A client of one account.
-pub struct Twilio<'a> {
+pub struct Twilio {
     http: Client,
-    base_url: &'a str,
-    secret: &'a TwilioSecret,
+    base_url: Arc<str>,
+    secret: Arc<TwilioSecret>,
 }
 
 /// What Twilio says about a recording: the truth, whatever the callback said.
@@ -95,15 +97,21 @@ pub struct Media<S> {
     pub stream: S,
 }
 
-impl<'a> Twilio<'a> {
-    /// `base_url` without a trailing slash, such as `https://api.twilio.com`.
-    pub fn new(http: Client, base_url: &'a str, secret: &'a TwilioSecret) -> Self {
+impl VendorClient for Twilio {
+    type Secret = TwilioSecret;
+    const VENDOR: &'static str = "twilio";
+    const URL: &'static str = "TWILIO_API_URL";
+    const SECRET_ARN: &'static str = "TWILIO_SECRET_ARN";
+
+    fn new(http: Client, base_url: Arc<str>, secret: Arc<TwilioSecret>) -> Self {
         Self { http, base_url, secret }
     }
+}
 
+impl Twilio {
     /// Reads what Twilio knows about a recording. A recording that Twilio does not (yet) have is a 404.
     pub async fn recording(&self, sid: &RecordingSid) -> Result<Recording, VendorError> {
-        let call = Call { vendor: "twilio", action: "read a recording" };
+        let call = Call { vendor: Self::VENDOR, action: "read a recording" };
         call.json(self.request(Method::GET, &self.recording_path(sid, ".json")).timeout(SHORT)).await
     }
 
@@ -120,7 +128,7 @@ impl<'a> Twilio<'a> {
     ///
     /// Source: <https://www.twilio.com/docs/voice/api/recording#delete-a-recording-resource>
     pub async fn delete_recording(&self, sid: &RecordingSid) -> Result<(), VendorError> {
-        let call = Call { vendor: "twilio", action: "delete a recording" };
+        let call = Call { vendor: Self::VENDOR, action: "delete a recording" };
         match call.send(self.request(Method::DELETE, &self.recording_path(sid, ".json")).timeout(SHORT)).await {
             Err(error) if error.status == Some(StatusCode::NOT_FOUND) => Ok(()),
             answer => answer.map(drop),
@@ -140,7 +148,7 @@ impl<'a> Twilio<'a> {
         struct Listed {
             sid: RecordingSid,
         }
-        let call = Call { vendor: "twilio", action: "list the recordings of a call" };
+        let call = Call { vendor: Self::VENDOR, action: "list the recordings of a call" };
         let account = &self.secret.account_sid;
         let mut next = Some(format!("/2010-04-01/Accounts/{account}/Recordings.json?CallSid={call_sid}&PageSize=1000"));
         let mut found = Vec::new();
@@ -157,7 +165,7 @@ impl<'a> Twilio<'a> {
     ///
     /// Source: <https://www.twilio.com/docs/voice/api/recording#read-multiple-recording-resources>
     pub async fn recordings_since(&self, day: &str, page_uri: Option<&str>) -> Result<RecordingPage, VendorError> {
-        let call = Call { vendor: "twilio", action: "list the recordings" };
+        let call = Call { vendor: Self::VENDOR, action: "list the recordings" };
         let account = &self.secret.account_sid;
         let first = format!("/2010-04-01/Accounts/{account}/Recordings.json?DateCreated%3E={day}&PageSize=1000");
         call.json(self.request(Method::GET, page_uri.unwrap_or(&first)).timeout(SHORT)).await
@@ -173,7 +181,7 @@ impl<'a> Twilio<'a> {
         &self,
         sid: &RecordingSid,
     ) -> Result<Media<impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static>, VendorError> {
-        let call = Call { vendor: "twilio", action: "read a recording's audio" };
+        let call = Call { vendor: Self::VENDOR, action: "read a recording's audio" };
         let wav = || self.request(Method::GET, &self.recording_path(sid, ".wav")).timeout(MEDIA);
         let response = match call.send(wav().query(&[("RequestedChannels", "2")])).await {
             Err(error) if error.status == Some(StatusCode::BAD_REQUEST) => call.send(wav()).await?,
