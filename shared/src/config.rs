@@ -6,13 +6,17 @@ use std::time::{Duration, Instant, SystemTime};
 use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
+use reqwest::Client;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
+use crate::clients::elevenlabs::{self, ElevenLabsSecret};
+use crate::clients::supabase::{self, SupabaseSecret};
+use crate::clients::twilio::{self, TwilioSecret};
 use crate::error::Error;
 use crate::queue::Queue;
 use crate::sample::Channel;
-use crate::vendor::{Vendor, VendorClient};
+use crate::vendor::Vendor;
 
 /// A secret is read again at most this often, so that nobody can make us hammer Secrets Manager.
 const REREAD_EVERY: Duration = Duration::from_secs(60);
@@ -67,11 +71,32 @@ impl Environment {
         Ok(Secret::new(aws_sdk_secretsmanager::Client::new(&self.aws), Self::variable(name)?))
     }
 
-    /// A vendor, as its variables describe it, with its secret read; all requests go through `http`.
-    pub async fn vendor<C: VendorClient>(&self, http: &reqwest::Client) -> Result<Vendor<C>, UnusableVariable> {
-        let secret = self.secret(C::SECRET_ARN)?;
+    /// The database and Storage; see [`Self::vendor`].
+    pub async fn supabase(&self, http: &Client) -> Result<Vendor<SupabaseSecret>, UnusableVariable> {
+        self.vendor(supabase::NAME, "SUPABASE_URL", "SUPABASE_SECRET_ARN", http).await
+    }
+
+    /// Who records calls; see [`Self::vendor`].
+    pub async fn twilio(&self, http: &Client) -> Result<Vendor<TwilioSecret>, UnusableVariable> {
+        self.vendor(twilio::NAME, "TWILIO_API_URL", "TWILIO_SECRET_ARN", http).await
+    }
+
+    /// Who makes voices; see [`Self::vendor`].
+    pub async fn elevenlabs(&self, http: &Client) -> Result<Vendor<ElevenLabsSecret>, UnusableVariable> {
+        self.vendor(elevenlabs::NAME, "ELEVENLABS_API_URL", "ELEVENLABS_SECRET_ARN", http).await
+    }
+
+    /// A vendor, with its secret read, so that the first request need not wait; all requests go through `http`.
+    async fn vendor<S: DeserializeOwned>(
+        &self,
+        name: &'static str,
+        url: &'static str,
+        secret_arn: &'static str,
+        http: &Client,
+    ) -> Result<Vendor<S>, UnusableVariable> {
+        let secret = self.secret(secret_arn)?;
         secret.warm_up().await;
-        Ok(Vendor::new(http.clone(), Self::variable(C::URL)?.into(), secret))
+        Ok(Vendor { http: http.clone(), name, base_url: Self::variable(url)?.into(), secret })
     }
 
     /// The queue whose URL is in the variable.
@@ -157,24 +182,21 @@ impl<T: DeserializeOwned> Secret<T> {
         Ok(Some(std::iter::once(current.value).chain(kept.in_rotation.iter().cloned()).collect()))
     }
 
-    /// Whether `vendor` has turned the secret in memory away and there is a fresh one now, so that the same thing may
-    /// be tried again at once.
-    pub async fn is_renewed_after(&self, vendor: &str, error: &Error) -> bool {
-        if !matches!(error, Error::Vendor(error) if error.vendor == vendor && error.is_unauthorised()) {
-            return false;
-        }
+    /// Reads the secret anew, because whom it opens has turned the one in memory away. Whether there is a fresh one now;
+    /// never if that was tried less than a minute ago.
+    pub async fn renew(&self) -> bool {
         let mut kept = self.kept.lock().await;
         if !kept.may_reread() {
             return false;
         }
         match self.read(CURRENT).await {
             Ok(version) => {
-                tracing::info!(vendor, "the vendor refused our key; the secret is read again");
+                tracing::info!(secret = self.arn, "the secret was turned away and is read again");
                 kept.current = Some(version.value);
                 true
             }
             Err(error) => {
-                tracing::warn!(vendor, %error, "the vendor refused our key, and the secret cannot be read");
+                tracing::warn!(secret = self.arn, %error, "the secret was turned away and cannot be read again");
                 false
             }
         }

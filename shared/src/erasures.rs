@@ -97,7 +97,8 @@ impl Eraser<'_> {
     /// Erases what can be erased now. Done only when every copy is confirmed gone.
     ///
     /// # Errors
-    /// [`Error::NotYet`] while copies are left; each one's own failure is kept with it in the database.
+    /// [`Error::NotYet`] while copies are left; each one's own failure is kept with it in the database. A vendor that has
+    /// turned our key away is an error of its own: another key may do.
     pub async fn work(&self, erasure_id: Uuid) -> Result<(), Error> {
         self.find_recordings_at_twilio(erasure_id).await?;
         let left = match self.begin(erasure_id).await? {
@@ -105,14 +106,17 @@ impl Eraser<'_> {
             Begun::ErasureUnknown => return Err(Error::Unusable("the database does not know the erasure")),
             Begun::Erase(left) => left,
         };
+        let mut turned_away = None;
         for copy in &left.copies {
-            self.erase_and_report(copy, &left.tombstone).await?;
+            let failed = self.erase_and_report(copy, &left.tombstone).await?;
+            turned_away = turned_away.or(failed.filter(Error::is_unauthorised));
         }
         for attempt_id in left.blocked.iter().filter(|blocked| blocked.wait_seconds == 0).filter_map(|b| b.attempt_id) {
             self.clones.send(&CloneRequested { attempt_id }).await?;
         }
         match self.begin(erasure_id).await? {
             Begun::Erased => Ok(()),
+            _ if let Some(error) = turned_away => Err(error),
             _ => {
                 let retry_after = left.wait_seconds.filter(|&seconds| seconds > 0).map(Duration::from_secs);
                 Err(Error::NotYet { reason: "not every copy is gone", retry_after })
@@ -150,8 +154,8 @@ impl Eraser<'_> {
         Ok(())
     }
 
-    /// One copy's failure is its own: it is kept with it, and the others go on.
-    async fn erase_and_report(&self, copy: &Copy, tombstone: &Value) -> Result<(), Error> {
+    /// One copy's failure is its own: it is kept with it, and given back, and the others go on.
+    async fn erase_and_report(&self, copy: &Copy, tombstone: &Value) -> Result<Option<Error>, Error> {
         #[derive(Deserialize)]
         struct Recorded {
             /// A recording made since a new consent, whose copy has just been erased with the old one's.
@@ -161,10 +165,11 @@ impl Eraser<'_> {
             tracing::warn!(copy_id = %copy.copy_id, %error, "a copy could not be erased");
             let failed = json!({"p_copy_id": copy.copy_id, "p_code": error.code()});
             self.supabase.rpc::<Value>("copy_failed", failed).await?;
-            return Ok(());
+            return Ok(Some(error));
         }
         let recorded: Recorded = self.supabase.rpc("copy_erased", json!({"p_copy_id": copy.copy_id})).await?;
-        publish_newest(&self.supabase, recorded.newest).await
+        publish_newest(&self.supabase, recorded.newest).await?;
+        Ok(None)
     }
 
     /// Erases a copy and asks its keeper whether it is gone.

@@ -73,6 +73,11 @@ impl Error {
         }
     }
 
+    /// Whether a vendor turned our key away.
+    pub fn is_unauthorised(&self) -> bool {
+        matches!(self, Self::Vendor(error) if error.is_unauthorised())
+    }
+
     /// A word for what went wrong, to be kept with the thing that it happened to.
     pub fn code(&self) -> String {
         match self {

@@ -81,7 +81,11 @@ begin
     from public.voices v
     where (v.swept_at is null or v.swept_at < clock_timestamp() - interval '1 hour')
       and (
-        (v.state = 'requested' and v.requested_at < clock_timestamp() - interval '10 minutes')
+        -- Those of a campaign wait their turn for hours.
+        (
+          v.state = 'requested'
+          and v.requested_at < clock_timestamp() - case when v.campaign then interval '6 hours' else interval '10 minutes' end
+        )
         or (
           v.state in ('cloning', 'unknown')
           and coalesce(v.lease_until + understudy.lease_grace(), v.requested_at + interval '10 minutes') < clock_timestamp()
@@ -90,7 +94,8 @@ begin
         or (v.state = 'ready' and v.metadata_handed_at is not null and v.metadata_written_at is null)
         or understudy.is_metadata_behind(v)
       )
-    order by v.swept_at nulls first, v.number
+    -- A campaign stands in nobody's way here either.
+    order by v.campaign, v.swept_at nulls first, v.number
     limit v_limit
   )
   select coalesce(jsonb_agg(jsonb_build_object('attempt_id', u.id, 'campaign', u.campaign)), '[]')
@@ -118,7 +123,7 @@ begin
 end
 $$;
 comment on function public.sweep_unfinished(int) is
-  'Attempts and erasures worth a new message, the longest unswept first: a lease and its grace time are over, a request is 10 minutes old, '
+  'Attempts and erasures worth a new message, the longest unswept first: a lease and its grace time are over, a request is 10 minutes old, one of a campaign 6 hours, '
   'a voice is still at the vendor, the metadata are or may be those of another voice, an erasure is 10 minutes old and no worker has taken it up '
   'for 16. An attempt gets a message at most once an hour after attempts_queued, and a request that has come to nothing in 24 hours is '
   'ended (timed_out: how many). Outcome: found.';

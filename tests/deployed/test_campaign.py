@@ -40,6 +40,35 @@ def test_only_an_admin_may_and_only_for_a_list_of_at_most_500(scenario):
     assert scenario.voice(employee).json()["status"] == "none"
 
 
+def test_five_hundred_are_answered_each_in_the_place_where_they_were_named(scenario):
+    nobodies = [str(uuid.uuid4()) for _ in range(499)]
+    employee = with_recording(scenario, consent=True)
+    answer = ask(scenario, [*nobodies[:250], employee, *nobodies[250:]])
+    results = answer.json()["results"]
+    assert answer.status == 202
+    assert [result["employee_id"] for result in results] == [*nobodies[:250], employee, *nobodies[250:]]
+    assert results.pop(250)["status"] == "pending"
+    assert {result["code"] for result in results} == {"employee_not_found"}
+
+
+def test_whoever_cannot_be_asked_for_in_time_is_told_so_and_the_others_are_cloned(scenario):
+    first, late = with_recording(scenario, consent=True), with_recording(scenario, consent=True)
+    scenario.fault("supabase", path="/rpc/request_clone$", skip=1, delay=40, times=None)
+    answer = ask(scenario, [first, late])
+    assert [(result["status"], result.get("code")) for result in answer.json()["results"]] == [("pending", None), ("failed", "unavailable")]
+    scenario.until(lambda: scenario.voice(first).json()["status"] == "ready", "the voice")
+
+
+def test_a_click_does_not_wait_for_a_campaign(scenario):
+    team = [with_recording(scenario, consent=True) for _ in range(12)]
+    somebody = with_recording(scenario, consent=True)
+    scenario.fault("elevenlabs", method="POST", path="/v1/voices/add", delay=2, times=None)
+    assert ask(scenario, team).status == 202
+    assert scenario.clone(somebody)["status"] == "ready"
+    assert "pending" in {scenario.voice(member).json()["status"] for member in team}
+    scenario.until(lambda: {scenario.voice(member).json()["status"] for member in team} == {"ready"}, "the team's voices")
+
+
 @pytest.fixture
 def quota(scenario):
     """Sets how many voices the organisation may have."""

@@ -106,6 +106,7 @@ def test_respond_async_answers_at_once_and_says_where_to_look(scenario, employee
     answer = scenario.ask_for_clone(employee, headers={"Prefer": "respond-async"})
     assert answer.status == 202
     assert answer.json()["status"] == "pending" and int(answer.headers["Retry-After"]) > 0
+    assert answer.headers["Preference-Applied"] == "respond-async"
     look = answer.headers["Location"]
     assert look == f"/api/employees/{employee}/voice"
     scenario.until(lambda: scenario.voice(employee).json()["status"] == "ready", "the voice")
@@ -115,7 +116,7 @@ def test_respond_async_answers_at_once_and_says_where_to_look(scenario, employee
 def test_a_vendor_that_takes_longer_than_25_seconds_makes_the_answer_a_202(scenario, employee):
     scenario.fault("elevenlabs", path=ADD, delay=35)
     answer = scenario.ask_for_clone(employee)
-    assert answer.status == 202 and answer.headers["Location"]
+    assert answer.status == 202 and answer.headers["Location"] and "Preference-Applied" not in answer.headers
     assert scenario.clone(employee)["voice_id"] == mirrored(scenario, employee)
     assert added(scenario) == 1
 

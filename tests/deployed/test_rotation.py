@@ -9,7 +9,7 @@ import pytest
 
 from local.call import recording
 
-from .people import with_recording
+from .people import cloned, with_recording
 
 
 class Secret:
@@ -68,6 +68,33 @@ def test_the_api_answers_while_supabases_key_is_replaced(scenario, rotate):
         assert scenario.api("GET", f"/employees/{employee}/voice-consent").status == 200
     finally:
         scenario.account("supabase", secret_key=scenario.stack["supabase"]["secret_key"])
+
+
+@pytest.mark.parametrize(["vendor", "key"], [("elevenlabs", "api_key"), ("twilio", "api_key_secret")])
+def test_an_erasure_goes_through_while_a_vendors_key_is_replaced(scenario, rotate, vendor, key):
+    def erased(employee: str) -> bool:
+        started = scenario.one("select start_erasure(%s, %s)", scenario.user("admin")["id"], employee)
+        return scenario.work("voice-erasure", {"erasure_id": started["erasure_id"]})
+
+    secret = rotate(vendor, "voice-erasure")
+    before, after = cloned(scenario)[0], cloned(scenario)[0]
+    assert erased(before)
+    new = secrets.token_hex(16)
+    scenario.account(vendor, **{key: new})
+    secret.put(**{key: new})
+    assert erased(after), "at once, not after the queue's delay"
+
+
+def test_who_is_signed_in_with_a_new_legacy_secret_is_known(scenario, rotate):
+    secret = rotate("supabase", "clone-voice", "voice-consent")
+    employee = scenario.new_employee()
+    for _ in ("the secret of the cold start", "the one after it"):
+        legacy = secrets.token_hex(32)
+        scenario.account("supabase", jwt_secret=legacy)
+        secret.put(jwt_secret=legacy)
+        user = {"token": scenario.token(scenario.user("admin")["id"], "hs256")}
+        assert scenario.voice(employee, user).status == 200
+        assert scenario.api("GET", f"/employees/{employee}/voice-consent", user=user).status == 200
 
 
 def test_callbacks_of_the_old_and_of_the_new_token_are_taken_while_twilios_is_replaced(scenario, rotate):

@@ -103,15 +103,24 @@ def test_two_short_calls_make_one_sample_newest_first(scenario, call):
 
 def test_an_older_recording_that_cannot_be_read_just_now_is_waited_for(scenario, call):
     """Without it there is too little speech, and nobody could know that it is only for the moment."""
-    halves = [half[: len(half) // 2] for half in channels(call)], [half[len(half) // 2 :] for half in channels(call)]
-    employee = with_recording(scenario, consent=True, audio=wav(halves[0]))
-    with_recording(scenario, consent=False, employee=employee, audio=wav(halves[1]))
+    employee = with_recording(scenario, consent=True)
+    with_recording(scenario, consent=False, employee=employee, audio=wav(channels(call, 20)))
     attempt = scenario.request_clone(employee)["attempt_id"]
     scenario.fault("supabase", method="GET", path="/object/authenticated/recordings/", skip=1, status=503)
     assert not scenario.work("clone-worker", {"attempt_id": attempt})
     assert not scenario.vendor_voices(employee)
     assert scenario.work("clone-worker", {"attempt_id": attempt})
     assert len(scenario.voice(employee).json()["report"]["recordings"]) == 2
+
+
+def test_an_older_recording_that_cannot_be_read_is_done_without_where_the_newest_will_do(scenario, call):
+    employee = with_recording(scenario, consent=True)
+    with_recording(scenario, consent=False, employee=employee, audio=wav(channels(call, 60)))
+    scenario.fault("supabase", method="GET", path="/object/authenticated/recordings/", skip=1, status=503)
+    first = scenario.clone(employee)
+    assert (first["report"]["verdict"], len(first["report"]["recordings"])) == ("usable", 1)
+    second = scenario.clone(employee)
+    assert (second["report"]["verdict"], len(second["report"]["recordings"])) == ("good", 2), "it is looked at again"
 
 
 def test_a_recording_that_is_gone_from_storage_is_passed_over(scenario, call):

@@ -178,6 +178,51 @@ class CloneAgain(Clone):
         self.stored(self._employee)
 
 
+class Replace(CloneAgain):
+    """The voice that is there goes first."""
+
+    name = "replace"
+
+    def asks(self, employee: str) -> None:
+        ask = {"method": "POST", "path": f"/employees/{employee}/clone-voice?replace=true", "Prefer": "respond-async"}
+        self._insists(lambda: self.scenario.api(**ask))
+
+
+class Resolve(Clone):
+    """The vendor has made a voice, and its answer was lost."""
+
+    name = "resolve"
+    functions = frozenset({"clone-worker"})
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.scenario.fault("elevenlabs", method="POST", path="^/v1/voices/add$", reset=True, do_work=True)
+        self.asks(self._employee)
+        self.lane.deliver(self.lane.aws.next())
+        self.scenario.control("DELETE", "elevenlabs", "/faults")
+        self.lane.aws.reset()
+
+
+class Campaign(Clone):
+    """A whole team's voices."""
+
+    name = "campaign"
+    functions = frozenset({"clone-voice"})
+
+    def prepare(self) -> None:
+        super().prepare()
+        self._team = [self._employee, self.employee("voice")]
+        self.stored(self._team[1])
+        self.consents(self._team[1])
+
+    def act(self) -> None:
+        self.again()
+        self.lane.drain()
+
+    def again(self) -> None:
+        self._insists(lambda: self.scenario.api("POST", "/voice-clones", {"employee_ids": self._team}))
+
+
 class Withdraw(Flow):
     """Consent is withdrawn, and everything goes; Twilio has a recording of which nobody was told."""
 
@@ -203,7 +248,7 @@ class Return(Withdraw):
     later is not."""
 
     name = "return"
-    functions = frozenset()
+    functions = frozenset({"recording-ingest"})
 
     def act(self) -> None:
         late_call_sid = f"CA{secrets.token_hex(16)}"
@@ -276,7 +321,7 @@ class Sweep(Flow):
         self.recorded(self.employee("nothing"))
 
 
-FLOWS: dict[str, type[Flow]] = {flow.name: flow for flow in (Ingest, Clone, CloneAgain, Withdraw, Return, Sweep)}
+FLOWS: dict[str, type[Flow]] = {flow.name: flow for flow in (Ingest, Clone, CloneAgain, Replace, Resolve, Campaign, Withdraw, Return, Sweep)}
 
 
 @cache

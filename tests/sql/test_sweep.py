@@ -137,6 +137,19 @@ def test_the_longest_unswept_come_first_so_none_is_starved(world):
     assert found[0] != found[1] and found[:2] == found[2:]
 
 
+def test_a_campaigns_requests_wait_their_turn_for_hours_and_stand_in_nobodys_way(world):
+    for employee in (world.here.employee, world.here.other_employee):
+        world.grant(employee)
+        world.record(employee)
+    campaign = world.request(campaign=True)["attempt_id"]
+    click = world.request(world.here.other_employee)["attempt_id"]
+    world.sql("update public.voices set requested_at = requested_at - interval '5 hours'")
+    assert unfinished(world, queued=False) == ([click], [])
+    world.sql("update public.voices set requested_at = requested_at - interval '2 hours'")
+    assert unfinished(world, 1, queued=False) == ([click], [])
+    assert unfinished(world) == ([click, campaign], [])
+
+
 def test_an_attempt_gets_one_message_an_hour_and_whoever_could_not_queue_it_leaves_it_to_the_next_run(world):
     attempt = world.requested()
     world.sql("update public.voices set requested_at = requested_at - interval '11 minutes'")

@@ -12,6 +12,7 @@ use shared::error::{Error, Refusal};
 use shared::queue::Queue;
 use shared::sample::Channel;
 use shared::voices::{self, CloneRequested, Manner, Requested};
+use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 /// Most employees of one request: so many are asked for within the gateway's 30 s.
@@ -47,7 +48,8 @@ impl Campaign {
     }
 }
 
-/// Asks for every clone by itself, queues those that are to be made, and answers for each.
+/// Asks for every clone by itself, queues those that are to be made, and answers for each. Those that could not be asked
+/// for by the deadline are `unavailable`.
 ///
 /// # Errors
 /// What concerns all of them: the user may not do this at all, or the queue cannot be reached. Asking again is harmless.
@@ -57,15 +59,19 @@ pub async fn request(
     user_id: Uuid,
     campaign: &Campaign,
     usual_channel: Option<Channel>,
+    deadline: Instant,
 ) -> Result<Response<String>, Error> {
     let manner = Manner { usual_channel, replace_first: campaign.replace, is_campaign: true };
     let ask =
         |employee_id| async move { (employee_id, voices::request_clone(supabase, user_id, employee_id, manner).await) };
-    let answers: Vec<_> = stream::iter(campaign.employee_ids.clone()).map(ask).buffered(AT_ONCE).collect().await;
+    let answers = stream::iter(campaign.employee_ids.clone()).map(ask).buffered(AT_ONCE);
+    let answers: Vec<_> = answers.take_until(sleep_until(deadline)).collect().await;
+    let late = campaign.employee_ids.iter().skip(answers.len()).map(|&employee_id| failed(employee_id, "unavailable"));
     let (mut attempts, mut results) = (Vec::new(), Vec::new());
     for (employee_id, answer) in answers {
         results.push(told(employee_id, answer, &mut attempts)?);
     }
+    results.extend(late);
     queue.send_all(&attempts).await?;
     let status = if attempts.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok(answer::json(status, &json!({"results": results})))
@@ -94,11 +100,15 @@ fn told(
                 }
                 tracing::warn!(%employee_id, %error, "a clone of a campaign could not be asked for");
             }
-            let code =
-                if error.status() == StatusCode::SERVICE_UNAVAILABLE { "unavailable".into() } else { error.code() };
-            Ok(json!({"employee_id": employee_id, "status": "failed", "code": code}))
+            let is_unavailable = error.status() == StatusCode::SERVICE_UNAVAILABLE;
+            let code = if is_unavailable { "unavailable".to_owned() } else { error.code() };
+            Ok(failed(employee_id, &code))
         }
     }
+}
+
+fn failed(employee_id: Uuid, code: &str) -> Value {
+    json!({"employee_id": employee_id, "status": "failed", "code": code})
 }
 
 #[cfg(test)]

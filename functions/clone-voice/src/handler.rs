@@ -8,7 +8,7 @@ use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json};
 use shared::answer;
 use shared::auth::Verifier;
-use shared::clients::supabase::Supabase;
+use shared::clients::supabase::{Supabase, SupabaseSecret};
 use shared::error::{Error, Refusal};
 use shared::gateway::{self, Request};
 use shared::queue::Queue;
@@ -34,7 +34,7 @@ pub struct Endpoint {
     /// Tells who is calling.
     pub verifier: Verifier,
     /// The database.
-    pub supabase: Vendor<Supabase>,
+    pub supabase: Vendor<SupabaseSecret>,
     /// Where employees are in calls of two legs.
     pub usual_channel: Option<Channel>,
     /// Where the attempts of single requests wait for `clone-worker`.
@@ -56,11 +56,13 @@ impl Endpoint {
         let deadline = Instant::now() + PATIENCE;
         let route = Route::of(&request.method, &request.path)?;
         match self.try_serve(route, request, deadline).await {
-            Err(error) if self.supabase.is_renewed_after(&error).await => {
-                self.try_serve(route, request, deadline).await
-            }
+            Err(error) if self.has_fresh_secret_after(&error).await => self.try_serve(route, request, deadline).await,
             answer => answer,
         }
+    }
+
+    async fn has_fresh_secret_after(&self, error: &Error) -> bool {
+        self.supabase.is_renewed_after(error).await || self.supabase.is_renewed_for_tokens(error).await
     }
 
     async fn try_serve(&self, route: Route, request: &Request, deadline: Instant) -> Result<Response<String>, Error> {
@@ -73,12 +75,17 @@ impl Endpoint {
             Route::Clone(employee_id) => {
                 let replace_first = replaces_first(request)?;
                 let manner = Manner { usual_channel: self.usual_channel, replace_first, is_campaign: false };
-                let deadline = if prefers_async(&request.headers) { Instant::now() } else { deadline };
-                self.clone_voice(&supabase, user_id, employee_id, manner, deadline).await
+                let is_async = prefers_async(&request.headers);
+                let deadline = if is_async { Instant::now() } else { deadline };
+                let mut response = self.clone_voice(&supabase, user_id, employee_id, manner, deadline).await?;
+                if is_async && response.status() == StatusCode::ACCEPTED {
+                    response.headers_mut().insert("preference-applied", HeaderValue::from_static("respond-async"));
+                }
+                Ok(response)
             }
             Route::Campaign => {
                 let wanted = Campaign::parse(&request.body)?;
-                campaign::request(&supabase, &self.campaigns, user_id, &wanted, self.usual_channel).await
+                campaign::request(&supabase, &self.campaigns, user_id, &wanted, self.usual_channel, deadline).await
             }
         }
     }

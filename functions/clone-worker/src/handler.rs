@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use lambda_runtime::LambdaEvent;
-use shared::clients::elevenlabs::ElevenLabs;
-use shared::clients::supabase::Supabase;
+use shared::clients::elevenlabs::ElevenLabsSecret;
+use shared::clients::supabase::SupabaseSecret;
 use shared::error::Error;
 use shared::queue::{Batch, BatchResponse, Queue};
 use shared::sample::Channel;
@@ -20,9 +20,9 @@ const LEASE_MARGIN: Duration = Duration::from_secs(30);
 /// The function, with what it reaches.
 pub struct Worker {
     /// The database and Storage.
-    pub supabase: Vendor<Supabase>,
+    pub supabase: Vendor<SupabaseSecret>,
     /// Makes and deletes voices.
-    pub elevenlabs: Vendor<ElevenLabs>,
+    pub elevenlabs: Vendor<ElevenLabsSecret>,
     /// Where employees are in calls of two legs.
     pub usual_channel: Option<Channel>,
     /// Where single requests wait.

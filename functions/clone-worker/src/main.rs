@@ -16,8 +16,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::load().await;
     let http = http_client();
     let worker = Worker {
-        supabase: environment.vendor(&http).await?,
-        elevenlabs: environment.vendor(&http).await?,
+        supabase: environment.supabase(&http).await?,
+        elevenlabs: environment.elevenlabs(&http).await?,
         usual_channel: Environment::employee_channel()?,
         clones: environment.queue("CLONE_QUEUE_URL")?,
         campaigns: environment.queue("CAMPAIGN_QUEUE_URL")?,

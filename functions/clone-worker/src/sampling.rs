@@ -41,11 +41,11 @@ pub struct Sampled {
 }
 
 /// Samples the newest recording, and older ones as long as there is too little speech. One that Storage does not have is
-/// passed over, like one that is of no use.
+/// passed over, like one that is of no use. At an older one that cannot be read just now it ends, if there is enough for
+/// a voice: the next request looks at that one again.
 ///
 /// # Errors
-/// What Storage said, where another try may help: leaving out an older recording because of it would call speech too
-/// short that is there.
+/// What Storage said otherwise: without that recording, speech would be called too short that is there.
 pub async fn sample_recordings(
     supabase: &Supabase,
     recordings: &[Source],
@@ -54,11 +54,13 @@ pub async fn sample_recordings(
     let deadline = Instant::now() + PATIENCE;
     let (mut assembly, mut sources) = (Assembly::default(), Vec::new());
     for recording in recordings {
-        let take = match timeout_at(deadline, read(supabase, recording, usual_channel)).await {
-            Ok(Ok(take)) => take,
-            Ok(Err(error)) if is_gone(&error) => Err(Problem::RecordingMissing),
-            Ok(Err(error)) => return Err(error),
-            Err(_) => return Err(Error::NotYet { reason: "the recordings take too long to read", retry_after: None }),
+        let slow = Error::NotYet { reason: "the recordings take too long to read", retry_after: None };
+        let read = timeout_at(deadline, read(supabase, recording, usual_channel)).await;
+        let take = match read.unwrap_or(Err(slow)) {
+            Ok(take) => take,
+            Err(error) if is_gone(&error) => Err(Problem::RecordingMissing),
+            Err(_) if assembly.will_do() => break,
+            Err(error) => return Err(error),
         };
         let channel = take.as_ref().ok().and_then(|take| take.channel);
         sources.push(SampleSource { recording_sid: recording.recording_sid.clone(), channel });

@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 
 use lambda_runtime::LambdaEvent;
-use shared::clients::supabase::Supabase;
-use shared::clients::twilio::Twilio;
+use shared::clients::supabase::SupabaseSecret;
+use shared::clients::twilio::TwilioSecret;
 use shared::error::Error;
 use shared::queue::{Batch, BatchResponse, Queue};
 use shared::recordings::{self, RecordingFinished};
@@ -13,9 +13,9 @@ use shared::vendor::Vendor;
 /// The function, with what it reaches.
 pub struct Ingest {
     /// Has the recordings.
-    pub twilio: Vendor<Twilio>,
+    pub twilio: Vendor<TwilioSecret>,
     /// The database and Storage.
-    pub supabase: Vendor<Supabase>,
+    pub supabase: Vendor<SupabaseSecret>,
     /// The queue that the batches come from.
     pub queue: Queue,
 }

@@ -14,8 +14,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::load().await;
     let http = http_client();
     let ingest = Ingest {
-        twilio: environment.vendor(&http).await?,
-        supabase: environment.vendor(&http).await?,
+        twilio: environment.twilio(&http).await?,
+        supabase: environment.supabase(&http).await?,
         queue: environment.queue("RECORDING_QUEUE_URL")?,
     };
     lambda_runtime::run(service_fn(|event| ingest.handle(event))).await

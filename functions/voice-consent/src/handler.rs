@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use shared::auth::Verifier;
-use shared::clients::supabase::Supabase;
+use shared::clients::supabase::{Supabase, SupabaseSecret};
 use shared::erasures::{ErasureStarted, asked_at};
 use shared::error::{Error, Refusal};
 use shared::gateway::{self, Request};
@@ -36,7 +36,7 @@ pub struct Endpoint {
     /// Tells who is calling.
     pub verifier: Verifier,
     /// The database.
-    pub supabase: Vendor<Supabase>,
+    pub supabase: Vendor<SupabaseSecret>,
     /// Where erasures wait for `voice-erasure`.
     pub erasures: Queue,
 }
@@ -100,7 +100,7 @@ impl Endpoint {
         }
         let route = Route::of(&request.method, &request.path)?;
         let mut decided = match self.decide(&route, request).await {
-            Err(error) if self.supabase.is_renewed_after(&error).await => self.decide(&route, request).await?,
+            Err(error) if self.has_fresh_secret_after(&error).await => self.decide(&route, request).await?,
             decided => decided?,
         };
         self.queue_erasure(&decided).await?;
@@ -111,6 +111,10 @@ impl Endpoint {
             fields.remove("delete_voices");
         }
         Ok(answer::json(StatusCode::OK, &decided))
+    }
+
+    async fn has_fresh_secret_after(&self, error: &Error) -> bool {
+        self.supabase.is_renewed_after(error).await || self.supabase.is_renewed_for_tokens(error).await
     }
 
     /// Asks the database, in whoever's name it is.

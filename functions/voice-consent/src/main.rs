@@ -18,7 +18,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let environment = Environment::load().await;
     let http = http_client();
-    let supabase = environment.vendor(&http).await?;
+    let supabase = environment.supabase(&http).await?;
     let endpoint = Endpoint {
         verifier: Verifier::new(http, supabase.base_url()),
         supabase,

@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 
 use lambda_runtime::LambdaEvent;
-use shared::clients::elevenlabs::ElevenLabs;
-use shared::clients::supabase::Supabase;
-use shared::clients::twilio::Twilio;
+use shared::clients::elevenlabs::ElevenLabsSecret;
+use shared::clients::supabase::SupabaseSecret;
+use shared::clients::twilio::TwilioSecret;
 use shared::erasures::{Eraser, ErasureStarted};
 use shared::error::Error;
 use shared::queue::{Batch, BatchResponse, Queue};
@@ -14,11 +14,11 @@ use shared::vendor::Vendor;
 /// The function, with what it reaches.
 pub struct Erasure {
     /// The database and Storage.
-    pub supabase: Vendor<Supabase>,
+    pub supabase: Vendor<SupabaseSecret>,
     /// Deletes voices.
-    pub elevenlabs: Vendor<ElevenLabs>,
+    pub elevenlabs: Vendor<ElevenLabsSecret>,
     /// Deletes recordings.
-    pub twilio: Vendor<Twilio>,
+    pub twilio: Vendor<TwilioSecret>,
     /// The queue that the batches come from.
     pub queue: Queue,
     /// Where attempts of unknown fate are brought to their end.

@@ -14,9 +14,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::load().await;
     let http = http_client();
     let erasure = Erasure {
-        supabase: environment.vendor(&http).await?,
-        elevenlabs: environment.vendor(&http).await?,
-        twilio: environment.vendor(&http).await?,
+        supabase: environment.supabase(&http).await?,
+        elevenlabs: environment.elevenlabs(&http).await?,
+        twilio: environment.twilio(&http).await?,
         queue: environment.queue("ERASURE_QUEUE_URL")?,
         clones: environment.queue("CLONE_QUEUE_URL")?,
     };

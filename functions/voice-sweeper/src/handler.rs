@@ -1,8 +1,8 @@
 //! One call of the schedule.
 
-use shared::clients::elevenlabs::ElevenLabs;
-use shared::clients::supabase::Supabase;
-use shared::clients::twilio::Twilio;
+use shared::clients::elevenlabs::ElevenLabsSecret;
+use shared::clients::supabase::SupabaseSecret;
+use shared::clients::twilio::TwilioSecret;
 use shared::error::Error;
 use shared::vendor::Vendor;
 
@@ -11,11 +11,11 @@ use crate::sweep::{Findings, Queues, Sweep};
 /// The function, with what it reaches.
 pub struct Sweeper {
     /// The database and Storage.
-    pub supabase: Vendor<Supabase>,
+    pub supabase: Vendor<SupabaseSecret>,
     /// Lists and deletes voices.
-    pub elevenlabs: Vendor<ElevenLabs>,
+    pub elevenlabs: Vendor<ElevenLabsSecret>,
     /// Lists recordings.
-    pub twilio: Vendor<Twilio>,
+    pub twilio: Vendor<TwilioSecret>,
     /// Where the messages that are missing go.
     pub queues: Queues,
 }

@@ -20,9 +20,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::load().await;
     let http = http_client();
     let sweeper = Sweeper {
-        supabase: environment.vendor(&http).await?,
-        elevenlabs: environment.vendor(&http).await?,
-        twilio: environment.vendor(&http).await?,
+        supabase: environment.supabase(&http).await?,
+        elevenlabs: environment.elevenlabs(&http).await?,
+        twilio: environment.twilio(&http).await?,
         queues: Queues {
             recordings: environment.queue("RECORDING_QUEUE_URL")?,
             clones: environment.queue("CLONE_QUEUE_URL")?,

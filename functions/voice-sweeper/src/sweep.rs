@@ -75,7 +75,14 @@ impl Findings {
     }
 }
 
-/// A voice at the vendor.
+/// An object that no recording names.
+#[derive(Deserialize)]
+struct Upload {
+    recording_sid: String,
+    storage_path: String,
+}
+
+/// A voice that the vendor does not list.
 #[derive(Deserialize)]
 struct MissingVoice {
     attempt_id: Uuid,
@@ -83,7 +90,7 @@ struct MissingVoice {
 }
 
 impl Sweep<'_> {
-    /// One run. A part that fails does not keep the others from being done.
+    /// One run. A part that fails does not keep the others from being done, nor in a part one thing the next.
     pub async fn run(&self, findings: &mut Findings) -> Vec<Error> {
         let parts = [
             self.expired_consents(findings).await,
@@ -154,7 +161,10 @@ impl Sweep<'_> {
         let State { since, mut next_page_uri } = self.supabase.rpc("recording_sweep_state", json!({})).await?;
         for _ in 0..PAGES {
             let page = self.twilio.recordings_since(&since, next_page_uri.as_deref()).await?;
-            let completed = page.recordings.iter().filter(|recording| recording.status == "completed");
+            let completed = page
+                .recordings
+                .iter()
+                .filter(|recording| recording.status == "completed" && recording.call_sid.is_some());
             let listed: Vec<Value> = completed
                 .map(|r| json!({"recording_sid": r.sid, "call_sid": r.call_sid, "created_at": r.date_created}))
                 .collect();
@@ -178,18 +188,20 @@ impl Sweep<'_> {
         struct Abandoned {
             uploads: Vec<Upload>,
         }
-        #[derive(Deserialize)]
-        struct Upload {
-            recording_sid: String,
-            storage_path: String,
-        }
         let abandoned: Abandoned = self.supabase.rpc("abandoned_uploads", json!({"p_limit": LIMIT})).await?;
-        for Upload { recording_sid, storage_path } in abandoned.uploads {
-            self.supabase.remove(recordings::BUCKET, &storage_path).await?;
-            let cleared = json!({"p_recording_sid": recording_sid, "p_storage_path": storage_path});
-            self.supabase.rpc::<Value>("upload_cleared", cleared).await?;
-            findings.uploads_removed += 1;
+        let mut outcome = Ok(());
+        for upload in abandoned.uploads {
+            let removed = self.remove(&upload).await;
+            findings.uploads_removed += usize::from(removed.is_ok());
+            outcome = outcome.and(removed);
         }
+        outcome
+    }
+
+    async fn remove(&self, Upload { recording_sid, storage_path }: &Upload) -> Result<(), Error> {
+        self.supabase.remove(recordings::BUCKET, storage_path).await?;
+        let cleared = json!({"p_recording_sid": recording_sid, "p_storage_path": storage_path});
+        self.supabase.rpc::<Value>("upload_cleared", cleared).await?;
         Ok(())
     }
 
@@ -203,20 +215,32 @@ impl Sweep<'_> {
         }
         let voices = self.elevenlabs.marked_voices().await?;
         let judged: Judged = self.supabase.rpc("judge_vendor_voices", json!({"p_voices": voices})).await?;
+        let mut outcome = Ok(());
         for voice_id in judged.delete.iter().take(LIMIT) {
-            self.elevenlabs.delete_voice(voice_id).await?;
-            findings.voices_deleted += 1;
+            let deleted = self.elevenlabs.delete_voice(voice_id).await;
+            findings.voices_deleted += usize::from(deleted.is_ok());
+            outcome = outcome.and(deleted.map_err(Error::from));
         }
         for voice in judged.missing {
-            // The list may be behind.
-            if !self.elevenlabs.has_voice(&voice.vendor_voice_id).await? {
-                let attempt_id = voice.attempt_id;
-                self.supabase.rpc::<Value>("voice_gone", json!({"p_attempt_id": attempt_id})).await?;
-                findings.voices_missing += 1;
-                // The metadata still name it.
-                self.queues.clones.send(&CloneRequested { attempt_id }).await?;
+            match self.take_off_if_gone(voice).await {
+                Ok(is_gone) => findings.voices_missing += usize::from(is_gone),
+                Err(error) => outcome = outcome.and(Err(error)),
             }
         }
-        Ok(())
+        outcome
+    }
+
+    /// Whether the vendor really has the voice no more: its list may be behind.
+    async fn take_off_if_gone(
+        &self,
+        MissingVoice { attempt_id, vendor_voice_id }: MissingVoice,
+    ) -> Result<bool, Error> {
+        if self.elevenlabs.has_voice(&vendor_voice_id).await? {
+            return Ok(false);
+        }
+        self.supabase.rpc::<Value>("voice_gone", json!({"p_attempt_id": attempt_id})).await?;
+        // The metadata still name it.
+        self.queues.clones.send(&CloneRequested { attempt_id }).await?;
+        Ok(true)
     }
 }

@@ -12,7 +12,11 @@ use uuid::Uuid;
 
 use super::{Call, SHORT, VendorError};
 use crate::error::Refusal;
-use crate::vendor::VendorClient;
+
+/// Pages of a list that are read, of 100 voices each: more than any plan has.
+const MOST_PAGES: usize = 200;
+/// The vendor, in errors.
+pub const NAME: &str = "elevenlabs";
 
 /// Bound for making a voice; shorter than `clone-worker`'s timeout.
 const ADD_VOICE: Duration = Duration::from_secs(120);
@@ -133,24 +137,18 @@ pub enum AddVoiceError {
     FateUnknown(VendorError),
 }
 
-impl VendorClient for ElevenLabs {
-    type Secret = ElevenLabsSecret;
-    const VENDOR: &'static str = "elevenlabs";
-    const URL: &'static str = "ELEVENLABS_API_URL";
-    const SECRET_ARN: &'static str = "ELEVENLABS_SECRET_ARN";
-
-    fn new(http: Client, base_url: Arc<str>, secret: Arc<ElevenLabsSecret>) -> Self {
+impl ElevenLabs {
+    /// `base_url` without a trailing slash.
+    pub fn new(http: Client, base_url: Arc<str>, secret: Arc<ElevenLabsSecret>) -> Self {
         Self { http, base_url, secret }
     }
-}
 
-impl ElevenLabs {
     /// Makes an instant voice clone. Never repeats itself: the vendor has no idempotency key, so a second call could
     /// make a second voice.
     ///
     /// Source: <https://elevenlabs.io/docs/api-reference/voices/ivc/create>
     pub async fn add_voice(&self, voice: NewVoice<'_>) -> Result<AddedVoice, AddVoiceError> {
-        let call = Call { vendor: Self::VENDOR, action: "add a voice" };
+        let call = Call { vendor: NAME, action: "add a voice" };
         let description = description(&voice);
         let file = Part::bytes(voice.sample).file_name("sample.wav").mime_str("audio/wav").expect("a media type");
         let form = Form::new()
@@ -188,7 +186,7 @@ impl ElevenLabs {
 
     /// How full the account is.
     pub async fn slots(&self) -> Result<Slots, VendorError> {
-        let call = Call { vendor: Self::VENDOR, action: "read the subscription" };
+        let call = Call { vendor: NAME, action: "read the subscription" };
         call.json(self.request(Method::GET, "/v1/user/subscription").timeout(SHORT)).await
     }
 
@@ -201,10 +199,10 @@ impl ElevenLabs {
             has_more: bool,
             next_page_token: Option<String>,
         }
-        let call = Call { vendor: Self::VENDOR, action: "list the voices" };
+        let call = Call { vendor: NAME, action: "list the voices" };
         let mut found = Vec::new();
         let mut next_page_token = None;
-        loop {
+        for _ in 0..MOST_PAGES {
             let request = self.request(Method::GET, "/v2/voices").query(query).query(&[("page_size", "100")]);
             let request = request.query(&next_page_token.map(|token: String| [("next_page_token", token)]));
             let page: Page = call.json(request.timeout(SHORT)).await?;
@@ -214,13 +212,16 @@ impl ElevenLabs {
                 return Ok(found);
             }
         }
+        // Half a list would make voices seem gone that are there.
+        let code = Some("endless_list".to_owned());
+        Err(VendorError { vendor: NAME, action: call.action, status: None, code, retry_after: None, cause: None })
     }
 
     /// Deletes a voice. One that is not there counts as deleted, whichever way the vendor says so.
     ///
     /// Source: <https://elevenlabs.io/docs/api-reference/voices/delete>
     pub async fn delete_voice(&self, voice_id: &str) -> Result<(), VendorError> {
-        let call = Call { vendor: Self::VENDOR, action: "delete a voice" };
+        let call = Call { vendor: NAME, action: "delete a voice" };
         let request = self.request(Method::DELETE, &format!("/v1/voices/{voice_id}")).timeout(SHORT);
         match call.send(request).await {
             Err(error) if says_no_such_voice(&error) => Ok(()),
@@ -232,7 +233,7 @@ impl ElevenLabs {
     ///
     /// Source: <https://elevenlabs.io/docs/api-reference/voices/get>
     pub async fn has_voice(&self, voice_id: &str) -> Result<bool, VendorError> {
-        let call = Call { vendor: Self::VENDOR, action: "read a voice" };
+        let call = Call { vendor: NAME, action: "read a voice" };
         match call.send(self.request(Method::GET, &format!("/v1/voices/{voice_id}")).timeout(SHORT)).await {
             Err(error) if says_no_such_voice(&error) => Ok(false),
             answer => answer.map(|_| true),
@@ -305,7 +306,7 @@ mod tests {
 
     fn answered(status: u16, code: Option<&str>) -> AddVoiceError {
         why_not_added(VendorError {
-            vendor: ElevenLabs::VENDOR,
+            vendor: NAME,
             action: "add a voice",
             status: StatusCode::from_u16(status).ok(),
             code: code.map(str::to_owned),

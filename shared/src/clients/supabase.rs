@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 
 use super::{Call, SHORT, VendorError};
 use crate::error::Error;
-use crate::vendor::VendorClient;
+
+/// The vendor, in errors.
+pub const NAME: &str = "supabase";
 
 /// Bound for a whole recording on its way up; shorter than `recording-ingest`'s timeout.
 const LONGEST_UPLOAD: Duration = Duration::from_secs(270);
@@ -56,18 +58,12 @@ pub struct Object<S> {
     pub stream: S,
 }
 
-impl VendorClient for Supabase {
-    type Secret = SupabaseSecret;
-    const VENDOR: &'static str = "supabase";
-    const URL: &'static str = "SUPABASE_URL";
-    const SECRET_ARN: &'static str = "SUPABASE_SECRET_ARN";
-
-    fn new(http: Client, base_url: Arc<str>, secret: Arc<SupabaseSecret>) -> Self {
+impl Supabase {
+    /// `base_url` without a trailing slash.
+    pub fn new(http: Client, base_url: Arc<str>, secret: Arc<SupabaseSecret>) -> Self {
         Self { http, base_url, secret }
     }
-}
 
-impl Supabase {
     /// What verifies HS256 tokens, where the project still signs with the legacy secret.
     pub fn jwt_secret(&self) -> Option<&SecretString> {
         self.secret.jwt_secret.as_ref()
@@ -77,7 +73,7 @@ impl Supabase {
     ///
     /// Source: <https://docs.postgrest.org/en/stable/references/api/functions.html>
     pub async fn rpc<T: DeserializeOwned>(&self, function: &'static str, arguments: Value) -> Result<T, VendorError> {
-        let call = Call { vendor: Self::VENDOR, action: function };
+        let call = Call { vendor: NAME, action: function };
         let path = format!("/rest/v1/rpc/{function}");
         call.json(self.request(Method::POST, &path).timeout(SHORT).json(&arguments)).await
     }
@@ -92,7 +88,7 @@ impl Supabase {
         struct Bucket {
             public: bool,
         }
-        let call = Call { vendor: Self::VENDOR, action: "look at a bucket" };
+        let call = Call { vendor: NAME, action: "look at a bucket" };
         let look =
             || call.json::<Bucket>(self.request(Method::GET, &format!("/storage/v1/bucket/{bucket}")).timeout(SHORT));
         let found = match look().await {
@@ -110,7 +106,7 @@ impl Supabase {
     }
 
     async fn create_private_bucket(&self, bucket: &'static str) -> Result<(), VendorError> {
-        let call = Call { vendor: Self::VENDOR, action: "make a bucket" };
+        let call = Call { vendor: NAME, action: "make a bucket" };
         let body = json!({"id": bucket, "name": bucket, "public": false});
         match call.send(self.request(Method::POST, "/storage/v1/bucket").timeout(SHORT).json(&body)).await {
             // Somebody else made it in this moment.
@@ -132,7 +128,7 @@ impl Supabase {
         length: u64,
         body: impl Into<Body>,
     ) -> Result<(), VendorError> {
-        let call = Call { vendor: Self::VENDOR, action: "store an object" };
+        let call = Call { vendor: NAME, action: "store an object" };
         let request = self
             .request(Method::POST, &format!("/storage/v1/object/{bucket}/{path}"))
             .timeout((SHORT + Duration::from_secs(length / SLOWEST_UPLOAD)).min(LONGEST_UPLOAD))
@@ -145,7 +141,7 @@ impl Supabase {
 
     /// Copies an object inside a bucket, replacing what was at the destination. No byte passes through us.
     pub async fn copy(&self, bucket: &str, from: &str, to: &str) -> Result<(), VendorError> {
-        let call = Call { vendor: Self::VENDOR, action: "copy an object" };
+        let call = Call { vendor: NAME, action: "copy an object" };
         let body = json!({"bucketId": bucket, "sourceKey": from, "destinationKey": to});
         let request = self.request(Method::POST, "/storage/v1/object/copy").timeout(COPY);
         call.json::<Stored>(request.header("x-upsert", "true").json(&body)).await.map(drop)
@@ -157,7 +153,7 @@ impl Supabase {
         bucket: &str,
         path: &str,
     ) -> Result<Object<impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static>, Error> {
-        let call = Call { vendor: Self::VENDOR, action: "read an object" };
+        let call = Call { vendor: NAME, action: "read an object" };
         let path = format!("/storage/v1/object/authenticated/{bucket}/{path}");
         let response = call.send(self.request(Method::GET, &path).timeout(DOWNLOAD)).await?;
         let length = response.content_length().ok_or(Error::Unusable("a stored object came without its length"))?;
@@ -166,14 +162,14 @@ impl Supabase {
 
     /// Removes an object; one that is not there counts as removed.
     pub async fn remove(&self, bucket: &str, path: &str) -> Result<(), VendorError> {
-        let call = Call { vendor: Self::VENDOR, action: "remove an object" };
+        let call = Call { vendor: NAME, action: "remove an object" };
         let request = self.request(Method::DELETE, &format!("/storage/v1/object/{bucket}")).timeout(SHORT);
         call.send(request.json(&json!({"prefixes": [path]}))).await.map(drop)
     }
 
     /// Whether an object is there.
     pub async fn has_object(&self, bucket: &str, path: &str) -> Result<bool, VendorError> {
-        let call = Call { vendor: Self::VENDOR, action: "look for an object" };
+        let call = Call { vendor: NAME, action: "look for an object" };
         let path = format!("/storage/v1/object/info/{bucket}/{path}");
         match call.send(self.request(Method::GET, &path).timeout(SHORT)).await {
             Err(error) if error.status == Some(StatusCode::NOT_FOUND) => Ok(false),

@@ -12,7 +12,9 @@ use serde::Deserialize;
 
 use super::{Call, SHORT, VendorError};
 use crate::recordings::{CallSid, RecordingSid};
-use crate::vendor::VendorClient;
+
+/// The vendor, in errors.
+pub const NAME: &str = "twilio";
 
 /// Bound for a whole recording; shorter than `recording-ingest`'s timeout.
 const MEDIA: Duration = Duration::from_secs(270);
@@ -81,8 +83,8 @@ pub struct RecordingPage {
 pub struct ListedRecording {
     /// `RE…`, as it came.
     pub sid: String,
-    /// `CA…`, as it came.
-    pub call_sid: String,
+    /// `CA…`, as it came; none of a recording that is of no call.
+    pub call_sid: Option<String>,
     /// An open set; the audio is there when it is `completed`.
     pub status: String,
     /// RFC 2822.
@@ -97,21 +99,15 @@ pub struct Media<S> {
     pub stream: S,
 }
 
-impl VendorClient for Twilio {
-    type Secret = TwilioSecret;
-    const VENDOR: &'static str = "twilio";
-    const URL: &'static str = "TWILIO_API_URL";
-    const SECRET_ARN: &'static str = "TWILIO_SECRET_ARN";
-
-    fn new(http: Client, base_url: Arc<str>, secret: Arc<TwilioSecret>) -> Self {
+impl Twilio {
+    /// `base_url` without a trailing slash.
+    pub fn new(http: Client, base_url: Arc<str>, secret: Arc<TwilioSecret>) -> Self {
         Self { http, base_url, secret }
     }
-}
 
-impl Twilio {
     /// Reads what Twilio knows about a recording. A recording that Twilio does not (yet) have is a 404.
     pub async fn recording(&self, sid: &RecordingSid) -> Result<Recording, VendorError> {
-        let call = Call { vendor: Self::VENDOR, action: "read a recording" };
+        let call = Call { vendor: NAME, action: "read a recording" };
         call.json(self.request(Method::GET, &self.recording_path(sid, ".json")).timeout(SHORT)).await
     }
 
@@ -128,7 +124,7 @@ impl Twilio {
     ///
     /// Source: <https://www.twilio.com/docs/voice/api/recording#delete-a-recording-resource>
     pub async fn delete_recording(&self, sid: &RecordingSid) -> Result<(), VendorError> {
-        let call = Call { vendor: Self::VENDOR, action: "delete a recording" };
+        let call = Call { vendor: NAME, action: "delete a recording" };
         match call.send(self.request(Method::DELETE, &self.recording_path(sid, ".json")).timeout(SHORT)).await {
             Err(error) if error.status == Some(StatusCode::NOT_FOUND) => Ok(()),
             answer => answer.map(drop),
@@ -148,7 +144,7 @@ impl Twilio {
         struct Listed {
             sid: RecordingSid,
         }
-        let call = Call { vendor: Self::VENDOR, action: "list the recordings of a call" };
+        let call = Call { vendor: NAME, action: "list the recordings of a call" };
         let account = &self.secret.account_sid;
         let mut next = Some(format!("/2010-04-01/Accounts/{account}/Recordings.json?CallSid={call_sid}&PageSize=1000"));
         let mut found = Vec::new();
@@ -165,7 +161,7 @@ impl Twilio {
     ///
     /// Source: <https://www.twilio.com/docs/voice/api/recording#read-multiple-recording-resources>
     pub async fn recordings_since(&self, day: &str, page_uri: Option<&str>) -> Result<RecordingPage, VendorError> {
-        let call = Call { vendor: Self::VENDOR, action: "list the recordings" };
+        let call = Call { vendor: NAME, action: "list the recordings" };
         let account = &self.secret.account_sid;
         let first = format!("/2010-04-01/Accounts/{account}/Recordings.json?DateCreated%3E={day}&PageSize=1000");
         call.json(self.request(Method::GET, page_uri.unwrap_or(&first)).timeout(SHORT)).await
@@ -181,7 +177,7 @@ impl Twilio {
         &self,
         sid: &RecordingSid,
     ) -> Result<Media<impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static>, VendorError> {
-        let call = Call { vendor: Self::VENDOR, action: "read a recording's audio" };
+        let call = Call { vendor: NAME, action: "read a recording's audio" };
         let wav = || self.request(Method::GET, &self.recording_path(sid, ".wav")).timeout(MEDIA);
         let response = match call.send(wav().query(&[("RequestedChannels", "2")])).await {
             Err(error) if error.status == Some(StatusCode::BAD_REQUEST) => call.send(wav()).await?,

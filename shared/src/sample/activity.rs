@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::floor::NoiseFloor;
 use super::{decibels, power};
 
 /// Frames a second: 16 ms, what the detector of speech works in.
@@ -86,7 +87,7 @@ const STEADINESS_DELAY: usize = 7;
 /// Frames on either side over which steadiness is averaged, the loud ones counting more: 3 s.
 const STEADY_REACH: usize = HORIZON - STEADINESS_DELAY;
 /// No voice is as steady as this for so long; ringing, keys, drums and music are …
-const STEADY: f32 = 0.10;
+pub(super) const STEADY: f32 = 0.10;
 /// … but next to one of them a voice seems to be. It is less steady than this before or after it …
 const UNSTEADY: f32 = 0.07;
 /// … and not steady where it is, within half a second on either side.
@@ -331,45 +332,6 @@ fn count(window: &VecDeque<Heard>, at: usize, reach: usize, is: impl Fn(&Heard) 
     window.range(at - reach..=at + reach).filter(|heard| is(heard)).count()
 }
 
-/// The power of what is always there: the least of the last seconds, since speech has pauses.
-struct NoiseFloor {
-    smoothed: f64,
-    frames: usize,
-    /// The least of the current block, and of those before it.
-    least: VecDeque<f64>,
-}
-
-/// 0.4 s.
-const BLOCK: usize = 25;
-/// 3.2 s.
-const BLOCKS: usize = 8;
-
-impl Default for NoiseFloor {
-    fn default() -> Self {
-        Self { smoothed: 0.0, frames: 0, least: VecDeque::with_capacity(BLOCKS + 1) }
-    }
-}
-
-impl NoiseFloor {
-    fn add(&mut self, power: f64) {
-        self.smoothed = if self.frames == 0 { power } else { 0.7 * self.smoothed + 0.3 * power };
-        if self.frames.is_multiple_of(BLOCK) {
-            self.least.push_back(f64::MAX);
-            if self.least.len() > BLOCKS {
-                self.least.pop_front();
-            }
-        }
-        self.frames += 1;
-        if let Some(current) = self.least.back_mut() {
-            *current = current.min(self.smoothed);
-        }
-    }
-
-    fn power(&self) -> f64 {
-        self.least.iter().copied().fold(f64::MAX, f64::min).min(1.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -584,6 +546,5 @@ mod tests {
         let frames = (0..10_000).map(|n| if n % 300 < 200 { Employee } else { Other }.frame(n));
         frames.for_each(|frame| _ = activity.push(frame));
         assert_eq!(activity.window.len(), NEWEST);
-        assert!(activity.employee_floor.least.len() <= BLOCKS);
     }
 }

@@ -56,6 +56,11 @@ impl Assembly {
         self.speech_seconds() >= ENOUGH
     }
 
+    /// Whether there is as much speech as a voice needs.
+    pub fn will_do(&self) -> bool {
+        self.speech_seconds() >= SHORTEST
+    }
+
     /// Makes the sample.
     ///
     /// # Errors

@@ -14,6 +14,7 @@
 mod activity;
 mod assembly;
 mod call;
+mod floor;
 mod g711;
 mod loudness;
 mod measure;

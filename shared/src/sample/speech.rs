@@ -188,6 +188,7 @@ mod tests {
 
     use fastrand::Rng;
 
+    use super::super::activity::STEADY;
     use super::*;
 
     /// Mean steadiness of a sound of three seconds: partials of 120 Hz, each as loud as `level` says, from 0 to 1, of its
@@ -213,8 +214,8 @@ mod tests {
         // Sounds of 80 ms, each with other formants.
         let mut random = Rng::with_seed(1);
         let sounds: Vec<[f32; 25]> =
-            (0..38).map(|_| std::array::from_fn(|_| power(-25.0 * random.f64()) as f32)).collect();
+            (0..38).map(|_| std::array::from_fn(|_| power(-40.0 * random.f64()) as f32)).collect();
         let steadiness = steadiness(|n, at| sounds[at / 640][n]);
-        assert!(steadiness < 0.2, "{steadiness}");
+        assert!(steadiness < STEADY, "{steadiness}");
     }
 }
