@@ -29,7 +29,7 @@ test: venv ## every check
 	cargo test --workspace --locked
 	$(VENV)/bin/pytest
 
-faults: venv ## whatever call fails, wherever a function dies: is anything lost, doubled, orphaned or wrong? (an hour)
+faults: venv ## whatever call fails, wherever a function dies: is anything lost, doubled, orphaned or wrong? (more than an hour)
 	@$(VENV)/bin/python -m tests.faults
 
 load: venv ## many callbacks at once, and slow vendors: nothing is lost or doubled

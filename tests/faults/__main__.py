@@ -66,7 +66,8 @@ def random_kills(words: list[str]) -> int:
         with progress.step(f"the same {len(killed.lives)} lives, and nobody is killed"):
             quiet = chaos.run(made, 0, range(1, len(killed.lives) + 1))
     wrong = chaos.compare(killed, quiet)
-    print("\n".join([*wrong, f"{killed.kills} kills in {len(killed.lives)} lives: {len(wrong)} wrong"]))
+    print("".join(f"{number:6} × {function}\n" for function, number in killed.kills.most_common()), end="")
+    print("\n".join([*wrong, f"{killed.kills.total()} kills in {len(killed.lives)} lives: {len(wrong)} wrong"]))
     return int(bool(wrong))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
@@ -38,7 +39,7 @@ class End:
     """What a run came to."""
 
     lives: dict[int, tuple] = field(default_factory=dict)  # by seed: what `Life.state` says
-    kills: int = 0
+    kills: Counter[str] = field(default_factory=Counter)  # by function
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -81,7 +82,8 @@ class Chaos:
 
     def _kill(self) -> None:
         if time.monotonic() < self._deadline:
-            self.end.kills += self.lane.functions.kill_one(random.choice)
+            if killed := self.lane.functions.kill_one(random.choice):
+                self.end.kills[killed] += 1
 
     def _live(self) -> None:
         """One life after the other, until there are no more seeds or no more time."""

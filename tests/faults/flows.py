@@ -248,7 +248,7 @@ class Return(Withdraw):
     later is not."""
 
     name = "return"
-    functions = frozenset({"recording-ingest"})
+    functions = frozenset()
 
     def act(self) -> None:
         late_call_sid = f"CA{secrets.token_hex(16)}"

@@ -77,13 +77,16 @@ class Functions:
             environment = next(environment for environment, its in self._busy.items() if its == name)
             self._kill(environment)
 
-    def kill_one(self, choose) -> bool:
-        """SIGKILL to one of all environments, at work or not. Whether there was one."""
+    def kill_one(self, choose) -> str | None:
+        """SIGKILL to one of all environments, at work or not. Whose it was, if there was one."""
         with self._lock:
-            environments = {*self._busy, *(each for idle in self._idle.values() for each in idle)} - self._killed
-            if environments:
-                self._kill(choose(list(environments)))
-            return bool(environments)
+            environments = self._busy | {each: name for name, idle in self._idle.items() for each in idle}
+            alive = [environment for environment in environments if environment not in self._killed]
+            if not alive:
+                return None
+            environment = choose(alive)
+            self._kill(environment)
+            return environments[environment]
 
     def _kill(self, environment: RuntimeApi) -> None:
         self._killed.add(environment)

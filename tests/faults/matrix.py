@@ -61,10 +61,11 @@ def undisturbed(ground: Ground, flow: str, ahead: float = 0) -> tuple[list[Call]
         return calls, _settled(lane, run)
 
 
-def run_case(ground: Ground, case: Case) -> Outcome:
+def run_case(ground: Ground, case: Case, ahead: float = 0) -> Outcome:
+    """`ahead`: see `Lane`."""
     began, findings, log = time.monotonic(), [], ""
     try:
-        with Lane(ground) as lane:
+        with Lane(ground, ahead=ahead) as lane:
             try:
                 findings = _disturbed(lane, case)
             except BaseException:
