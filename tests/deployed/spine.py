@@ -61,7 +61,7 @@ def sweep_finds_what_no_message_comes_for(scenario: Trial, audio: bytes) -> None
     attempts = [requested_attempt(scenario, employee) for employee in (waiting, of_campaign)]
     scenario.database.execute("update voices set campaign = true where id = %s", [attempts[1]])
     for table, id in (("voice_erasures", erasure), *(("voices", attempt) for attempt in attempts)):
-        scenario.database.execute(f"update {table} set requested_at = now() - interval '11 minutes' where id = %s", [id])
+        scenario.database.execute(f"update {table} set requested_at = now() - interval '7 hours' where id = %s", [id])
     scenario.swept()
     everything_is_erased(scenario, left)
     for employee in (waiting, of_campaign):
