@@ -106,7 +106,7 @@ def test_an_older_recording_that_cannot_be_read_just_now_is_waited_for(scenario,
     employee = with_recording(scenario, consent=True)
     with_recording(scenario, consent=False, employee=employee, audio=wav(channels(call, 20)))
     attempt = scenario.request_clone(employee)["attempt_id"]
-    scenario.fault("supabase", method="GET", path="/object/authenticated/recordings/", skip=1, status=503)
+    scenario.fault("supabase", method="GET", path=f"/object/authenticated/recordings/{employee}/", skip=1, status=503)
     assert not scenario.work("clone-worker", {"attempt_id": attempt})
     assert not scenario.vendor_voices(employee)
     assert scenario.work("clone-worker", {"attempt_id": attempt})
@@ -116,7 +116,7 @@ def test_an_older_recording_that_cannot_be_read_just_now_is_waited_for(scenario,
 def test_an_older_recording_that_cannot_be_read_is_done_without_where_the_newest_will_do(scenario, call):
     employee = with_recording(scenario, consent=True)
     with_recording(scenario, consent=False, employee=employee, audio=wav(channels(call, 60)))
-    scenario.fault("supabase", method="GET", path="/object/authenticated/recordings/", skip=1, status=503)
+    scenario.fault("supabase", method="GET", path=f"/object/authenticated/recordings/{employee}/", skip=1, status=503)
     first = scenario.clone(employee)
     assert (first["report"]["verdict"], len(first["report"]["recordings"])) == ("usable", 1)
     second = scenario.clone(employee)
@@ -126,7 +126,7 @@ def test_an_older_recording_that_cannot_be_read_is_done_without_where_the_newest
 def test_a_recording_that_is_gone_from_storage_is_passed_over(scenario, call):
     employee = with_recording(scenario, consent=True)
     with_recording(scenario, consent=False, employee=employee, audio=wav(channels(call, 20)))
-    scenario.fault("supabase", method="GET", path="/object/authenticated/recordings/", status=400,
+    scenario.fault("supabase", method="GET", path=f"/object/authenticated/recordings/{employee}/", status=400,
                    body={"statusCode": "404", "code": "NoSuchKey", "error": "not_found", "message": "Object not found"})
     made = scenario.clone(employee)
     assert [recording["problem"] for recording in made["report"]["recordings"]] == [{"code": "recording_missing"}, None]
