@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import datetime
 import io
 import json
 import math
@@ -101,10 +102,16 @@ def test_two_short_calls_make_one_sample_newest_first(scenario, call):
     assert scenario.clone(employee)["voice_id"] == answer["voice_id"], "the same recordings are the same voice"
 
 
+def with_an_older_recording(scenario, newest: bytes) -> str:
+    """Somebody who was recorded an hour before, too: the whole call."""
+    an_hour_ago = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=1)
+    employee = with_recording(scenario, consent=True, start_time=an_hour_ago.isoformat())
+    return with_recording(scenario, consent=False, employee=employee, audio=newest)
+
+
 def test_an_older_recording_that_cannot_be_read_just_now_is_waited_for(scenario, call):
     """Without it there is too little speech, and nobody could know that it is only for the moment."""
-    employee = with_recording(scenario, consent=True)
-    with_recording(scenario, consent=False, employee=employee, audio=wav(channels(call, 20)))
+    employee = with_an_older_recording(scenario, wav(channels(call, 20)))
     attempt = scenario.request_clone(employee)["attempt_id"]
     scenario.fault("supabase", method="GET", path=f"/object/authenticated/recordings/{employee}/", skip=1, status=503)
     assert not scenario.work("clone-worker", {"attempt_id": attempt})
@@ -114,8 +121,7 @@ def test_an_older_recording_that_cannot_be_read_just_now_is_waited_for(scenario,
 
 
 def test_an_older_recording_that_cannot_be_read_is_done_without_where_the_newest_will_do(scenario, call):
-    employee = with_recording(scenario, consent=True)
-    with_recording(scenario, consent=False, employee=employee, audio=wav(channels(call, 60)))
+    employee = with_an_older_recording(scenario, wav(channels(call, 60)))
     scenario.fault("supabase", method="GET", path=f"/object/authenticated/recordings/{employee}/", skip=1, status=503)
     first = scenario.clone(employee)
     assert (first["report"]["verdict"], len(first["report"]["recordings"])) == ("usable", 1)
@@ -124,8 +130,7 @@ def test_an_older_recording_that_cannot_be_read_is_done_without_where_the_newest
 
 
 def test_a_recording_that_is_gone_from_storage_is_passed_over(scenario, call):
-    employee = with_recording(scenario, consent=True)
-    with_recording(scenario, consent=False, employee=employee, audio=wav(channels(call, 20)))
+    employee = with_an_older_recording(scenario, wav(channels(call, 20)))
     scenario.fault("supabase", method="GET", path=f"/object/authenticated/recordings/{employee}/", status=400,
                    body={"statusCode": "404", "code": "NoSuchKey", "error": "not_found", "message": "Object not found"})
     made = scenario.clone(employee)
