@@ -188,6 +188,16 @@ def test_a_voice_at_the_vendor_that_no_live_row_owns_is_deleted_and_others_are_n
     assert erasure.voice in left and len(left) == 2 and not any(voice.startswith("doubled") for voice in left)
 
 
+def test_a_voice_that_cannot_be_deleted_does_not_keep_the_next_from_going(erasure, scenario):
+    attempt = scenario.one("select id from voices where vendor_voice_id = %s", erasure.voice)
+    scenario.make_voices("doubled", 2, f"Employee {erasure.employee}, attempt {attempt}.")
+    scenario.fault("elevenlabs", method="DELETE", path="^/v1/voices/doubled", status=500)
+    with pytest.raises(AssertionError, match="delete a voice"):
+        scenario.swept()
+    assert len(scenario.vendor_voices(erasure.employee)) == 2
+    assert scenario.swept()["voices_deleted"] == 1
+
+
 def test_an_attempt_and_an_erasure_whose_messages_are_lost_are_queued_again(erasure, scenario):
     employee = with_recording(scenario, consent=True)
     attempt = scenario.request_clone(employee)["attempt_id"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 
-def test_who_wrote_an_older_voices_metadata_is_given_the_current_ones(world):
+def an_older_and_a_current_voice(world):
+    """Neither's metadata are confirmed: both attempts, and the metadata of the second."""
     first = world.requested()
     world.begin(first)
     world.save(first, "voice_1")
@@ -11,7 +12,11 @@ def test_who_wrote_an_older_voices_metadata_is_given_the_current_ones(world):
     second = world.again()
     world.begin(second)
     world.save(second, "voice_2")
-    newer = world.finish(second)["metadata"]
+    return first, second, world.finish(second)["metadata"]
+
+
+def test_who_wrote_an_older_voices_metadata_is_given_the_current_ones(world):
+    first, second, newer = an_older_and_a_current_voice(world)
     assert world.written(second) == {"outcome": "current"}
 
     # The first worker was slow: its write came last, so the current metadata has to be written once more.
@@ -23,14 +28,7 @@ def test_who_wrote_an_older_voices_metadata_is_given_the_current_ones(world):
 
 
 def test_a_worker_that_died_while_writing_an_older_voices_metadata_is_made_up_for_by_its_next_run(world):
-    first = world.requested()
-    world.begin(first)
-    world.save(first, "voice_1")
-    world.finish(first)
-    second = world.again()
-    world.begin(second)
-    world.save(second, "voice_2")
-    newer = world.finish(second)["metadata"]
+    first, second, newer = an_older_and_a_current_voice(world)
     world.written(second)
 
     assert world.begin(first) == {"outcome": "finish"}

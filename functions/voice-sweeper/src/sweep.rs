@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use shared::clients::VendorError;
 use shared::clients::elevenlabs::ElevenLabs;
 use shared::clients::supabase::Supabase;
 use shared::clients::twilio::Twilio;
@@ -191,9 +192,8 @@ impl Sweep<'_> {
         let abandoned: Abandoned = self.supabase.rpc("abandoned_uploads", json!({"p_limit": LIMIT})).await?;
         let mut outcome = Ok(());
         for upload in abandoned.uploads {
-            let removed = self.remove(&upload).await;
-            findings.uploads_removed += usize::from(removed.is_ok());
-            outcome = outcome.and(removed);
+            let removed = self.remove(&upload).await.map(|()| true);
+            findings.uploads_removed += usize::from(or_noted(removed, &mut outcome)?);
         }
         outcome
     }
@@ -217,15 +217,12 @@ impl Sweep<'_> {
         let judged: Judged = self.supabase.rpc("judge_vendor_voices", json!({"p_voices": voices})).await?;
         let mut outcome = Ok(());
         for voice_id in judged.delete.iter().take(LIMIT) {
-            let deleted = self.elevenlabs.delete_voice(voice_id).await;
-            findings.voices_deleted += usize::from(deleted.is_ok());
-            outcome = outcome.and(deleted.map_err(Error::from));
+            let deleted = self.elevenlabs.delete_voice(voice_id).await.map(|()| true).map_err(Error::from);
+            findings.voices_deleted += usize::from(or_noted(deleted, &mut outcome)?);
         }
         for voice in judged.missing {
-            match self.take_off_if_gone(voice).await {
-                Ok(is_gone) => findings.voices_missing += usize::from(is_gone),
-                Err(error) => outcome = outcome.and(Err(error)),
-            }
+            let taken_off = self.take_off_if_gone(voice).await;
+            findings.voices_missing += usize::from(or_noted(taken_off, &mut outcome)?);
         }
         outcome
     }
@@ -242,5 +239,19 @@ impl Sweep<'_> {
         // The metadata still name it.
         self.queues.clones.send(&CloneRequested { attempt_id }).await?;
         Ok(true)
+    }
+}
+
+/// Whether a thing was put right. What a vendor answers about one is noted, and the next goes on; one that does not answer
+/// ends the part, since each thing would take all its patience.
+fn or_noted(done: Result<bool, Error>, outcome: &mut Result<(), Error>) -> Result<bool, Error> {
+    match done {
+        Err(error @ Error::Vendor(VendorError { status: Some(_), .. })) => {
+            if outcome.is_ok() {
+                *outcome = Err(error);
+            }
+            Ok(false)
+        }
+        done => done,
     }
 }
