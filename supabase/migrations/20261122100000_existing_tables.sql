@@ -1,7 +1,7 @@
 -- The tables of the application around us. Where they exist they stay exactly as they are: columns, rights, policies, data;
 -- only `calls` gets one more column. Where they do not, a minimal version is made, closed to everyone but the service key
 -- (row level security, no policies).
--- Nothing of ours refers to them with a foreign key, but for the quotas, which go with their organisation: deleting an employee
+-- Nothing of ours refers to them with a foreign key, but for the settings, which go with their organisation: deleting an employee
 -- must neither be refused because of us, nor delete the record of a voice that still exists at the vendor.
 
 -- Internal functions live here: PostgREST exposes `public` only, so no key of any kind reaches them.

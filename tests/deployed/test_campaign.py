@@ -76,12 +76,12 @@ def quota(scenario):
 
     def set_quota(voices: int) -> None:
         scenario.database.execute(
-            "insert into organization_voice_quotas values (%s, %s) on conflict (org_id) do update set max_voices = excluded.max_voices",
+            "insert into organization_voice_settings (org_id, max_voices) values (%s, %s) on conflict (org_id) do update set max_voices = excluded.max_voices",
             [org, voices],
         )
 
     yield set_quota
-    scenario.database.execute("delete from organization_voice_quotas where org_id = %s", [org])
+    scenario.database.execute("delete from organization_voice_settings where org_id = %s", [org])
 
 
 def test_an_organisation_at_its_quota_is_told_the_figures_and_may_still_clone_anew(scenario, quota):

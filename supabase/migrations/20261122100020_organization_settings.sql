@@ -1,0 +1,54 @@
+-- What an organisation has decided about its voices. An organisation without a row has the defaults.
+
+create table if not exists public.organization_voice_settings (
+  org_id uuid primary key references public.organizations (id) on delete cascade,
+  max_voices integer check (max_voices >= 0),
+  evidence_kept_elsewhere boolean not null default false,
+  delete_recordings_days_after_clone integer check (delete_recordings_days_after_clone >= 0),
+  delete_recordings_days_after_call integer check (delete_recordings_days_after_call >= 0)
+);
+comment on table public.organization_voice_settings is 'Set by whoever runs the service, in SQL: the API changes none of it.';
+comment on column public.organization_voice_settings.max_voices is
+  'How many employees may have a voice; null: any number. Who has more voices than a lower limit allows keeps them.';
+comment on column public.organization_voice_settings.evidence_kept_elsewhere is
+  'Evidence of consents is kept where this service cannot read it, so a consent is recorded unverified and says so wherever it is shown.';
+comment on column public.organization_voice_settings.delete_recordings_days_after_clone is
+  'Days after a voice became ready at which the recordings that had begun by then are erased, in Storage and at Twilio; null: never.';
+comment on column public.organization_voice_settings.delete_recordings_days_after_call is
+  'Days after a recording began at which it is erased, in Storage and at Twilio; null: never.';
+
+alter table public.organization_voice_settings enable row level security;
+revoke all on public.organization_voice_settings from public, anon, authenticated, service_role;
+grant select on public.organization_voice_settings to service_role;
+
+create or replace function understudy.exhausted_quota(p_org_id uuid, p_employee_id uuid)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_limit integer;
+  v_used integer;
+  v_is_among_them boolean;
+begin
+  -- Locked, so that of two requests at once for two employees the second counts the first.
+  select s.max_voices into v_limit from public.organization_voice_settings s where s.org_id = p_org_id for update;
+  if v_limit is null then
+    return null;
+  end if;
+
+  select count(distinct v.employee_id), bool_or(v.employee_id = p_employee_id)
+  into v_used, v_is_among_them
+  from public.voices v
+  where v.org_id = p_org_id and v.state in ('requested', 'cloning', 'unknown', 'ready');
+  if v_is_among_them or v_used < v_limit then
+    return null;
+  end if;
+  return jsonb_build_object('figure', v_used, 'limit', v_limit, 'unit', 'voices');
+end
+$$;
+comment on function understudy.exhausted_quota(uuid, uuid) is
+  'The figures of the quota that keeps this employee from a voice, or null. Counted are employees with a current voice or an attempt under '
+  'way: who is among them stays so. Called with the employee locked, and before anything is audited.';
+
+revoke all on all functions in schema understudy from public;
