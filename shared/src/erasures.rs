@@ -5,17 +5,22 @@
 
 use std::time::{Duration, SystemTime};
 
+use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::clients::elevenlabs::ElevenLabs;
 use crate::clients::supabase::Supabase;
-use crate::clients::twilio::Twilio;
+use crate::clients::twilio::{self, Twilio};
 use crate::error::Error;
 use crate::queue::Queue;
 use crate::recordings::{self, CallSid, Newest, RecordingSid, publish_newest};
 use crate::voices::{CloneRequested, METADATA_BUCKET};
+
+/// How many copies of a kind are erased at the same time.
+const AT_ONCE: usize = 8;
 
 /// The message to `voice-erasure`: somebody's copies are to go.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -42,15 +47,16 @@ enum Begun {
     Erase(Left),
 }
 
-/// What is left of an erasure.
+/// Some of what is left of an erasure.
 #[derive(Deserialize)]
 struct Left {
+    /// Whether the database has listed all that it knows; it goes on with each look.
+    is_listed: bool,
     /// In the order in which they are to go.
     copies: Vec<Copy>,
-    /// What cannot be erased yet, because a worker may still be making it.
-    #[serde(default)]
+    /// What is not known to be gone before a time is over, because something may still land there.
     blocked: Vec<Blocked>,
-    /// Until all of `blocked` can be.
+    /// Until nothing of `blocked` is any more.
     wait_seconds: Option<u64>,
     /// What stands in the metadata's place.
     tombstone: Value,
@@ -58,6 +64,7 @@ struct Left {
 
 #[derive(Deserialize)]
 struct Blocked {
+    /// An attempt to clone whose voice may yet turn up.
     attempt_id: Option<Uuid>,
     wait_seconds: u64,
 }
@@ -67,18 +74,51 @@ struct Blocked {
 struct Copy {
     copy_id: Uuid,
     #[serde(flatten)]
-    what: What,
+    place: Place,
 }
 
+/// Where a copy is; for the first and the last, where copies are to be looked for.
 #[derive(Deserialize)]
 #[serde(tag = "kind", content = "reference", rename_all = "snake_case")]
-enum What {
+enum Place {
+    /// Speech that was made with a voice, by the voice.
+    VendorHistory(String),
+    /// A piece of such speech.
+    VendorSpeech(String),
     VendorVoice(String),
     StoredRecording(String),
     NewestRecording(String),
-    TwilioRecording(RecordingSid),
     /// The key of the metadata, which is replaced by a tombstone.
     Metadata(String),
+    TwilioRecording(RecordingSid),
+    /// Recordings of a call that we never stored. What is no SID was never a call at Twilio.
+    TwilioCall(String),
+}
+
+/// What became of a copy that was to be erased.
+enum Outcome {
+    /// Its keeper does not have it.
+    Gone {
+        /// The vendor's account that was asked, where there may be several.
+        account: Option<String>,
+        /// Whether it was seen there just before.
+        was_there: bool,
+    },
+    /// It is where we cannot reach it; a code says where.
+    KeptElsewhere(&'static str),
+}
+
+impl Outcome {
+    const GONE: Self = Self::Gone { account: None, was_there: true };
+}
+
+/// How a round went.
+#[derive(Default)]
+struct Round {
+    /// Copies that are gone, or known to be out of reach.
+    settled: usize,
+    /// The first vendor that turned our key away.
+    turned_away: Option<Error>,
 }
 
 /// Works on erasures, between the database and the keepers of the copies.
@@ -91,35 +131,32 @@ pub struct Eraser<'a> {
     pub twilio: Twilio,
     /// Where attempts of unknown fate are brought to their end, so that their voice can be erased.
     pub clones: &'a Queue,
+    /// Where an erasure that takes longer than an invocation goes on.
+    pub erasures: &'a Queue,
+    /// When no further round is begun.
+    pub deadline: Instant,
 }
 
 impl Eraser<'_> {
-    /// Erases what can be erased now. Done only when every copy is confirmed gone.
+    /// Erases what can be erased now, round by round, as long as that gets anywhere. Done only when every copy is
+    /// confirmed gone; an erasure that is too large for one invocation goes on with a new message.
     ///
     /// # Errors
-    /// [`Error::NotYet`] while copies are left; each one's own failure is kept with it in the database. A vendor that has
-    /// turned our key away is an error of its own: another key may do.
+    /// [`Error::NotYet`] while copies are left that cannot be erased now; each one's own failure is kept with it in the
+    /// database. A vendor that has turned our key away is an error of its own: another key may do.
     pub async fn work(&self, erasure_id: Uuid) -> Result<(), Error> {
-        self.find_recordings_at_twilio(erasure_id).await?;
-        let left = match self.begin(erasure_id).await? {
-            Begun::Erased => return Ok(()),
-            Begun::ErasureUnknown => return Err(Error::Unusable("the database does not know the erasure")),
-            Begun::Erase(left) => left,
-        };
-        let mut turned_away = None;
-        for copy in &left.copies {
-            let failed = self.erase_and_report(copy, &left.tombstone).await?;
-            turned_away = turned_away.or(failed.filter(Error::is_unauthorised));
-        }
-        for attempt_id in left.blocked.iter().filter(|blocked| blocked.wait_seconds == 0).filter_map(|b| b.attempt_id) {
-            self.clones.send(&CloneRequested { attempt_id }).await?;
-        }
-        match self.begin(erasure_id).await? {
-            Begun::Erased => Ok(()),
-            _ if let Some(error) = turned_away => Err(error),
-            _ => {
-                let retry_after = left.wait_seconds.filter(|&seconds| seconds > 0).map(Duration::from_secs);
-                Err(Error::NotYet { reason: "not every copy is gone", retry_after })
+        loop {
+            let left = match self.begin(erasure_id).await? {
+                Begun::Erased => return Ok(()),
+                Begun::ErasureUnknown => return Err(Error::Unusable("the database does not know the erasure")),
+                Begun::Erase(left) => left,
+            };
+            let round = self.erase_copies(erasure_id, &left).await?;
+            if round.settled == 0 && left.is_listed {
+                return self.wait_for(left, round).await;
+            }
+            if Instant::now() >= self.deadline {
+                return self.erasures.send(&ErasureStarted { erasure_id }).await;
             }
         }
     }
@@ -128,73 +165,134 @@ impl Eraser<'_> {
         Ok(self.supabase.rpc("begin_erasure", json!({"p_erasure_id": erasure_id})).await?)
     }
 
-    /// Twilio may have recordings of the employee's calls whose callback never came.
-    async fn find_recordings_at_twilio(&self, erasure_id: Uuid) -> Result<(), Error> {
-        #[derive(Deserialize)]
-        struct Answer {
-            #[serde(default)]
-            call_sids: Vec<String>,
+    /// Nothing more can be done now: sees that attempts of unknown fate come to their end, and says when to look again.
+    async fn wait_for(&self, left: Left, round: Round) -> Result<(), Error> {
+        for attempt_id in left.blocked.iter().filter(|blocked| blocked.wait_seconds == 0).filter_map(|b| b.attempt_id) {
+            self.clones.send(&CloneRequested { attempt_id }).await?;
         }
-        let answer: Answer = self.supabase.rpc("erasure_calls", json!({"p_erasure_id": erasure_id})).await?;
-        for call_sid in &answer.call_sids {
-            // What is no SID was never a call at Twilio.
-            let recordings = match CallSid::try_from(call_sid.clone()) {
-                Ok(call_sid) => self.twilio.recordings_of(&call_sid).await?,
-                Err(_) => Vec::new(),
-            };
-            for recording_sid in recordings {
-                let copy = json!({
-                    "p_erasure_id": erasure_id, "p_kind": "twilio_recording", "p_reference": recording_sid,
-                });
-                self.supabase.rpc::<Value>("add_erasure_copy", copy).await?;
-            }
-            let listed = json!({"p_erasure_id": erasure_id, "p_call_sid": call_sid});
-            self.supabase.rpc::<Value>("erasure_call_listed", listed).await?;
-        }
-        Ok(())
+        let retry_after = left.wait_seconds.filter(|&seconds| seconds > 0).map(Duration::from_secs);
+        Err(round.turned_away.unwrap_or(Error::NotYet { reason: "not every copy is gone", retry_after }))
     }
 
-    /// One copy's failure is its own: it is kept with it, and given back, and the others go on.
-    async fn erase_and_report(&self, copy: &Copy, tombstone: &Value) -> Result<Option<Error>, Error> {
+    /// Tries each copy by itself: kind after kind, several of a kind at the same time.
+    async fn erase_copies(&self, erasure_id: Uuid, left: &Left) -> Result<Round, Error> {
+        let mut round = Round::default();
+        let of_one_kind = |a: &Copy, b: &Copy| std::mem::discriminant(&a.place) == std::mem::discriminant(&b.place);
+        for copies in left.copies.chunk_by(of_one_kind) {
+            let tries = (0..copies.len()).map(|n| self.erase_and_report(erasure_id, &copies[n], &left.tombstone));
+            let mut tries = stream::iter(tries).buffer_unordered(AT_ONCE);
+            while let Some(tried) = tries.next().await {
+                match tried? {
+                    Ok(is_settled) => round.settled += usize::from(is_settled),
+                    Err(error) => round.turned_away = round.turned_away.or(Some(error).filter(Error::is_unauthorised)),
+                }
+            }
+        }
+        Ok(round)
+    }
+
+    /// One copy's failure is its own: it is kept with it, and given back, and the others go on. Otherwise whether the
+    /// database believes that the copy is gone.
+    async fn erase_and_report(
+        &self,
+        erasure_id: Uuid,
+        Copy { copy_id, place }: &Copy,
+        tombstone: &Value,
+    ) -> Result<Result<bool, Error>, Error> {
         #[derive(Deserialize)]
         struct Recorded {
+            outcome: String,
             /// A recording made since a new consent, whose copy has just been erased with the old one's.
             newest: Option<Newest>,
         }
-        if let Err(error) = self.erase(&copy.what, tombstone).await {
-            tracing::warn!(copy_id = %copy.copy_id, %error, "a copy could not be erased");
-            let failed = json!({"p_copy_id": copy.copy_id, "p_code": error.code()});
-            self.supabase.rpc::<Value>("copy_failed", failed).await?;
-            return Ok(Some(error));
+        match self.erase(erasure_id, place, tombstone).await {
+            Ok(Outcome::Gone { account, was_there }) => {
+                let gone = json!({"p_copy_id": copy_id, "p_account": account, "p_was_there": was_there});
+                let recorded: Recorded = self.supabase.rpc("copy_erased", gone).await?;
+                publish_newest(&self.supabase, recorded.newest).await?;
+                Ok(Ok(recorded.outcome == "erased"))
+            }
+            Ok(Outcome::KeptElsewhere(code)) => {
+                let kept = json!({"p_copy_id": copy_id, "p_code": code});
+                self.supabase.rpc::<Value>("copy_kept_elsewhere", kept).await?;
+                Ok(Ok(true))
+            }
+            Err(error) => {
+                tracing::warn!(%copy_id, %error, "a copy could not be erased");
+                let failed = json!({"p_copy_id": copy_id, "p_code": error.code()});
+                self.supabase.rpc::<Value>("copy_failed", failed).await?;
+                Ok(Err(error))
+            }
         }
-        let recorded: Recorded = self.supabase.rpc("copy_erased", json!({"p_copy_id": copy.copy_id})).await?;
-        publish_newest(&self.supabase, recorded.newest).await?;
-        Ok(None)
     }
 
     /// Erases a copy and asks its keeper whether it is gone.
-    async fn erase(&self, what: &What, tombstone: &Value) -> Result<(), Error> {
-        let gone = match what {
-            What::VendorVoice(voice_id) => {
-                self.elevenlabs.delete_voice(voice_id).await?;
-                !self.elevenlabs.has_voice(voice_id).await?
+    async fn erase(&self, erasure_id: Uuid, place: &Place, tombstone: &Value) -> Result<Outcome, Error> {
+        match place {
+            Place::VendorHistory(voice_id) => self.list_speech(erasure_id, voice_id).await,
+            Place::VendorSpeech(id) => Ok(self.elevenlabs.delete_history_item(id).await.map(|()| Outcome::GONE)?),
+            Place::VendorVoice(voice_id) => {
+                let was_there = self.elevenlabs.delete_voice(voice_id).await?;
+                let account = Some(self.elevenlabs.account().await?);
+                Ok(Outcome::Gone { account, was_there })
             }
-            What::StoredRecording(path) | What::NewestRecording(path) => {
-                self.supabase.remove(recordings::BUCKET, path).await?;
-                !self.supabase.has_object(recordings::BUCKET, path).await?
+            Place::StoredRecording(path) | Place::NewestRecording(path) => self.remove_recording(path).await,
+            Place::Metadata(path) => self.replace_metadata(path, tombstone).await,
+            Place::TwilioRecording(sid) => {
+                let account = Some(self.twilio.account_sid().to_owned());
+                Ok(match self.twilio.erase_recording(sid).await? {
+                    twilio::Erasure::Erased { was_there } => Outcome::Gone { account, was_there },
+                    twilio::Erasure::KeptElsewhere => Outcome::KeptElsewhere("external_storage"),
+                })
             }
-            What::TwilioRecording(sid) => {
-                self.twilio.delete_recording(sid).await?;
-                !self.twilio.has_recording(sid).await?
+            Place::TwilioCall(call_sid) => self.list_recordings(erasure_id, call_sid).await,
+        }
+    }
+
+    async fn remove_recording(&self, path: &str) -> Result<Outcome, Error> {
+        self.supabase.remove(recordings::BUCKET, path).await?;
+        if self.supabase.has_object(recordings::BUCKET, path).await? {
+            return Err(Error::NotYet { reason: "the copy is still there", retry_after: None });
+        }
+        Ok(Outcome::GONE)
+    }
+
+    async fn replace_metadata(&self, path: &str, tombstone: &Value) -> Result<Outcome, Error> {
+        self.supabase.ensure_private_bucket(METADATA_BUCKET).await?;
+        let tombstone = tombstone.to_string();
+        let length = tombstone.len() as u64;
+        self.supabase.upload(METADATA_BUCKET, path, "application/json", length, tombstone).await?;
+        Ok(Outcome::GONE)
+    }
+
+    /// Adds the speech that the vendor keeps of a voice to the copies.
+    async fn list_speech(&self, erasure_id: Uuid, voice_id: &str) -> Result<Outcome, Error> {
+        let mut after = None;
+        loop {
+            let page = self.elevenlabs.history_of(voice_id, after.as_deref()).await?;
+            self.add_found(erasure_id, "vendor_speech", &page.history_item_ids).await?;
+            after = page.next;
+            if after.is_none() {
+                return Ok(Outcome::GONE);
             }
-            What::Metadata(path) => {
-                self.supabase.ensure_private_bucket(METADATA_BUCKET).await?;
-                let tombstone = tombstone.to_string();
-                let length = tombstone.len() as u64;
-                self.supabase.upload(METADATA_BUCKET, path, "application/json", length, tombstone).await?;
-                true
+        }
+    }
+
+    /// Adds the recordings that Twilio has of a call, also those whose callback never came, to the copies.
+    async fn list_recordings(&self, erasure_id: Uuid, call_sid: &str) -> Result<Outcome, Error> {
+        if let Ok(call_sid) = CallSid::try_from(call_sid.to_owned()) {
+            for recordings in self.twilio.recordings_of(&call_sid).await?.chunks(1000) {
+                self.add_found(erasure_id, "twilio_recording", recordings).await?;
             }
-        };
-        if gone { Ok(()) } else { Err(Error::NotYet { reason: "the copy is still there", retry_after: None }) }
+        }
+        Ok(Outcome::GONE)
+    }
+
+    async fn add_found(&self, erasure_id: Uuid, kind: &str, references: &[impl Serialize]) -> Result<(), Error> {
+        if !references.is_empty() {
+            let found = json!({"p_erasure_id": erasure_id, "p_kind": kind, "p_references": references});
+            self.supabase.rpc::<Value>("add_erasure_copies", found).await?;
+        }
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::clients::supabase::Supabase;
@@ -87,6 +87,8 @@ enum Target {
     },
     Store {
         storage_path: String,
+        /// The note that it is about to be written.
+        write_id: Uuid,
     },
     Stored {
         newest: Option<Newest>,
@@ -103,13 +105,29 @@ enum Finished {
     Stored { newest: Option<Newest> },
 }
 
-/// The employee's newest recording.
+/// The employee's newest recording, to be copied to where the newest one is.
 #[derive(Deserialize)]
-pub(crate) struct Newest {
-    employee_id: Uuid,
+pub struct Newest {
+    /// The note that it is about to be copied.
+    write_id: Uuid,
     recording_sid: RecordingSid,
     storage_path: String,
     copy_to: String,
+}
+
+/// What the database says of a recording that was copied to where the newest one is.
+#[derive(Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+enum Published {
+    Current,
+    /// Another one is the newest by now.
+    Behind {
+        newest: Newest,
+    },
+    /// There is none any more.
+    Erased {
+        storage_path: String,
+    },
 }
 
 /// Brings a finished recording into the private bucket.
@@ -125,7 +143,7 @@ pub async fn ingest(twilio: &Twilio, supabase: &Supabase, finished: &RecordingFi
         Target::Erased { storage_path: None } => return Ok(()),
         Target::Erased { storage_path: Some(path) } => return Ok(supabase.remove(BUCKET, &path).await?),
         Target::Stored { newest } => newest,
-        Target::Store { storage_path } => store(twilio, supabase, finished, &storage_path).await?,
+        Target::Store { storage_path, write_id } => store(twilio, supabase, finished, &storage_path, write_id).await?,
     };
     publish_newest(supabase, newest).await
 }
@@ -136,24 +154,28 @@ async fn store(
     supabase: &Supabase,
     finished: &RecordingFinished,
     storage_path: &str,
+    write_id: Uuid,
 ) -> Result<Option<Newest>, Error> {
     let recording = twilio.recording(&finished.recording_sid).await?;
     check_is_readable(&recording)?;
     supabase.ensure_private_bucket(BUCKET).await?;
     let wav = Wav::open(twilio.media(&finished.recording_sid).await?).await?;
-    let bytes = wav.length;
+    let (bytes, hash) = (wav.length, wav.hash.clone());
     supabase.upload(BUCKET, storage_path, "audio/wav", bytes, wav.body).await?;
     tracing::info!(recording_sid = %finished.recording_sid, bytes, "the recording is stored");
 
     let facts = json!({
+        "p_write_id": write_id,
         "p_recording_sid": finished.recording_sid,
         "p_call_sid": finished.call_sid,
         "p_storage_path": storage_path,
         "p_bytes": bytes,
+        "p_sha256": hash.hex(),
         "p_duration_seconds": recording.duration.as_deref().and_then(|seconds| seconds.parse::<u32>().ok()),
         "p_channels": recording.channels,
         "p_track": recording.track,
         "p_source": recording.source,
+        "p_account_sid": twilio.account_sid(),
         "p_started_at": recording.start_time,
     });
     match supabase.rpc("finish_ingest", facts).await? {
@@ -164,35 +186,64 @@ async fn store(
         }
         // The call moved to another employee while its recording was on the way: the next try stores it there.
         Finished::TargetChanged => {
-            supabase.remove(BUCKET, storage_path).await?;
+            take_back(supabase, storage_path, write_id).await?;
             Err(Error::NotYet { reason: "the recording's place has changed", retry_after: None })
         }
         Finished::CallUnknown => {
-            supabase.remove(BUCKET, storage_path).await?;
+            take_back(supabase, storage_path, write_id).await?;
             Err(call_unknown())
         }
     }
 }
 
+/// Removes what was stored where it does not belong, and then the note that it may be there.
+async fn take_back(supabase: &Supabase, storage_path: &str, write_id: Uuid) -> Result<(), Error> {
+    supabase.remove(BUCKET, storage_path).await?;
+    supabase.rpc::<Value>("write_cleared", json!({"p_write_id": write_id})).await?;
+    Ok(())
+}
+
 /// Copies the employee's newest recording to the key that always names the newest.
 ///
-/// Afterwards asks again which is the newest, and copies that one if it is another: so a slow worker with an older
+/// Afterwards asks whether it still is the newest, and copies the newer one if not: so a slow worker with an older
 /// recording never has the last word, whatever the order of the messages. If there is none any more, all were erased
 /// meanwhile, and the copy goes too.
-pub(crate) async fn publish_newest(supabase: &Supabase, mut newest: Option<Newest>) -> Result<(), Error> {
-    #[derive(Deserialize)]
-    struct Answer {
-        newest: Option<Newest>,
-    }
-    while let Some(copied) = newest {
-        supabase.copy(BUCKET, &copied.storage_path, &copied.copy_to).await?;
-        let answer: Answer = supabase.rpc("newest_recording", json!({"p_employee_id": copied.employee_id})).await?;
-        if answer.newest.is_none() {
-            supabase.remove(BUCKET, &copied.copy_to).await?;
-        }
-        newest = answer.newest.filter(|now| now.recording_sid != copied.recording_sid);
+///
+/// # Errors
+/// What Supabase said. The database knows that a copy was begun: the sweep, or an erasure, sees to it.
+pub async fn publish_newest(supabase: &Supabase, mut newest: Option<Newest>) -> Result<(), Error> {
+    while let Some(Newest { write_id, recording_sid, storage_path, copy_to }) = newest {
+        supabase.copy(BUCKET, &storage_path, &copy_to).await?;
+        newest = published(supabase, write_id, &recording_sid, true).await?;
     }
     Ok(())
+}
+
+/// Takes up a copy whose worker died: copies the newest recording, or takes away what was copied if all are erased.
+///
+/// # Errors
+/// What Supabase said.
+pub async fn publish_again(supabase: &Supabase, write_id: Uuid, recording_sid: &RecordingSid) -> Result<(), Error> {
+    let newest = published(supabase, write_id, recording_sid, false).await?;
+    publish_newest(supabase, newest).await
+}
+
+/// Tells the database of a copy that is over; gives back what is to be copied now.
+async fn published(
+    supabase: &Supabase,
+    write_id: Uuid,
+    recording_sid: &RecordingSid,
+    is_copied: bool,
+) -> Result<Option<Newest>, Error> {
+    let copy = json!({"p_write_id": write_id, "p_recording_sid": recording_sid, "p_is_copied": is_copied});
+    match supabase.rpc("newest_published", copy).await? {
+        Published::Current => Ok(None),
+        Published::Behind { newest } => Ok(Some(newest)),
+        Published::Erased { storage_path } => {
+            supabase.remove(BUCKET, &storage_path).await?;
+            Ok(None)
+        }
+    }
 }
 
 fn call_unknown() -> Error {

@@ -1,7 +1,9 @@
 //! Media from Twilio, proven to be a WAV before a byte of them is stored.
 
 use std::io::{Seek, SeekFrom};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use aws_lc_rs::digest::{Context, SHA256};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use reqwest::Body;
@@ -17,6 +19,28 @@ pub(crate) struct Wav {
     pub length: u64,
     /// All of them, the first ones included.
     pub body: Body,
+    /// Of what has passed through so far.
+    pub hash: Hash,
+}
+
+/// The SHA-256 of a stream, taken as it passes.
+#[derive(Clone)]
+pub(crate) struct Hash(Arc<Mutex<Context>>);
+
+impl Hash {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(Context::new(&SHA256))))
+    }
+
+    fn add(&self, bytes: &[u8]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).update(bytes);
+    }
+
+    /// In hexadecimal, lower case. Of the whole only when the stream has been read to its end.
+    pub fn hex(&self) -> String {
+        let context = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// `RIFF`, the size of the rest, `WAVE`.
@@ -38,13 +62,15 @@ impl Wav {
             head.extend_from_slice(&chunk.ok_or(Error::Unusable("the recording is not a WAV"))?);
         }
         let riff_size = riff_size(&head)?;
-        let whole = stream::once(async { Ok(head.freeze()) }).chain(rest);
+        let hash = Hash::new();
+        let passing = hash.clone();
+        let whole = stream::once(async { Ok(head.freeze()) }).chain(rest).inspect_ok(move |chunk| passing.add(chunk));
         let (length, body) = match media.length {
             Some(length) => (length, Body::wrap_stream(whole)),
             None => spool(whole).await?,
         };
         check_is_whole(riff_size, length)?;
-        Ok(Self { length, body })
+        Ok(Self { length, body, hash })
     }
 }
 
@@ -108,6 +134,8 @@ mod tests {
     }
 
     const WAV: &[u8] = b"RIFF\x08\x00\x00\x00WAVEdata";
+    /// As `sha256sum` says.
+    const SHA256_OF_WAV: &str = "21d4bcae2114f2b8e883fd4f41fe0f5c50b9af2b986e773ecb8a2ef0bc9de92d";
 
     #[tokio::test]
     async fn a_wav_passes_byte_for_byte_however_it_is_cut() {
@@ -115,14 +143,16 @@ mod tests {
             let (first, second) = WAV.split_at(cut);
             let wav = Wav::open(media(Some(16), &[first, second])).await.unwrap();
             assert_eq!(wav.length, 16);
+            let hash = wav.hash.clone();
             assert_eq!(bytes_of(wav).await, WAV);
+            assert_eq!(hash.hex(), SHA256_OF_WAV);
         }
     }
 
     #[tokio::test]
     async fn without_a_length_the_recording_is_spooled_and_counted() {
         let wav = Wav::open(media(None, &[&WAV[..5], &WAV[5..]])).await.unwrap();
-        assert_eq!(wav.length, 16);
+        assert_eq!((wav.length, wav.hash.hex().as_str()), (16, SHA256_OF_WAV));
         assert_eq!(bytes_of(wav).await, WAV);
     }
 

@@ -1,5 +1,5 @@
 -- The tables of the application around us. Where they exist they stay exactly as they are: columns, rights, policies, data;
--- only `calls` gets one more column. Where they do not, a minimal version is made, closed to everyone but the service key
+-- only `calls` gets two more columns and the indexes that it needs. Where they do not, a minimal version is made, closed to everyone but the service key
 -- (row level security, no policies).
 -- Nothing of ours refers to them with a foreign key, but for the settings, which go with their organisation: deleting an employee
 -- must neither be refused because of us, nor delete the record of a voice that still exists at the vendor.
@@ -74,3 +74,22 @@ alter table public.calls add column if not exists employee_channel smallint chec
 comment on column public.calls.employee_channel is
   'Which channel of the call''s recordings the employee is on, counted from 1; null: where employees usually are, which the functions '
   'are configured with.';
+
+alter table public.calls add column if not exists known_since timestamptz not null default now();
+comment on column public.calls.known_since is
+  'When this row was inserted, or this column added: an erasure covers what is recorded of the calls that were known when it was requested.';
+
+-- Every callback looks a call up by its CallSid; an erasure walks an employee's calls in the order of their ids.
+do $$
+begin
+  if not exists (
+    select
+    from pg_catalog.pg_index i
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+    where i.indrelid = 'public.calls'::regclass and a.attname = 'twilio_call_sid' and i.indisvalid and i.indpred is null
+  ) then
+    create index understudy_calls_by_call_sid on public.calls (twilio_call_sid);
+  end if;
+end
+$$;
+create index if not exists understudy_calls_by_employee on public.calls (employee_id, id);

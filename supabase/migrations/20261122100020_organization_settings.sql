@@ -5,8 +5,12 @@ create table if not exists public.organization_voice_settings (
   max_voices integer check (max_voices >= 0),
   evidence_kept_elsewhere boolean not null default false,
   delete_recordings_days_after_clone integer check (delete_recordings_days_after_clone >= 0),
-  delete_recordings_days_after_call integer check (delete_recordings_days_after_call >= 0)
+  delete_recordings_days_after_call integer check (delete_recordings_days_after_call >= 0),
+  retention_swept_at timestamptz
 );
+create index if not exists organization_voice_settings_to_sweep
+  on public.organization_voice_settings (retention_swept_at nulls first)
+  where delete_recordings_days_after_call is not null or delete_recordings_days_after_clone is not null;
 comment on table public.organization_voice_settings is 'Set by whoever runs the service, in SQL: the API changes none of it.';
 comment on column public.organization_voice_settings.max_voices is
   'How many employees may have a voice; null: any number. Who has more voices than a lower limit allows keeps them.';
@@ -16,6 +20,8 @@ comment on column public.organization_voice_settings.delete_recordings_days_afte
   'Days after a voice became ready at which the recordings that had begun by then are erased, in Storage and at Twilio; null: never.';
 comment on column public.organization_voice_settings.delete_recordings_days_after_call is
   'Days after a recording began at which it is erased, in Storage and at Twilio; null: never.';
+
+comment on column public.organization_voice_settings.retention_swept_at is 'When the sweep last found nothing left to erase for retention.';
 
 alter table public.organization_voice_settings enable row level security;
 revoke all on public.organization_voice_settings from public, anon, authenticated, service_role;

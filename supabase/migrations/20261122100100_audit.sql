@@ -1,5 +1,17 @@
 -- The audit: one row for each state change and each refusal, written in the transaction that it tells about. The rows of an
--- organisation form a chain: each holds the hash of the one before, so that none can be changed or taken out unnoticed.
+-- organisation form a chain: each holds the hash of the one before, so that none can be changed or taken out unnoticed. What is older
+-- than the proof that is owed is purged from the chain's beginning.
+
+create or replace function understudy.proof_period()
+returns interval
+language sql
+immutable
+set search_path = ''
+as $$
+  select interval '3 years'
+$$;
+comment on function understudy.proof_period() is
+  'For how long the end of a consent, an erasure and what was done can be proved. The statement that people agree to says so.';
 
 create table if not exists public.voice_audit (
   id bigint generated always as identity primary key,
@@ -17,10 +29,11 @@ create table if not exists public.voice_audit (
 );
 create unique index if not exists voice_audit_chain
   on public.voice_audit (coalesce(org_id, '00000000-0000-0000-0000-000000000000'), seq);
-create index if not exists voice_audit_by_employee on public.voice_audit (org_id, employee_id, id);
+create index if not exists voice_audit_by_employee on public.voice_audit (org_id, employee_id, seq);
+create index if not exists voice_audit_by_age on public.voice_audit (at);
 
 comment on table public.voice_audit is
-  'Append-only. Ids, codes and times only: no names, phone numbers, e-mail addresses, storage keys or URLs.';
+  'Append-only, but for the purge of what is older than the proof that is owed. Ids, codes and times only: no names, phone numbers, e-mail addresses, storage keys or URLs.';
 comment on column public.voice_audit.org_id is 'Null only when the caller belongs to no organisation.';
 comment on column public.voice_audit.employee_id is 'As asked for: in a refusal it may belong to nobody, or to another organisation.';
 comment on column public.voice_audit.actor_id is
@@ -32,8 +45,11 @@ comment on column public.voice_audit.prev_hash is 'The hash of the organisation'
 create table if not exists public.voice_audit_heads (
   org_id uuid primary key,
   seq bigint not null,
-  hash text not null check (hash ~ '^[0-9a-f]{64}$')
+  hash text not null check (hash ~ '^[0-9a-f]{64}$'),
+  purged_seq bigint not null default 0,
+  purged_hash text not null default repeat('0', 64) check (purged_hash ~ '^[0-9a-f]{64}$')
 );
+comment on column public.voice_audit_heads.purged_seq is 'The last row that was purged; 0 while none was. Its hash is the next one''s prev_hash.';
 comment on table public.voice_audit_heads is
   'The last row of each organisation''s chain: without it, rows cut off at the end would not be missed. '
   'Rows without an organisation are chained under the zero uuid.';
@@ -51,14 +67,20 @@ grant select on public.voice_audit to service_role;
 create or replace function understudy.refuse_audit_change()
 returns trigger
 language plpgsql
+security definer
 set search_path = ''
 as $$
 begin
+  if tg_op = 'DELETE' then
+    if old.at < clock_timestamp() - understudy.proof_period() then
+      return old;
+    end if;
+  end if;
   raise exception 'the audit is append-only' using errcode = 'insufficient_privilege';
 end
 $$;
 comment on function understudy.refuse_audit_change() is
-  'Rights alone would let one careless grant open the audit. Holds for the owner too, who would have to disable the trigger on purpose.';
+  'Lets only the purge delete, and only what is old enough. Rights alone would let one careless grant open the audit. Holds for the owner too, who would have to disable the trigger on purpose.';
 
 create or replace trigger voice_audit_append_only
   before update or delete on public.voice_audit
@@ -140,6 +162,23 @@ comment on function understudy.audit(uuid, uuid, uuid, text, text, jsonb) is
   'The only writer of the audit. Locks the organisation''s head until the transaction ends: after it, lock nothing that somebody who '
   'does not hold the same employee''s lock may hold.';
 
+create or replace function understudy.may_audit_stranger()
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select not exists (
+    select
+    from public.voice_audit_heads h
+    join public.voice_audit a
+      on coalesce(a.org_id, '00000000-0000-0000-0000-000000000000') = h.org_id and a.seq = h.seq - 999
+    where h.org_id = '00000000-0000-0000-0000-000000000000' and a.at > clock_timestamp() - interval '1 day'
+  )
+$$;
+comment on function understudy.may_audit_stranger() is
+  'Whether refusals of people without an organisation are still audited: a thousand rows a day. Anybody may sign up, and could fill it.';
+
 create or replace function understudy.refuse(
   p_org_id uuid,
   p_employee_id uuid,
@@ -153,7 +192,9 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  perform understudy.audit(p_org_id, p_employee_id, p_actor_id, p_action, p_code, p_details);
+  if p_org_id is not null or understudy.may_audit_stranger() then
+    perform understudy.audit(p_org_id, p_employee_id, p_actor_id, p_action, p_code, p_details);
+  end if;
   return jsonb_build_object('outcome', p_code);
 end
 $$;

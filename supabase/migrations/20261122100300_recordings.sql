@@ -1,4 +1,4 @@
--- Recordings of calls: where each one is in the private bucket `recordings`, and which is an employee's newest.
+-- Recordings of calls: where each one is in the private bucket `recordings`; and the writes to Storage that may still land.
 
 create table if not exists public.recordings (
   -- It becomes a part of a storage key, so nothing but what Twilio uses is allowed in it.
@@ -7,83 +7,145 @@ create table if not exists public.recordings (
   call_id uuid not null,
   org_id uuid not null,
   employee_id uuid,
+  folder uuid not null generated always as (coalesce(employee_id, call_id)) stored,
   storage_path text not null unique,
   bytes bigint not null check (bytes >= 0),
+  sha256 text check (sha256 ~ '^[0-9a-f]{64}$'),
   duration_seconds integer,
   channels integer,
   track text,
   source text,
+  account_sid text,
+  deployment_id uuid not null default understudy.deployment_id(),
   started_at timestamptz not null,
   stored_at timestamptz not null default clock_timestamp(),
   erased_at timestamptz
 );
 create index if not exists recordings_newest
-  on public.recordings (employee_id, started_at desc, recording_sid desc)
+  on public.recordings (folder, started_at desc, recording_sid desc)
   where erased_at is null;
+create index if not exists recordings_stored on public.recordings (folder, stored_at) where erased_at is null;
 create index if not exists recordings_by_call on public.recordings (call_id);
+create index if not exists recordings_by_employee on public.recordings (employee_id, org_id);
+create index if not exists recordings_oldest on public.recordings (org_id, started_at) where erased_at is null;
+create index if not exists recordings_tombstones on public.recordings (erased_at) where erased_at is not null;
 
 comment on table public.recordings is
   'One row for each recording that is or was in Storage. An erased one stays as a tombstone, so that nothing brings it back.';
 comment on column public.recordings.employee_id is 'The call''s employee when the recording was stored; null when it had none.';
+comment on column public.recordings.folder is 'The employee; or the call, of a recording that belongs to no employee.';
 comment on column public.recordings.storage_path is 'The immutable key in the bucket `recordings`, without the bucket.';
+comment on column public.recordings.sha256 is 'Of the stored bytes, in hexadecimal, lower case.';
 comment on column public.recordings.channels is 'What Twilio says about the recording. The header of the stored file has the last word.';
+comment on column public.recordings.account_sid is 'The Twilio account that it came from: that another account does not have it proves nothing.';
+comment on column public.recordings.deployment_id is 'Who stored it. A copy of this database with an id of its own deletes nothing of it at Twilio.';
 comment on column public.recordings.started_at is 'Twilio''s start time: decides which recording is newest, with the sid for equal times.';
-comment on column public.recordings.erased_at is 'Set once, never unset.';
+comment on column public.recordings.erased_at is
+  'When the row was added to its erasure; never unset. What an erasure covers counts as erased before that, see understudy.is_erased.';
 
 alter table public.recordings enable row level security;
 revoke all on public.recordings from public, anon, authenticated, service_role;
 grant select on public.recordings to service_role;
 
-create table if not exists public.recording_uploads (
-  recording_sid text not null,
-  storage_path text not null,
-  call_sid text not null,
+create table if not exists public.storage_writes (
+  id uuid primary key default gen_random_uuid(),
+  bucket text not null check (bucket in ('recordings', 'deep-fakes')),
+  path text not null check (path <> ''),
+  folder uuid not null generated always as (split_part(path, '/', 1)::uuid) stored,
+  recording_sid text,
+  call_sid text,
+  attempt_id uuid,
   begun_at timestamptz not null default clock_timestamp(),
-  primary key (recording_sid, storage_path)
+  looked_at timestamptz,
+  constraint storage_writes_what check ((bucket = 'recordings') = (recording_sid is not null) and (bucket = 'deep-fakes') = (attempt_id is not null))
 );
-comment on table public.recording_uploads is
-  'Where a worker may have left an object: from before it uploads until the recording is finished there.';
-alter table public.recording_uploads enable row level security;
-revoke all on public.recording_uploads from public, anon, authenticated, service_role;
-grant select on public.recording_uploads to service_role;
+create index if not exists storage_writes_by_path on public.storage_writes (path);
+create index if not exists storage_writes_by_folder on public.storage_writes (folder);
+create index if not exists storage_writes_by_call on public.storage_writes (call_sid) where call_sid is not null;
+create index if not exists storage_writes_by_age on public.storage_writes (begun_at);
 
-create or replace function understudy.newest_recordings(
-  p_org_id uuid,
-  p_employee_id uuid,
-  p_limit int default 10,
-  p_from_sid text default null
+comment on table public.storage_writes is
+  'Uploads and copies that were begun and of which nobody has said that they are done: what they write may still land, even after their '
+  'worker has died, since Storage finishes a copy by itself. No erasure of such a place ends before they cannot any more.';
+comment on column public.storage_writes.folder is 'The employee; or the call, of a recording that belongs to no employee.';
+comment on column public.storage_writes.recording_sid is 'What is written: a recording to its own key, or a copy of it to the key of the newest.';
+comment on column public.storage_writes.looked_at is 'When the sweep last looked at it.';
+comment on column public.storage_writes.call_sid is 'Of an upload.';
+comment on column public.storage_writes.attempt_id is 'Whose metadata are written.';
+
+alter table public.storage_writes enable row level security;
+revoke all on public.storage_writes from public, anon, authenticated, service_role;
+grant select on public.storage_writes to service_role;
+
+-- Recordings that were heard of before their calls.
+create table if not exists public.unmatched_recordings (
+  recording_sid text primary key,
+  call_sid text not null,
+  seen_at timestamptz not null default clock_timestamp(),
+  checked_at timestamptz not null default clock_timestamp()
+);
+create index if not exists unmatched_recordings_to_check on public.unmatched_recordings (checked_at);
+create index if not exists unmatched_recordings_by_age on public.unmatched_recordings (seen_at);
+comment on table public.unmatched_recordings is
+  'Recordings at Twilio of calls that are not in `calls`. The sweep looks again whether they are by now, for 60 days.';
+alter table public.unmatched_recordings enable row level security;
+revoke all on public.unmatched_recordings from public, anon, authenticated, service_role;
+grant select on public.unmatched_recordings to service_role;
+
+create or replace function understudy.longest_write()
+returns interval
+language sql
+immutable
+set search_path = ''
+as $$
+  select interval '15 minutes'
+$$;
+comment on function understudy.longest_write() is
+  'A write that was begun so long ago has landed or never will: no Lambda function runs for longer, and every request of ours has a timeout '
+  'that leaves Storage ten minutes to finish by itself.';
+
+create or replace function understudy.begin_write(
+  p_path text,
+  p_recording_sid text,
+  p_call_sid text default null,
+  p_attempt_id uuid default null
 )
-returns setof public.recordings
+returns uuid
 language sql
-stable
 set search_path = ''
 as $$
-  select r.*
-  from public.recordings r
-  where r.employee_id = p_employee_id
-    and r.org_id = p_org_id
-    and r.erased_at is null
-    and (
-      p_from_sid is null
-      or (r.started_at, r.recording_sid) <= (
-        select f.started_at, f.recording_sid from public.recordings f where f.recording_sid = p_from_sid
-      )
-    )
-  order by r.started_at desc, r.recording_sid desc
-  limit p_limit
+  insert into public.storage_writes (bucket, path, recording_sid, call_sid, attempt_id)
+  values (case when p_attempt_id is null then 'recordings' else 'deep-fakes' end, p_path, p_recording_sid, p_call_sid, p_attempt_id)
+  returning id
 $$;
-comment on function understudy.newest_recordings(uuid, uuid, int, text) is
-  'An employee''s recordings that are not erased, newest first: by default as many as are looked at for a sample. p_from_sid: none newer '
-  'than this one. An employee who moved to another organisation starts there without recordings.';
+comment on function understudy.begin_write(text, text, text, uuid) is
+  'Notes a write before it is made. Called with the employee locked, so that an erasure knows of every write that began before it.';
 
-create or replace function understudy.newest_recording(p_org_id uuid, p_employee_id uuid)
-returns public.recordings
-language sql
+create or replace function understudy.find_call(
+  p_call_sid text,
+  out call_id uuid,
+  out org_id uuid,
+  out employee_id uuid,
+  out known_since timestamptz
+)
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select r from understudy.newest_recordings(p_org_id, p_employee_id, 1) r
+begin
+  -- `strict`: a call that two rows claim belongs to neither. Guessing could give it to the wrong organisation.
+  -- An employee who is gone, or of another organisation than the call, is no employee of this call.
+  select c.id, c.org_id, e.id, c.known_since
+  into strict call_id, org_id, employee_id, known_since
+  from public.calls c
+  left join public.employees e on e.id = c.employee_id and e.org_id = c.org_id
+  where c.twilio_call_sid = p_call_sid;
+exception
+  when no_data_found or too_many_rows then
+    call_id := null;
+end
 $$;
+comment on function understudy.find_call(text) is 'The call and its employee; nulls when the call is unknown or ambiguous.';
 
 create or replace function understudy.employee_channel(p_recording public.recordings)
 returns smallint
@@ -96,48 +158,6 @@ as $$
   where c.id = p_recording.call_id and c.org_id = p_recording.org_id
 $$;
 comment on function understudy.employee_channel(public.recordings) is 'What is said of this very call; null when nothing is.';
-
-create or replace function understudy.newest_json(p_org_id uuid, p_employee_id uuid)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select jsonb_build_object(
-    'employee_id', r.employee_id,
-    'recording_sid', r.recording_sid,
-    'storage_path', r.storage_path,
-    'copy_to', r.employee_id || '/' || r.employee_id || '.wav'
-  )
-  from understudy.newest_recording(p_org_id, p_employee_id) r
-  where r.recording_sid is not null
-$$;
-comment on function understudy.newest_json(uuid, uuid) is 'What a worker needs to copy the newest recording; null when there is none.';
-
-create or replace function understudy.find_call(
-  p_call_sid text,
-  out call_id uuid,
-  out org_id uuid,
-  out employee_id uuid
-)
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  -- `strict`: a call that two rows claim belongs to neither. Guessing could give it to the wrong organisation.
-  -- An employee who is gone, or of another organisation than the call, is no employee of this call.
-  select c.id, c.org_id, e.id
-  into strict call_id, org_id, employee_id
-  from public.calls c
-  left join public.employees e on e.id = c.employee_id and e.org_id = c.org_id
-  where c.twilio_call_sid = p_call_sid;
-exception
-  when no_data_found or too_many_rows then
-    call_id := null;
-end
-$$;
-comment on function understudy.find_call(text) is 'The call and its employee; nulls when the call is unknown or ambiguous.';
 
 create or replace function understudy.storage_path(p_call_id uuid, p_employee_id uuid, p_recording_sid text)
 returns text

@@ -1,24 +1,33 @@
--- Erasures: what must go when a consent has gone, copy by copy.
+-- Erasures: what must go, copy by copy, and what counts as erased before the last copy has gone.
 --
--- What an erasure covers: every recording of a call that we knew to be the employee's when it was requested, whenever Twilio
--- tells of it; and every recording that began before that moment. A recording of a later call is a new one: it may be stored,
--- and only a new consent lets anybody clone it. So a fresh consent starts anew, and old recordings stay erased.
+-- An erasure of everything covers each recording that began before it was requested, and each recording of a call that was the
+-- employee's and known by then, whenever Twilio tells of it. A recording of a later call is a new one: it may be stored, and only a new
+-- consent lets anybody clone it. So a fresh consent starts anew, and old recordings stay erased. An erasure for retention covers
+-- recordings only, those that began before a moment in the past.
 -- When a recording began is Twilio's word, so that moment is told by a clock that agrees with Twilio's: the caller's. The database's
--- own decides leases and expiry, where it is compared only with itself.
+-- own decides leases and expiry, and what was stored or known before a request, where it is compared only with itself.
 --
--- In the database all of it takes effect at once. The copies elsewhere follow, each confirmed by itself; what turns up later
--- (the voice of a clone that was running, a recording that Twilio finishes only now) is added to the open erasure, or, when that is
--- over, to a new one which holds only what turned up.
+-- In the database all of it takes effect at once, however many recordings there are: what is covered is told by two moments, which each
+-- erasure takes over from the one before. The list of copies is made in batches, and each copy is confirmed by itself. What turns up
+-- later (the voice of a clone that was running, a recording that Twilio finishes only now) is added to the open erasure, or, when that
+-- is over, to a new one which holds only what turned up.
 
 create table if not exists public.voice_erasures (
   id uuid primary key default gen_random_uuid(),
   number bigint generated always as identity unique,
   org_id uuid not null,
   employee_id uuid not null,
-  reason text not null check (reason in ('withdrawn', 'expired', 'requested')),
+  scope text not null check (scope in ('everything', 'recordings')),
+  reason text not null check (reason in ('withdrawn', 'expired', 'requested', 'left', 'retention')),
   requested_by uuid,
   requested_at timestamptz not null default clock_timestamp(),
   covers_until timestamptz not null,
+  known_until timestamptz,
+  listed_to_call uuid,
+  listed_at timestamptz,
+  copies bigint not null default 0,
+  copies_left bigint not null default 0,
+  copies_kept_elsewhere bigint not null default 0,
   swept_at timestamptz,
   begun_at timestamptz,
   erased_at timestamptz
@@ -27,25 +36,38 @@ create unique index if not exists voice_erasures_one_open
   on public.voice_erasures (org_id, employee_id)
   where erased_at is null;
 create index if not exists voice_erasures_newest on public.voice_erasures (org_id, employee_id, number desc);
-create index if not exists voice_erasures_unfinished on public.voice_erasures (swept_at) where erased_at is null;
+create index if not exists voice_erasures_unfinished on public.voice_erasures (swept_at nulls first, number) where erased_at is null;
+create index if not exists voice_erasures_over on public.voice_erasures (erased_at) where erased_at is not null;
 
-comment on column public.voice_erasures.begun_at is 'When a worker last took it up: while that is recent, its message is alive.';
 comment on table public.voice_erasures is 'At most one is open for an employee: a second request joins it.';
+comment on column public.voice_erasures.employee_id is 'Or a call, whose recordings belong to no employee and are older than they are kept.';
+comment on column public.voice_erasures.scope is 'recordings: the voice, its metadata and the consent stay.';
+comment on column public.voice_erasures.reason is
+  'left: the employee was deleted, or moved to another organisation. retention: recordings are older than their organisation keeps them.';
 comment on column public.voice_erasures.requested_by is
-  'The user; null when the employee withdrew by a token, on expiry, and for what turned up after an erasure.';
+  'The user; null when the employee withdrew by a token, when the sweep did it, and for what turned up after an erasure.';
 comment on column public.voice_erasures.covers_until is
-  'The moment of the last request that joined it, by the clock of whoever passed it on: recordings which began before it are covered.';
-comment on column public.voice_erasures.erased_at is 'When the last copy was confirmed to be gone.';
+  'By the clock of whoever passed the request on: recordings which began before it are covered. Never before that of the erasure before.';
+comment on column public.voice_erasures.known_until is
+  'By the database''s clock, the moment of the last request to erase everything: covered are recordings that were stored before it, and of '
+  'calls that were known before it. Null where nobody has requested that yet.';
+comment on column public.voice_erasures.listed_to_call is 'The employee''s calls up to this id are among the copies.';
+comment on column public.voice_erasures.listed_at is 'When all that the database knows was among the copies; null: the worker goes on listing.';
+comment on column public.voice_erasures.copies is 'How many copies there are, kept by a trigger; those that are left and those that are kept elsewhere likewise.';
+comment on column public.voice_erasures.begun_at is 'When a worker last took it up: while that is recent, its message is alive.';
+comment on column public.voice_erasures.erased_at is 'When the last copy was confirmed to be gone, or to be kept where it is out of our reach.';
 
 create table if not exists public.voice_erasure_copies (
   id uuid primary key default gen_random_uuid(),
   number bigint generated always as identity unique,
   erasure_id uuid not null references public.voice_erasures (id),
   kind text not null
-    check (kind in ('vendor_voice', 'stored_recording', 'newest_recording', 'twilio_recording', 'metadata')),
+    check (kind in (
+      'vendor_history', 'vendor_speech', 'vendor_voice', 'stored_recording', 'newest_recording', 'twilio_call', 'twilio_recording', 'metadata'
+    )),
   reference text not null check (reference <> ''),
   attempt_id uuid,
-  state text not null default 'pending' check (state in ('pending', 'erased', 'failed')),
+  state text not null default 'pending' check (state in ('pending', 'erased', 'failed', 'kept_elsewhere')),
   attempts integer not null default 0,
   last_error text check (last_error ~ '^[a-z0-9_]{1,64}$'),
   erased_at timestamptz,
@@ -53,37 +75,101 @@ create table if not exists public.voice_erasure_copies (
   constraint voice_erasure_copies_erased check ((state = 'erased') = (erased_at is not null)),
   constraint voice_erasure_copies_sid check (kind <> 'twilio_recording' or reference ~ '^RE[0-9A-Za-z]{1,64}$')
 );
+create index if not exists voice_erasure_copies_left
+  on public.voice_erasure_copies (erasure_id, kind, attempts, number)
+  where state in ('pending', 'failed');
+create index if not exists voice_erasure_copies_shown on public.voice_erasure_copies (erasure_id, number);
 create index if not exists voice_erasure_copies_tombstones
   on public.voice_erasure_copies (reference)
-  where kind = 'twilio_recording';
-create index if not exists voice_erasure_copies_by_attempt on public.voice_erasure_copies (attempt_id);
+  where kind in ('twilio_recording', 'twilio_call');
+create index if not exists voice_erasure_copies_by_attempt on public.voice_erasure_copies (attempt_id) where attempt_id is not null;
 
 comment on table public.voice_erasure_copies is
   'One row for each place that held something. A twilio_recording stays as a tombstone: nothing brings that RecordingSid back.';
+comment on column public.voice_erasure_copies.kind is
+  'vendor_history: what the vendor keeps of speech that was made with a voice, to be listed. twilio_call: what Twilio has of a call and we '
+  'never stored, to be listed. Whatever is found becomes a copy of its own: vendor_speech, twilio_recording.';
 comment on column public.voice_erasure_copies.reference is
-  'vendor_voice: the vendor''s id. stored_recording, newest_recording: the key in the bucket `recordings`. '
-  'twilio_recording: the RecordingSid. metadata: the key in the bucket `deep-fakes`.';
-comment on column public.voice_erasure_copies.state is 'failed: the last try; it is tried again.';
+  'vendor_voice, vendor_history: the vendor''s id of the voice. vendor_speech: of the speech. stored_recording, newest_recording: the key in '
+  'the bucket `recordings`. twilio_recording: the RecordingSid. twilio_call: the CallSid. metadata: the key in the bucket `deep-fakes`.';
+comment on column public.voice_erasure_copies.state is
+  'failed: the last try; it is tried again. kept_elsewhere: out of our reach, last_error says why; whoever holds it must be asked.';
 comment on column public.voice_erasure_copies.attempts is 'How often it was tried.';
-
-create table if not exists public.voice_erasure_calls (
-  erasure_id uuid not null references public.voice_erasures (id),
-  call_sid text not null,
-  listed_at timestamptz,
-  primary key (erasure_id, call_sid)
-);
-create index if not exists voice_erasure_calls_by_call on public.voice_erasure_calls (call_sid);
-comment on table public.voice_erasure_calls is 'The calls that an erasure covers: Twilio may have recordings of them that we never stored.';
-comment on column public.voice_erasure_calls.listed_at is 'When all that Twilio has of this call was added to the copies.';
 
 alter table public.voice_erasures enable row level security;
 alter table public.voice_erasure_copies enable row level security;
-alter table public.voice_erasure_calls enable row level security;
-revoke all on public.voice_erasures, public.voice_erasure_copies, public.voice_erasure_calls
-  from public, anon, authenticated, service_role;
+revoke all on public.voice_erasures, public.voice_erasure_copies from public, anon, authenticated, service_role;
 revoke all on sequence public.voice_erasures_number_seq, public.voice_erasure_copies_number_seq
   from public, anon, authenticated, service_role;
-grant select on public.voice_erasures, public.voice_erasure_copies, public.voice_erasure_calls to service_role;
+grant select on public.voice_erasures, public.voice_erasure_copies to service_role;
+
+create or replace function understudy.count_copies(
+  p_erasure_id uuid,
+  p_copies bigint,
+  p_left bigint,
+  p_kept_elsewhere bigint
+)
+returns void
+language sql
+set search_path = ''
+as $$
+  update public.voice_erasures e
+  set copies = e.copies + p_copies,
+      copies_left = e.copies_left + p_left,
+      copies_kept_elsewhere = e.copies_kept_elsewhere + p_kept_elsewhere
+  where e.id = p_erasure_id
+$$;
+
+create or replace function understudy.count_new_copies()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform understudy.count_copies(
+    n.erasure_id,
+    count(*),
+    count(*) filter (where n.state in ('pending', 'failed')),
+    count(*) filter (where n.state = 'kept_elsewhere')
+  )
+  from new_copies n
+  group by n.erasure_id;
+  return null;
+end
+$$;
+
+create or replace function understudy.count_changed_copies()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform understudy.count_copies(
+    c.erasure_id,
+    0,
+    coalesce(sum(c.sign) filter (where c.state in ('pending', 'failed')), 0),
+    coalesce(sum(c.sign) filter (where c.state = 'kept_elsewhere'), 0)
+  )
+  from (
+    select n.erasure_id, n.state, 1 as sign from new_copies n
+    union all
+    select o.erasure_id, o.state, -1 from old_copies o
+  ) c
+  group by c.erasure_id;
+  return null;
+end
+$$;
+comment on function understudy.count_changed_copies() is
+  'Counting anew would cost as much as there are copies, each time that one is gone.';
+
+create or replace trigger voice_erasure_copies_counted
+  after insert on public.voice_erasure_copies
+  referencing new table as new_copies
+  for each statement execute function understudy.count_new_copies();
+create or replace trigger voice_erasure_copies_recounted
+  after update on public.voice_erasure_copies
+  referencing old table as old_copies new table as new_copies
+  for each statement execute function understudy.count_changed_copies();
 
 create or replace function understudy.asked_at(p_now double precision)
 returns timestamptz
@@ -95,16 +181,65 @@ $$;
 comment on function understudy.asked_at(double precision) is
   'The caller''s now, in seconds since 1970; a caller without a clock of its own has the database''s.';
 
-create or replace function understudy.is_erased(p_recording_sid text)
+create or replace function understudy.last_erasure(p_org_id uuid, p_employee_id uuid)
+returns public.voice_erasures
+language sql
+stable
+set search_path = ''
+as $$
+  select e
+  from public.voice_erasures e
+  where e.org_id = p_org_id and e.employee_id = p_employee_id
+  order by e.number desc
+  limit 1
+$$;
+comment on function understudy.last_erasure(uuid, uuid) is 'Which covers all that the ones before it covered.';
+
+create or replace function understudy.is_covered(p_erasure public.voice_erasures, p_started_at timestamptz, p_known_since timestamptz)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select coalesce(
+    -- Twilio tells the second only: a recording that began within the second of the request counts as begun after it.
+    p_started_at + interval '1 second' <= p_erasure.covers_until or p_known_since <= p_erasure.known_until,
+    false
+  )
+$$;
+comment on function understudy.is_covered(public.voice_erasures, timestamptz, timestamptz) is
+  'Whether an erasure covers a recording that began then, and that was stored, or whose call was known, since then; each null if unknown.';
+
+create or replace function understudy.is_erased(p_recording public.recordings)
 returns boolean
 language sql
 stable
 set search_path = ''
 as $$
-  select exists (select 1 from public.recordings r where r.recording_sid = p_recording_sid and r.erased_at is not null)
-    or exists (
-      select 1 from public.voice_erasure_copies c where c.kind = 'twilio_recording' and c.reference = p_recording_sid
+  select p_recording.erased_at is not null
+    or understudy.is_covered(
+      understudy.last_erasure(p_recording.org_id, p_recording.employee_id), p_recording.started_at, p_recording.stored_at
     )
+$$;
+comment on function understudy.is_erased(public.recordings) is 'From the request on, also before the recording was added to the copies.';
+
+create or replace function understudy.is_erased(p_recording_sid text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_recording public.recordings;
+begin
+  select * into v_recording from public.recordings r where r.recording_sid = p_recording_sid;
+  return case
+    when v_recording.recording_sid is not null then understudy.is_erased(v_recording)
+    else exists (
+      select from public.voice_erasure_copies c where c.kind = 'twilio_recording' and c.reference = p_recording_sid
+    )
+  end;
+end
 $$;
 comment on function understudy.is_erased(text) is 'The tombstone of a recording, whether it was ever stored or not.';
 
@@ -113,32 +248,105 @@ create or replace function understudy.covering_erasure(
   p_call_id uuid,
   p_org_id uuid,
   p_employee_id uuid,
+  p_known_since timestamptz,
   p_started_at timestamptz default null
 )
 returns public.voice_erasures
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_last public.voice_erasures;
+begin
+  v_last := understudy.last_erasure(p_org_id, p_employee_id);
+  if understudy.is_covered(v_last, p_started_at, p_known_since) then
+    return v_last;
+  end if;
+  -- A call that belongs to somebody else by now was theirs by mistake; one that is gone, or nobody's, belongs to nobody else.
+  select e.* into v_last
+  from public.voice_erasure_copies c
+  join public.voice_erasures e on e.id = c.erasure_id
+  where c.kind = 'twilio_call'
+    and c.reference = p_call_sid
+    and (p_call_id is null or (e.org_id = p_org_id and coalesce(p_employee_id, e.employee_id) = e.employee_id))
+  order by e.number desc
+  limit 1;
+  return v_last;
+end
+$$;
+comment on function understudy.covering_erasure(text, uuid, uuid, uuid, timestamptz, timestamptz) is
+  'The newest erasure that covers a recording of this call, which need not be open any more; nulls when there is none. After the CallSid: '
+  'what understudy.find_call says of it, and when the recording began.';
+
+create or replace function understudy.newest_recordings(
+  p_org_id uuid,
+  p_employee_id uuid,
+  p_limit int default 10,
+  p_from_sid text default null
+)
+returns setof public.recordings
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_last constant public.voice_erasures := understudy.last_erasure(p_org_id, p_employee_id);
+  v_from public.recordings;
+begin
+  select * into v_from from public.recordings r where r.recording_sid = p_from_sid;
+  return query
+    select r.*
+    from public.recordings r
+    where r.folder = p_employee_id
+      and r.org_id = p_org_id
+      and r.erased_at is null
+      -- What is covered, said once more so that it bounds what is read.
+      and r.started_at > coalesce(v_last.covers_until - interval '1 second', '-infinity')
+      and not understudy.is_covered(v_last, r.started_at, r.stored_at)
+      and (p_from_sid is null or (r.started_at, r.recording_sid) <= (v_from.started_at, v_from.recording_sid))
+    order by r.started_at desc, r.recording_sid desc
+    limit p_limit;
+end
+$$;
+comment on function understudy.newest_recordings(uuid, uuid, int, text) is
+  'An employee''s recordings that are not erased, newest first: by default as many as are looked at for a sample. p_from_sid: none newer '
+  'than this one. An employee who moved to another organisation starts there without recordings.';
+
+create or replace function understudy.newest_recording(p_org_id uuid, p_employee_id uuid)
+returns public.recordings
 language sql
 stable
 set search_path = ''
 as $$
-  select covering.e
-  from (
-    select e
-    from public.voice_erasure_calls c
-    join public.voice_erasures e on e.id = c.erasure_id
-    where c.call_sid = p_call_sid
-      -- A call that belongs to somebody else by now was theirs by mistake; one that is gone belongs to nobody else.
-      and (p_call_id is null or (e.org_id = p_org_id and coalesce(p_employee_id, e.employee_id) = e.employee_id))
-    union all
-    select e
-    from public.voice_erasures e
-    where e.org_id = p_org_id and e.employee_id = p_employee_id
-      -- Twilio tells the second only: a recording that began within the second of the request counts as begun after it.
-      and e.covers_until >= p_started_at + interval '1 second'
-  ) as covering
-  order by (covering.e).number desc
-  limit 1
+  select r from understudy.newest_recordings(p_org_id, p_employee_id, 1) r
 $$;
-comment on function understudy.covering_erasure(text, uuid, uuid, uuid, timestamptz) is
-  'The newest erasure that covers a recording of this call, which need not be open any more.';
+
+create or replace function understudy.newest_path(p_employee_id uuid)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select p_employee_id || '/' || p_employee_id || '.wav'
+$$;
+comment on function understudy.newest_path(uuid) is 'The key in the bucket `recordings` to which the newest one is copied.';
+
+create or replace function understudy.begin_publishing(p_org_id uuid, p_employee_id uuid)
+returns jsonb
+language sql
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'write_id', understudy.begin_write(understudy.newest_path(r.employee_id), r.recording_sid),
+    'recording_sid', r.recording_sid,
+    'storage_path', r.storage_path,
+    'copy_to', understudy.newest_path(r.employee_id)
+  )
+  from understudy.newest_recording(p_org_id, p_employee_id) r
+  where r.recording_sid is not null
+$$;
+comment on function understudy.begin_publishing(uuid, uuid) is
+  'What a worker needs to copy the newest recording, and the note that it is about to; null when there is none. Then newest_published.';
 
 revoke all on all functions in schema understudy from public;

@@ -1,5 +1,30 @@
 -- What recording-ingest calls.
 
+create or replace function understudy.erased_target(p_recording_sid text, p_call_sid text, p_known_since timestamptz, p_call_id uuid, p_org_id uuid, p_employee_id uuid)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_erasure public.voice_erasures;
+begin
+  if understudy.is_erased(p_recording_sid) then
+    return true;
+  end if;
+  v_erasure := understudy.covering_erasure(p_call_sid, p_call_id, p_org_id, p_employee_id, p_known_since);
+  if v_erasure.id is null then
+    return false;
+  end if;
+  perform understudy.lock_employee(v_erasure.employee_id);
+  if not understudy.is_erased(p_recording_sid) then
+    perform understudy.cover_late_recording(v_erasure, p_recording_sid, null);
+  end if;
+  return true;
+end
+$$;
+comment on function understudy.erased_target(text, text, timestamptz, uuid, uuid, uuid) is
+  'Whether an erasure covers a recording that is about to be stored. One that nobody knew of is added to the erasure.';
+
 create or replace function public.recording_target(p_recording_sid text, p_call_sid text)
 returns jsonb
 language plpgsql
@@ -9,58 +34,92 @@ as $$
 declare
   v_recording public.recordings;
   v_call record;
-  v_erasure public.voice_erasures;
   v_path text;
 begin
+  select * into v_call from understudy.find_call(p_call_sid);
+  perform understudy.lock_employee(v_call.employee_id);
   select * into v_recording from public.recordings r where r.recording_sid = p_recording_sid;
-  if v_recording.recording_sid is not null and v_recording.erased_at is null then
+  if v_recording.recording_sid is not null and not understudy.is_erased(v_recording) then
     return jsonb_build_object(
-      'outcome', 'stored',
-      'newest', understudy.newest_json(v_recording.org_id, v_recording.employee_id)
+      'outcome', 'stored', 'newest', understudy.begin_publishing(v_recording.org_id, v_recording.employee_id)
     );
   end if;
 
-  select * into v_call from understudy.find_call(p_call_sid);
-  v_erasure := understudy.covering_erasure(p_call_sid, v_call.call_id, v_call.org_id, v_call.employee_id);
-  if v_erasure.id is not null and not understudy.is_erased(p_recording_sid) then
-    perform understudy.lock_employee(v_erasure.employee_id);
-    if not understudy.is_erased(p_recording_sid) then
-      v_erasure := understudy.covering_erasure(p_call_sid, v_call.call_id, v_call.org_id, v_call.employee_id);
-      perform understudy.cover_late_recording(v_erasure, p_recording_sid, null);
-    end if;
-  end if;
-  if understudy.is_erased(p_recording_sid) then
+  v_path := understudy.storage_path(v_call.call_id, v_call.employee_id, p_recording_sid);
+  if understudy.erased_target(
+    p_recording_sid, p_call_sid, v_call.known_since, v_call.call_id, v_call.org_id, v_call.employee_id
+  ) then
     -- A worker that died between upload and finish_ingest may have left something there.
-    return jsonb_build_object(
-      'outcome', 'erased',
-      'storage_path', coalesce(
-        v_recording.storage_path, understudy.storage_path(v_call.call_id, v_call.employee_id, p_recording_sid)
-      )
-    );
+    return jsonb_build_object('outcome', 'erased', 'storage_path', coalesce(v_recording.storage_path, v_path));
   end if;
   if v_call.call_id is null then
+    insert into public.unmatched_recordings (recording_sid, call_sid) values (p_recording_sid, p_call_sid) on conflict do nothing;
     return jsonb_build_object('outcome', 'call_unknown');
   end if;
-  v_path := understudy.storage_path(v_call.call_id, v_call.employee_id, p_recording_sid);
-  insert into public.recording_uploads as u (recording_sid, storage_path, call_sid)
-  values (p_recording_sid, v_path, p_call_sid)
-  on conflict (recording_sid, storage_path) do update set begun_at = clock_timestamp();
-  return jsonb_build_object('outcome', 'store', 'storage_path', v_path);
+  return jsonb_build_object(
+    'outcome', 'store',
+    'storage_path', v_path,
+    'write_id', understudy.begin_write(v_path, p_recording_sid, p_call_sid)
+  );
 end
 $$;
 comment on function public.recording_target(text, text) is
-  'Where a recording belongs in Storage; that something may be there from now on is noted. A recording which an erasure covers and nobody '
-  'knew of is added to the erasure. Outcomes: store, stored, erased (storage_path, if not null: a place to clear), call_unknown.';
+  'Where a recording belongs in Storage, and the note that it is about to be written there. A recording which an erasure covers and nobody '
+  'knew of is added to the erasure. '
+  'Outcomes: store, stored (newest: to be published), erased (storage_path, if not null: a place to clear), call_unknown.';
+
+create or replace function understudy.update_call_of(p_recording public.recordings)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_newest public.recordings;
+begin
+  -- Not simply this recording: an older one of the same call may come last.
+  select * into v_newest
+  from public.recordings r
+  where r.call_id = p_recording.call_id and r.erased_at is null
+  order by r.started_at desc, r.recording_sid desc
+  limit 1;
+  update public.calls c
+  set recording_url = 'recordings/' || v_newest.storage_path, duration_seconds = v_newest.duration_seconds
+  where c.id = p_recording.call_id;
+end
+$$;
+
+create or replace function understudy.note_stored(p_recording public.recordings)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+begin
+  delete from public.unmatched_recordings u where u.recording_sid = p_recording.recording_sid;
+  perform understudy.update_call_of(p_recording);
+  perform understudy.audit(
+    p_recording.org_id, p_recording.employee_id, null, 'recording.store', 'stored',
+    jsonb_build_object(
+      'recording_sid', p_recording.recording_sid, 'call_id', p_recording.call_id, 'bytes', p_recording.bytes
+    )
+  );
+  return jsonb_build_object(
+    'outcome', 'stored', 'newest', understudy.begin_publishing(p_recording.org_id, p_recording.employee_id)
+  );
+end
+$$;
 
 create or replace function public.finish_ingest(
+  p_write_id uuid,
   p_recording_sid text,
   p_call_sid text,
   p_storage_path text,
   p_bytes bigint,
+  p_sha256 text,
   p_duration_seconds int,
   p_channels int,
   p_track text,
   p_source text,
+  p_account_sid text,
   p_started_at timestamptz
 )
 returns jsonb
@@ -71,113 +130,116 @@ as $$
 declare
   v_call record;
   v_recording public.recordings;
-  v_newest_of_call public.recordings;
   v_erasure public.voice_erasures;
 begin
   -- The employee is known only through the call, and is locked before it; so the call is read twice. A call that has lost its
   -- employee may still be covered by that employee's erasure.
   select * into v_call from understudy.find_call(p_call_sid);
-  v_erasure := understudy.covering_erasure(p_call_sid, v_call.call_id, v_call.org_id, v_call.employee_id, p_started_at);
+  v_erasure := understudy.covering_erasure(
+    p_call_sid, v_call.call_id, v_call.org_id, v_call.employee_id, v_call.known_since, p_started_at
+  );
   perform understudy.lock_employee(coalesce(v_call.employee_id, v_erasure.employee_id));
   perform 1 from public.calls c where c.id = v_call.call_id for no key update;
   select * into v_call from understudy.find_call(p_call_sid);
-  v_erasure := understudy.covering_erasure(p_call_sid, v_call.call_id, v_call.org_id, v_call.employee_id, p_started_at);
-
-  select * into v_recording from public.recordings r where r.recording_sid = p_recording_sid for update;
-  if understudy.is_erased(p_recording_sid) then
-    return understudy.refuse(
-      coalesce(v_recording.org_id, v_call.org_id, v_erasure.org_id),
-      coalesce(v_recording.employee_id, v_call.employee_id, v_erasure.employee_id),
-      null, 'recording.store', 'erased', jsonb_build_object('recording_sid', p_recording_sid)
-    );
-  end if;
-
-  if v_recording.recording_sid is null then
-    if v_erasure.id is not null then
-      perform understudy.cover_late_recording(v_erasure, p_recording_sid, p_storage_path);
-      return jsonb_build_object('outcome', 'erased');
-    end if;
-    if v_call.call_id is null then
-      -- No organisation, so no audit row: the message is retried until the call is there, or becomes a dead letter.
-      return jsonb_build_object('outcome', 'call_unknown');
-    end if;
-    if p_storage_path is distinct from understudy.storage_path(v_call.call_id, v_call.employee_id, p_recording_sid) then
-      return understudy.refuse(
-        v_call.org_id, v_call.employee_id, null, 'recording.store', 'target_changed',
-        jsonb_build_object('recording_sid', p_recording_sid)
-      );
-    end if;
-
-    insert into public.recordings (
-      recording_sid, call_sid, call_id, org_id, employee_id, storage_path,
-      bytes, duration_seconds, channels, track, source, started_at
-    )
-    values (
-      p_recording_sid, p_call_sid, v_call.call_id, v_call.org_id, v_call.employee_id, p_storage_path,
-      p_bytes, p_duration_seconds, p_channels, p_track, p_source, p_started_at
-    );
-
-    delete from public.recording_uploads u where u.recording_sid = p_recording_sid and u.storage_path = p_storage_path;
-
-    -- Not simply this recording: an older one of the same call may come last.
-    select * into v_newest_of_call
-    from public.recordings r
-    where r.call_id = v_call.call_id and r.erased_at is null
-    order by r.started_at desc, r.recording_sid desc
-    limit 1;
-    update public.calls c
-    set recording_url = 'recordings/' || v_newest_of_call.storage_path,
-        duration_seconds = v_newest_of_call.duration_seconds
-    where c.id = v_call.call_id;
-
-    perform understudy.audit(
-      v_call.org_id, v_call.employee_id, null, 'recording.store', 'stored',
-      jsonb_build_object('recording_sid', p_recording_sid, 'call_id', v_call.call_id, 'bytes', p_bytes)
-    );
-    return jsonb_build_object('outcome', 'stored', 'newest', understudy.newest_json(v_call.org_id, v_call.employee_id));
-  end if;
-
-  -- Somebody else, or we before a crash, was faster. The object of that run is the one that counts.
-  if p_storage_path is distinct from v_recording.storage_path then
-    return understudy.refuse(
-      v_recording.org_id, v_recording.employee_id, null, 'recording.store', 'target_changed',
-      jsonb_build_object('recording_sid', p_recording_sid)
-    );
-  end if;
-  return jsonb_build_object(
-    'outcome', 'stored',
-    'newest', understudy.newest_json(v_recording.org_id, v_recording.employee_id)
+  v_erasure := understudy.covering_erasure(
+    p_call_sid, v_call.call_id, v_call.org_id, v_call.employee_id, v_call.known_since, p_started_at
   );
+  select * into v_recording from public.recordings r where r.recording_sid = p_recording_sid for update;
+
+  if understudy.is_erased(p_recording_sid) or (v_recording.recording_sid is null and v_erasure.id is not null) then
+    perform understudy.cover_late_upload(p_recording_sid, p_storage_path, v_erasure);
+    delete from public.storage_writes w where w.id = p_write_id;
+    return jsonb_build_object('outcome', 'erased');
+  end if;
+  if v_recording.recording_sid is null and v_call.call_id is null then
+    -- No organisation, so no audit row: the message is retried until the call is there, or becomes a dead letter.
+    return jsonb_build_object('outcome', 'call_unknown');
+  end if;
+  -- Somebody else, or we before a crash, may have been faster. The object of that run is the one that counts.
+  if p_storage_path is distinct from
+    coalesce(v_recording.storage_path, understudy.storage_path(v_call.call_id, v_call.employee_id, p_recording_sid))
+  then
+    return understudy.refuse(
+      coalesce(v_recording.org_id, v_call.org_id), coalesce(v_recording.employee_id, v_call.employee_id), null,
+      'recording.store', 'target_changed', jsonb_build_object('recording_sid', p_recording_sid)
+    );
+  end if;
+
+  delete from public.storage_writes w where w.id = p_write_id;
+  if v_recording.recording_sid is not null then
+    return jsonb_build_object(
+      'outcome', 'stored', 'newest', understudy.begin_publishing(v_recording.org_id, v_recording.employee_id)
+    );
+  end if;
+  insert into public.recordings (
+    recording_sid, call_sid, call_id, org_id, employee_id, storage_path,
+    bytes, sha256, duration_seconds, channels, track, source, account_sid, started_at
+  )
+  values (
+    p_recording_sid, p_call_sid, v_call.call_id, v_call.org_id, v_call.employee_id, p_storage_path,
+    p_bytes, p_sha256, p_duration_seconds, p_channels, p_track, p_source, p_account_sid, p_started_at
+  )
+  returning * into v_recording;
+  return understudy.note_stored(v_recording);
 end
 $$;
-comment on function public.finish_ingest(text, text, text, bigint, int, int, text, text, timestamptz) is
-  'Records a recording that is in Storage, once however often it is called, and names the employee''s newest. '
-  'Outcomes: stored, erased, call_unknown, target_changed.';
+comment on function public.finish_ingest(uuid, text, text, text, bigint, text, int, int, text, text, text, timestamptz) is
+  'Records a recording that is in Storage, once however often it is called, and names the employee''s newest, to be published. '
+  'Outcomes: stored; erased (the object is to be removed); call_unknown, target_changed (likewise, and then write_cleared).';
 
-create or replace function public.newest_recording(p_employee_id uuid)
+create or replace function public.newest_published(p_write_id uuid, p_recording_sid text, p_is_copied boolean default true)
 returns jsonb
-language sql
+language plpgsql
 security definer
 set search_path = ''
 as $$
-  select jsonb_build_object(
-    'outcome', 'newest',
-    'newest', (
-      select understudy.newest_json(e.org_id, e.id)
-      from public.employees e
-      where e.id = p_employee_id
-    )
-  )
+declare
+  v_recording public.recordings;
+  v_newest public.recordings;
+begin
+  select * into v_recording from public.recordings r where r.recording_sid = p_recording_sid;
+  perform understudy.lock_employee(v_recording.employee_id);
+  delete from public.storage_writes w where w.id = p_write_id;
+  v_newest := understudy.newest_recording(v_recording.org_id, v_recording.employee_id);
+  if v_newest.recording_sid = p_recording_sid and p_is_copied then
+    return jsonb_build_object('outcome', 'current');
+  end if;
+  if v_newest.recording_sid is not null then
+    return jsonb_build_object(
+      'outcome', 'behind', 'newest', understudy.begin_publishing(v_recording.org_id, v_recording.employee_id)
+    );
+  end if;
+  perform understudy.cover_newest(v_recording);
+  return jsonb_build_object('outcome', 'erased', 'storage_path', understudy.newest_path(v_recording.employee_id));
+end
 $$;
-comment on function public.newest_recording(uuid) is 'The recording that belongs at {employee_id}/{employee_id}.wav, or null.';
+comment on function public.newest_published(uuid, text, boolean) is
+  'The recording was copied to the key of the employee''s newest; p_is_copied: false when whoever was to do it died. '
+  'Outcomes: current; behind (newest: another one is the newest by now, to be published); erased (all are: the copy is to be removed).';
+
+create or replace function public.write_cleared(p_write_id uuid)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  delete from public.storage_writes w where w.id = p_write_id;
+  return jsonb_build_object('outcome', 'recorded');
+end
+$$;
+comment on function public.write_cleared(uuid) is 'The write is over, and nothing of it is left. Outcome: recorded.';
 
 revoke all on function
   public.recording_target(text, text),
-  public.finish_ingest(text, text, text, bigint, int, int, text, text, timestamptz),
-  public.newest_recording(uuid)
+  public.finish_ingest(uuid, text, text, text, bigint, text, int, int, text, text, text, timestamptz),
+  public.newest_published(uuid, text, boolean),
+  public.write_cleared(uuid)
 from public, anon, authenticated;
 grant execute on function
   public.recording_target(text, text),
-  public.finish_ingest(text, text, text, bigint, int, int, text, text, timestamptz),
-  public.newest_recording(uuid)
+  public.finish_ingest(uuid, text, text, text, bigint, text, int, int, text, text, text, timestamptz),
+  public.newest_published(uuid, text, boolean),
+  public.write_cleared(uuid)
 to service_role;
+revoke all on all functions in schema understudy from public;

@@ -22,7 +22,7 @@ create table if not exists public.voice_consents (
   granted_at timestamptz not null default clock_timestamp(),
   expires_at timestamptz not null,
   ended_at timestamptz,
-  ended_as text check (ended_as in ('superseded', 'withdrawn', 'expired')),
+  ended_as text check (ended_as in ('superseded', 'withdrawn', 'expired', 'left')),
   ended_by uuid,
   ended_address text check (length(ended_address) <= 100),
   ended_user_agent text check (length(ended_user_agent) <= 500),

@@ -24,8 +24,12 @@ create table if not exists public.voices (
   report jsonb check (jsonb_typeof(report) = 'object'),
   lease_id uuid,
   lease_until timestamptz,
+  deployment_id uuid not null default understudy.deployment_id(),
   vendor_voice_id text unique check (vendor_voice_id <> ''),
+  vendor_account text check (vendor_account <> ''),
+  vendor_checked_at timestamptz,
   vendor_deleted_at timestamptz,
+  recordings_erased boolean not null default false,
   metadata_handed_at timestamptz,
   metadata_written_at timestamptz,
   swept_at timestamptz,
@@ -51,7 +55,12 @@ create index if not exists voices_unfinished
   on public.voices (swept_at)
   where state in ('requested', 'cloning', 'unknown')
     or (state in ('failed', 'retired') and vendor_voice_id is not null and vendor_deleted_at is null)
-    or (metadata_handed_at is not null and metadata_written_at is null);
+    or (metadata_handed_at is not null and metadata_written_at is null)
+    or (state = 'retired' and metadata_handed_at is not null and metadata_written_at < closed_at);
+create index if not exists voices_to_check on public.voices (vendor_checked_at nulls first, number) where state = 'ready';
+create index if not exists voices_over on public.voices (closed_at) where state in ('failed', 'retired');
+create index if not exists voices_to_retain on public.voices (org_id, ready_at) where state = 'ready' and not recordings_erased;
+create index if not exists voices_by_consent on public.voices (consent_id);
 create index if not exists voices_by_recording on public.voices (recording_sid);
 create index if not exists voices_newest on public.voices (employee_id, number desc);
 create index if not exists voices_to_delete
@@ -73,6 +82,12 @@ comment on column public.voices.report is
 comment on column public.voices.lease_id is 'Handed to one worker. Whoever shows another one is too late.';
 comment on column public.voices.lease_until is
   'Until then, and for the grace time after it, nobody else touches the attempt: the vendor may still be making the voice.';
+comment on column public.voices.deployment_id is
+  'Whose it is. A copy of this database with an id of its own leaves it alone at the vendor.';
+comment on column public.voices.vendor_account is
+  'The vendor''s account that has it: that another account does not know the voice proves nothing.';
+comment on column public.voices.vendor_checked_at is 'When it was last looked for among the vendor''s voices.';
+comment on column public.voices.recordings_erased is 'Its organisation keeps recordings for a while after a clone, and that is over.';
 comment on column public.voices.vendor_deleted_at is 'When the vendor confirmed that the voice is gone.';
 comment on column public.voices.metadata_handed_at is
   'When a worker was last given this voice''s metadata to write. Newer than metadata_written_at: it may still be written, at any time.';
@@ -170,15 +185,27 @@ as $$
   select v from public.voices v where v.employee_id = p_employee_id and v.state = 'ready'
 $$;
 
+create or replace function understudy.mirrored_voice_id(p_employee_id uuid, p_org_id uuid)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select v.vendor_voice_id
+  from public.voices v
+  where v.employee_id = p_employee_id and v.org_id = p_org_id and v.state = 'ready'
+$$;
+comment on function understudy.mirrored_voice_id(uuid, uuid) is
+  'What employees.voice_id is to say. An employee who moved has no voice in their new organisation until one is made there.';
+
 create or replace function understudy.mirror_voice(p_employee_id uuid)
 returns void
 language sql
 set search_path = ''
 as $$
   update public.employees e
-  set voice_id = (understudy.current_voice(p_employee_id)).vendor_voice_id
-  where e.id = p_employee_id
-    and e.voice_id is distinct from (understudy.current_voice(p_employee_id)).vendor_voice_id
+  set voice_id = understudy.mirrored_voice_id(e.id, e.org_id)
+  where e.id = p_employee_id and e.voice_id is distinct from understudy.mirrored_voice_id(e.id, e.org_id)
 $$;
 comment on function understudy.mirror_voice(uuid) is 'The only writer of employees.voice_id.';
 
@@ -186,8 +213,7 @@ create or replace function understudy.stop_voices(
   p_org_id uuid,
   p_employee_id uuid,
   p_actor_id uuid,
-  p_code text,
-  p_recording_sid text default null
+  p_code text
 )
 returns void
 language plpgsql
@@ -205,11 +231,6 @@ begin
     where v.org_id = p_org_id
       and v.employee_id = p_employee_id
       and (v.state in ('requested', 'ready') or (v.state in ('cloning', 'unknown') and v.vendor_voice_id is not null))
-      and (
-        p_recording_sid is null
-        or v.recording_sid = p_recording_sid
-        or exists (select from public.voice_sources s where s.attempt_id = v.id and s.recording_sid = p_recording_sid)
-      )
     returning v
   )
   select array_agg(stopped.v) into v_stopped from stopped;
@@ -223,10 +244,9 @@ begin
   end loop;
 end
 $$;
-comment on function understudy.stop_voices(uuid, uuid, uuid, text, text) is
+comment on function understudy.stop_voices(uuid, uuid, uuid, text) is
   'The consent is gone: nothing is current, nothing new starts, and no voice that is already saved can finish. What is being cloned '
-  'right now runs on until it is refused, or its fate would never be known. p_recording_sid: only this recording is gone, so only what '
-  'is made from it stops.';
+  'right now runs on until it is refused, or its fate would never be known.';
 
 create or replace function understudy.lock_voice(p_attempt_id uuid)
 returns public.voices
@@ -315,8 +335,38 @@ as $$
     and v.state in ('failed', 'retired')
     and v.vendor_voice_id is not null
     and v.vendor_deleted_at is null
+    and v.deployment_id = understudy.deployment_id()
 $$;
-comment on function understudy.voices_to_delete(uuid) is 'What the vendor still has, as far as we know, and should not.';
+comment on function understudy.voices_to_delete(uuid) is 'What the vendor still has of ours, as far as we know, and should not.';
+
+create or replace function understudy.metadata_path(p_employee_id uuid)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select p_employee_id || '/' || p_employee_id || '.json'
+$$;
+comment on function understudy.metadata_path(uuid) is 'The key in the bucket `deep-fakes`.';
+
+create or replace function understudy.begin_metadata(p_voice public.voices, p_body jsonb)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update public.voices v
+  set metadata_handed_at = clock_timestamp(), metadata_written_at = null
+  where v.id = p_voice.id;
+  return jsonb_build_object(
+    'write_id', understudy.begin_write(understudy.metadata_path(p_voice.employee_id), null, null, p_voice.id),
+    'path', understudy.metadata_path(p_voice.employee_id),
+    'body', p_body
+  );
+end
+$$;
+comment on function understudy.begin_metadata(public.voices, jsonb) is
+  'What is to be written where, and the note that somebody is about to. Then metadata_written.';
 
 create or replace function understudy.hand_out_metadata(p_voice public.voices)
 returns jsonb
@@ -326,16 +376,13 @@ as $$
 declare
   v_sources jsonb;
 begin
-  update public.voices v
-  set metadata_handed_at = clock_timestamp(), metadata_written_at = null
-  where v.id = p_voice.id;
   select coalesce(jsonb_agg('recordings/' || r.storage_path order by s.position), '[]')
   into v_sources
   from public.voice_sources s
   join public.recordings r on r.recording_sid = s.recording_sid
   where s.attempt_id = p_voice.id;
   return (
-    select jsonb_build_object(
+    select understudy.begin_metadata(p_voice, jsonb_build_object(
       'employee_id', p_voice.employee_id,
       'employee_name', coalesce(e.full_name, ''),
       'voice_id', p_voice.vendor_voice_id,
@@ -348,7 +395,7 @@ begin
       'clone_type', 'ivc',
       'attempt_id', p_voice.id,
       'consent_id', p_voice.consent_id
-    )
+    ))
     from public.employees e
     join public.recordings r on r.recording_sid = p_voice.recording_sid
     where e.id = p_voice.employee_id
@@ -356,7 +403,7 @@ begin
 end
 $$;
 comment on function understudy.hand_out_metadata(public.voices) is
-  'The content of {employee_id}.json, and the mark that somebody is about to write it.';
+  '{employee_id}.json of a current voice, to be written.';
 
 create or replace function understudy.is_metadata_behind(p_voice public.voices)
 returns boolean
@@ -389,12 +436,11 @@ returns jsonb
 language sql
 set search_path = ''
 as $$
-  update public.voices v
-  set metadata_handed_at = clock_timestamp(), metadata_written_at = null
-  where v.id = p_voice.id
-  returning jsonb_build_object('employee_id', v.employee_id, 'voice_id', null, 'status', 'none', 'code', v.code)
+  select understudy.begin_metadata(p_voice, jsonb_build_object(
+    'employee_id', p_voice.employee_id, 'voice_id', null, 'status', 'none', 'code', p_voice.code
+  ))
 $$;
 comment on function understudy.hand_out_no_metadata(public.voices) is
-  'What {employee_id}.json says when this was the last voice and nothing is erased, and the mark that somebody is about to write it.';
+  'What {employee_id}.json says when this was the last voice and nothing is erased, to be written.';
 
 revoke all on all functions in schema understudy from public;

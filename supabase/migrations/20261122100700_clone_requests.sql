@@ -95,16 +95,17 @@ begin
     return understudy.join_attempt(v_under_way, v_access.caller_org_id, p_user_id, p_replace, p_campaign);
   end if;
 
-  if v_newest.recording_sid is null then
+  select * into v_current from understudy.current_voice(p_employee_id);
+  if v_newest.recording_sid is null and v_current.org_id is distinct from v_access.caller_org_id then
     return understudy.refuse(
       v_access.caller_org_id, p_employee_id, p_user_id, 'clone.request', 'recording_missing'
     );
   end if;
-
-  select * into v_current from understudy.current_voice(p_employee_id);
-  if v_current.org_id = v_access.caller_org_id
-    and understudy.is_made_from_the_same(v_current, p_employee_channel, p_pipeline_version)
-  then
+  -- Where recordings are kept no longer than until a good clone, there is nothing to make another one from.
+  if v_current.org_id = v_access.caller_org_id and (
+    v_newest.recording_sid is null
+    or understudy.is_made_from_the_same(v_current, p_employee_channel, p_pipeline_version)
+  ) then
     return jsonb_build_object(
       'outcome', 'ready',
       'employee_id', p_employee_id,

@@ -62,7 +62,7 @@ begin
   return jsonb_build_object(
     'outcome', v_outcome,
     'lease_id', v_lease_id,
-    'deployment_id', (select d.id from understudy.deployment d),
+    'deployment_id', understudy.deployment_id(),
     'org_id', v_voice.org_id,
     'employee_id', v_voice.employee_id,
     'employee_name', coalesce(v_employee.full_name, '')
@@ -144,7 +144,7 @@ $$;
 comment on function public.release_clone(uuid, uuid, boolean) is
   'Gives the lease back. p_fate_known: surely no voice was made. Outcomes: released, unknown, lease_lost.';
 
-create or replace function public.save_vendor_voice(p_attempt_id uuid, p_vendor_voice_id text)
+create or replace function public.save_vendor_voice(p_attempt_id uuid, p_vendor_voice_id text, p_account text default null)
 returns jsonb
 language plpgsql
 security definer
@@ -169,6 +169,7 @@ begin
     end if;
     update public.voices v
     set vendor_voice_id = p_vendor_voice_id,
+        vendor_account = p_account,
         state = case when v_code is not null then 'failed' when v.state = 'requested' then 'cloning' else v.state end,
         code = v_code,
         closed_at = case when v_code is not null then clock_timestamp() end
@@ -177,7 +178,7 @@ begin
   else
     -- On a closed attempt without a voice it is kept as one to delete, in case the caller dies before doing so.
     update public.voices v
-    set vendor_voice_id = p_vendor_voice_id
+    set vendor_voice_id = p_vendor_voice_id, vendor_account = p_account
     where v.id = p_attempt_id and v.state = 'failed' and v.vendor_voice_id is null;
     v_outcome := 'superfluous';
   end if;
@@ -190,8 +191,8 @@ begin
   return jsonb_build_object('outcome', v_outcome);
 end
 $$;
-comment on function public.save_vendor_voice(uuid, text) is
-  'Keeps the vendor''s id as soon as it is known. Outcomes: saved; superfluous: the caller deletes the voice it made.';
+comment on function public.save_vendor_voice(uuid, text, text) is
+  'Keeps the vendor''s id, and the account that has the voice, as soon as they are known. Outcomes: saved; superfluous: the caller deletes the voice it made.';
 
 create or replace function public.finish_clone(p_attempt_id uuid)
 returns jsonb
@@ -320,7 +321,26 @@ comment on function public.fail_clone(uuid, uuid, text, text, jsonb) is
   'to be deleted. p_report: the figures for which no sample could be made. The current voice, if there is one, stays. '
   'Outcomes: failed, lease_lost.';
 
-create or replace function public.voice_deleted(p_attempt_id uuid)
+create or replace function understudy.note_voice_deleted(p_voice public.voices, p_code text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update public.voices v set vendor_deleted_at = clock_timestamp() where v.id = p_voice.id;
+  perform understudy.audit(
+    p_voice.org_id, p_voice.employee_id, null, 'voice.delete', 'deleted',
+    jsonb_build_object('attempt_id', p_voice.id, 'vendor_voice_id', p_voice.vendor_voice_id, 'code', p_code)
+  );
+  -- An erasure need not ask the vendor again.
+  update public.voice_erasure_copies c
+  set state = 'erased', attempts = c.attempts + 1, last_error = null, erased_at = clock_timestamp()
+  where c.attempt_id = p_voice.id and c.kind = 'vendor_voice' and c.state in ('pending', 'failed');
+  perform understudy.settle_erasure(p_voice.org_id, p_voice.employee_id);
+end
+$$;
+
+create or replace function public.voice_deleted(p_attempt_id uuid, p_account text default null, p_was_there boolean default false)
 returns jsonb
 language plpgsql
 security definer
@@ -329,34 +349,38 @@ as $$
 declare
   v_voice public.voices;
 begin
-  select * into v_voice from public.voices v where v.id = p_attempt_id;
-  perform understudy.lock_employee(v_voice.employee_id);
-  update public.voices v
-  set vendor_deleted_at = clock_timestamp()
-  where v.id = p_attempt_id
-    and v.state in ('failed', 'retired')
-    and v.vendor_voice_id is not null
-    and v.vendor_deleted_at is null
-  returning * into v_voice;
-  if found then
-    perform understudy.audit(
-      v_voice.org_id, v_voice.employee_id, null, 'voice.delete', 'deleted',
-      jsonb_build_object('attempt_id', p_attempt_id, 'vendor_voice_id', v_voice.vendor_voice_id)
+  v_voice := understudy.lock_voice(p_attempt_id);
+  if not coalesce(p_was_there, false) and v_voice.vendor_account <> p_account then
+    return understudy.refuse(
+      v_voice.org_id, v_voice.employee_id, null, 'voice.delete', 'other_account', jsonb_build_object('attempt_id', p_attempt_id)
     );
-    -- An erasure need not ask the vendor again.
-    update public.voice_erasure_copies c
-    set state = 'erased', attempts = c.attempts + 1, last_error = null, erased_at = clock_timestamp()
-    where c.attempt_id = p_attempt_id and c.kind = 'vendor_voice' and c.state <> 'erased';
-    perform understudy.settle_erasure(v_voice.org_id, v_voice.employee_id);
+  end if;
+  if v_voice.state in ('failed', 'retired') and v_voice.vendor_voice_id is not null and v_voice.vendor_deleted_at is null then
+    perform understudy.note_voice_deleted(v_voice, null);
   end if;
   return jsonb_build_object('outcome', 'recorded');
 end
 $$;
-comment on function public.voice_deleted(uuid) is
+comment on function public.voice_deleted(uuid, text, boolean) is
   'The vendor confirmed that a voice out of delete_voices is gone. Not for a superfluous voice: the attempt''s own one may be current. '
-  'Outcome: recorded.';
+  'p_account: the vendor''s account that was asked; p_was_there: it was seen there just before. '
+  'Outcomes: recorded, other_account (it was made with another account, so that this one does not have it proves nothing).';
 
-create or replace function public.metadata_written(p_attempt_id uuid)
+create or replace function understudy.settle_metadata(p_employee_id uuid)
+returns void
+language sql
+set search_path = ''
+as $$
+  -- Written before, and written over now.
+  update public.voices v
+  set metadata_written_at = clock_timestamp()
+  where v.employee_id = p_employee_id
+    and v.state = 'retired'
+    and v.metadata_handed_at is not null
+    and v.metadata_written_at < v.closed_at
+$$;
+
+create or replace function public.metadata_written(p_attempt_id uuid, p_write_id uuid)
 returns jsonb
 language plpgsql
 security definer
@@ -367,16 +391,19 @@ declare
   v_current public.voices;
   v_metadata jsonb;
 begin
-  select * into v_voice from public.voices v where v.id = p_attempt_id;
+  v_voice := understudy.lock_voice(p_attempt_id);
   if v_voice.id is null then
     return jsonb_build_object('outcome', 'current');
   end if;
-  perform understudy.lock_employee(v_voice.employee_id);
   update public.voices v set metadata_written_at = clock_timestamp() where v.id = p_attempt_id;
+  delete from public.storage_writes w where w.id = p_write_id;
+  perform understudy.settle_metadata(v_voice.employee_id);
 
-  select * into v_current from understudy.current_voice(v_voice.employee_id);
+  v_current := understudy.current_voice(v_voice.employee_id);
   if v_current.id <> p_attempt_id then
     v_metadata := understudy.hand_out_metadata(v_current);
+  elsif v_current.id is null then
+    perform understudy.cover_metadata(v_voice);
   end if;
   perform understudy.audit(
     v_voice.org_id, v_voice.employee_id, null, 'metadata.write', case when v_metadata is null then 'current' else 'behind' end,
@@ -388,25 +415,25 @@ begin
   return jsonb_build_object('outcome', 'behind', 'attempt_id', v_current.id, 'metadata', v_metadata);
 end
 $$;
-comment on function public.metadata_written(uuid) is
+comment on function public.metadata_written(uuid, uuid) is
   'The worker wrote the metadata of this attempt. behind: another voice is current by now, so write that one''s and say so again. '
   'Outcomes: current (also when there is no current voice any more), behind.';
 
 revoke all on function
   public.begin_clone(uuid, int),
   public.release_clone(uuid, uuid, boolean),
-  public.save_vendor_voice(uuid, text),
+  public.save_vendor_voice(uuid, text, text),
   public.finish_clone(uuid),
   public.fail_clone(uuid, uuid, text, text, jsonb),
-  public.voice_deleted(uuid),
-  public.metadata_written(uuid)
+  public.voice_deleted(uuid, text, boolean),
+  public.metadata_written(uuid, uuid)
 from public, anon, authenticated;
 grant execute on function
   public.begin_clone(uuid, int),
   public.release_clone(uuid, uuid, boolean),
-  public.save_vendor_voice(uuid, text),
+  public.save_vendor_voice(uuid, text, text),
   public.finish_clone(uuid),
   public.fail_clone(uuid, uuid, text, text, jsonb),
-  public.voice_deleted(uuid),
-  public.metadata_written(uuid)
+  public.voice_deleted(uuid, text, boolean),
+  public.metadata_written(uuid, uuid)
 to service_role;

@@ -33,35 +33,89 @@ comment on function public.start_erasure(uuid, uuid, double precision) is
   'Erases everything, with or without a consent, also of an employee who has left. A live consent counts as withdrawn. '
   'Outcomes: started, not_a_member, employee_not_found, role_forbidden.';
 
-create or replace function public.read_erasure(p_user_id uuid, p_employee_id uuid)
+create or replace function understudy.kept(p_what text, p_why text, p_until timestamptz)
+returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select jsonb_build_object('what', p_what, 'why', p_why, 'until', p_until)
+$$;
+
+create or replace function understudy.kept_after_erasure(p_erasure public.voice_erasures)
 returns jsonb
 language plpgsql
-security definer
+stable
 set search_path = ''
 as $$
 declare
-  v_access record;
-  v_erasure public.voice_erasures;
-  v_copies jsonb;
-  v_kept jsonb;
+  v_consents record;
+  v_invited_until timestamptz;
+  v_audited_until timestamptz;
 begin
-  select * into v_access from understudy.authorise(p_user_id, p_employee_id, false, true);
-  if v_access.problem is not null then
-    return understudy.refuse(v_access.caller_org_id, p_employee_id, p_user_id, 'erasure.read', v_access.problem);
-  end if;
-
-  select * into v_erasure
-  from public.voice_erasures e
-  where e.org_id = v_access.caller_org_id and e.employee_id = p_employee_id
-  order by e.number desc
+  select
+    max(coalesce(c.ended_at, c.expires_at)) + understudy.proof_period() as until,
+    bool_or(c.address is not null or c.user_agent is not null or c.ended_address is not null) as has_address,
+    bool_or(c.evidence_reference is not null) as has_evidence
+  into v_consents
+  from (
+    select * from public.voice_consents c
+    where c.org_id = p_erasure.org_id and c.employee_id = p_erasure.employee_id
+    order by c.number desc limit 100
+  ) c;
+  select max(coalesce(i.closed_at, i.expires_at)) + understudy.proof_period() into v_invited_until
+  from public.voice_consent_invitations i
+  where i.org_id = p_erasure.org_id and i.employee_id = p_erasure.employee_id;
+  select a.at + understudy.proof_period() into v_audited_until
+  from public.voice_audit a
+  where a.org_id = p_erasure.org_id and a.employee_id = p_erasure.employee_id
+  order by a.seq desc
   limit 1;
-  if v_erasure.id is null then
-    return jsonb_build_object('outcome', 'erasure', 'status', 'none', 'erasure', null);
-  end if;
 
+  return (
+    select coalesce(jsonb_agg(k.entry) filter (where k.is_there), '[]')
+    from (
+      values
+        (v_consents.until is not null, understudy.kept(
+          'the record of the consent: the statement, its hash and the purposes, who recorded it, and when it was given and ended',
+          'to prove that there was consent, and that its end was respected', v_consents.until
+        )),
+        (v_consents.has_evidence, understudy.kept(
+          'the evidence of the consent: the signed paper or the recorded call, with its reference and hash',
+          'to prove that there was consent', v_consents.until
+        )),
+        (v_consents.has_address, understudy.kept(
+          'the address and user agent from which the consent was given or withdrawn',
+          'to prove who gave and who withdrew it', v_consents.until
+        )),
+        (v_invited_until is not null, understudy.kept(
+          'the invitations: when they were made and answered, and from which address and user agent one was refused',
+          'to prove that a refusal was respected', v_invited_until
+        )),
+        (true, understudy.kept(
+          'the ids of the calls, recordings and voices that were erased, and when each was',
+          'so that nothing brings them back, and to prove that they were erased', p_erasure.erased_at + understudy.proof_period()
+        )),
+        (v_audited_until is not null, understudy.kept(
+          'the audit: ids, times and what was done, without names or sound', 'to account for what was done', v_audited_until
+        ))
+    ) as k (is_there, entry)
+  );
+end
+$$;
+comment on function understudy.kept_after_erasure(public.voice_erasures) is
+  'All that stays of an employee, why, and when the purge takes it: null while the erasure is under way.';
+
+create or replace function understudy.shown_copies(p_erasure_id uuid, p_after bigint, p_limit int)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
   select coalesce(
     jsonb_agg(
       jsonb_build_object(
+        'number', c.number,
         'kind', c.kind,
         'reference', c.reference,
         'state', c.state,
@@ -73,63 +127,72 @@ begin
     ),
     '[]'
   )
-  into v_copies
-  from public.voice_erasure_copies c
-  where c.erasure_id = v_erasure.id;
-
-  select coalesce(
-    jsonb_agg(
-      jsonb_build_object(
-        'what', 'the record of the consent: the hash of the statement, who recorded it, and when it was given and ended',
-        'why', 'to prove that there was consent, and that its end was respected',
-        'until', k.until
-      )
-    ) filter (where k.until is not null),
-    '[]'
-  )
-  || jsonb_build_array(
-    jsonb_build_object(
-      'what', 'the ids of the calls, recordings and voices that were erased',
-      'why', 'so that nothing brings them back, and to prove that they were erased',
-      'until', null
-    ),
-    jsonb_build_object(
-      'what', 'the audit: ids, times and what was done, without names or sound',
-      'why', 'to account for what was done; a row taken out would break its chain',
-      'until', null
-    )
-  )
-  into v_kept
   from (
-    select max(coalesce(c.ended_at, c.expires_at)) + interval '3 years' as until
-    from public.voice_consents c
-    where c.org_id = v_access.caller_org_id and c.employee_id = p_employee_id
-  ) as k;
+    select *
+    from public.voice_erasure_copies c
+    where c.erasure_id = p_erasure_id and c.number > coalesce(p_after, 0)
+    order by c.number
+    limit p_limit
+  ) c
+$$;
 
+create or replace function public.read_erasure(p_user_id uuid, p_employee_id uuid, p_after bigint default null)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_page constant int := 200;
+  v_access record;
+  v_erasure public.voice_erasures;
+  v_copies jsonb;
+begin
+  select * into v_access from understudy.authorise(p_user_id, p_employee_id, false, true);
+  if v_access.problem is not null then
+    return understudy.refuse(v_access.caller_org_id, p_employee_id, p_user_id, 'erasure.read', v_access.problem);
+  end if;
+  v_erasure := understudy.last_erasure(v_access.caller_org_id, p_employee_id);
+  if v_erasure.id is null then
+    return jsonb_build_object('outcome', 'erasure', 'status', 'none', 'erasure', null);
+  end if;
+
+  v_copies := understudy.shown_copies(v_erasure.id, p_after, v_page);
   return jsonb_build_object(
     'outcome', 'erasure',
-    'status', case when v_erasure.erased_at is null then 'pending' else 'erased' end,
+    'status', case
+      when v_erasure.erased_at is null then 'pending'
+      when v_erasure.copies_kept_elsewhere > 0 then 'kept_elsewhere'
+      else 'erased'
+    end,
     'erasure', jsonb_build_object(
       'id', v_erasure.id,
+      'scope', v_erasure.scope,
       'reason', v_erasure.reason,
       'requested_at', v_erasure.requested_at,
       'erased_at', v_erasure.erased_at,
+      'is_listed', v_erasure.listed_at is not null,
+      'copies_total', v_erasure.copies,
+      'copies_left', v_erasure.copies_left,
+      'copies_kept_elsewhere', v_erasure.copies_kept_elsewhere,
       'copies', v_copies,
-      'kept', v_kept
+      'next_after', case when jsonb_array_length(v_copies) = v_page then v_copies -> -1 -> 'number' end,
+      'kept', understudy.kept_after_erasure(v_erasure)
     )
   );
 end
 $$;
-comment on function public.read_erasure(uuid, uuid) is
-  'The newest erasure with each copy''s state, and what stays, why and until when (null: as long as the service runs). '
+comment on function public.read_erasure(uuid, uuid, bigint) is
+  'The newest erasure with the state of each copy, 200 at once, and what stays, why and until when. next_after: p_after of the next page. '
+  'status: kept_elsewhere, when what is in our reach is erased and something is not. '
   'Outcomes: erasure, not_a_member, employee_not_found.';
 
 revoke all on function
   public.start_erasure(uuid, uuid, double precision),
-  public.read_erasure(uuid, uuid)
+  public.read_erasure(uuid, uuid, bigint)
 from public, anon, authenticated;
 grant execute on function
   public.start_erasure(uuid, uuid, double precision),
-  public.read_erasure(uuid, uuid)
+  public.read_erasure(uuid, uuid, bigint)
 to service_role;
 revoke all on all functions in schema understudy from public;

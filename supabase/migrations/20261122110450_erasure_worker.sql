@@ -1,4 +1,4 @@
--- What voice-erasure calls: the calls, the copies, and again until it is told erased.
+-- What voice-erasure calls: take it up, the copies, what was found, and again until it is told erased.
 
 create or replace function understudy.lock_erasure(p_erasure_id uuid)
 returns public.voice_erasures
@@ -16,133 +16,115 @@ end
 $$;
 comment on function understudy.lock_erasure(uuid) is 'The erasure as it is once its employee is locked; nulls when there is none.';
 
-create or replace function public.erasure_calls(p_erasure_id uuid)
-returns jsonb
-language plpgsql
-security definer
+create or replace function understudy.write_wait(p_write public.storage_writes)
+returns integer
+language sql
+stable
 set search_path = ''
 as $$
-begin
-  perform 1 from public.voice_erasures e where e.id = p_erasure_id;
-  if not found then
-    return jsonb_build_object('outcome', 'erasure_unknown');
-  end if;
-  return jsonb_build_object(
-    'outcome', 'calls',
-    'call_sids', (
-      select coalesce(jsonb_agg(c.call_sid order by c.call_sid), '[]')
-      from public.voice_erasure_calls c
-      where c.erasure_id = p_erasure_id and c.listed_at is null
+  select case
+    when p_write.recording_sid is not null and not understudy.is_erased(p_write.recording_sid) then 0
+    when exists (select from public.voices v where v.id = p_write.attempt_id and v.state = 'ready') then 0
+    else greatest(0, ceil(extract(epoch from p_write.begun_at + understudy.longest_write() - clock_timestamp())))::integer
+  end
+$$;
+comment on function understudy.write_wait(public.storage_writes) is
+  'For how many seconds a write of something erased may still land; 0 of what is not erased.';
+
+create or replace function understudy.landing_wait(p_path text)
+returns integer
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(max(understudy.write_wait(w)), 0) from public.storage_writes w where w.path = p_path
+$$;
+
+create or replace function understudy.may_be_tried(p_copy public.voice_erasure_copies)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select case
+    -- Once at once, so that it is not there while we wait, and again when nothing can land there any more.
+    when p_copy.kind in ('stored_recording', 'newest_recording', 'metadata')
+      then p_copy.attempts = 0 or understudy.landing_wait(p_copy.reference) = 0
+    -- Its speech is listed first. If that fails again and again, it does not keep the voice.
+    when p_copy.kind = 'vendor_voice' then not exists (
+      select
+      from public.voice_erasure_copies h
+      where h.erasure_id = p_copy.erasure_id
+        and h.kind = 'vendor_history'
+        and h.reference = p_copy.reference
+        and h.state in ('pending', 'failed')
+        and h.attempts < 3
     )
-  );
-end
+    else true
+  end
 $$;
-comment on function public.erasure_calls(uuid) is
-  'The calls of which Twilio has yet to be asked for recordings. Outcomes: calls, erasure_unknown.';
 
-create or replace function public.add_erasure_copy(p_erasure_id uuid, p_kind text, p_reference text)
+create or replace function understudy.copies_to_erase(p_erasure_id uuid, p_limit int)
 returns jsonb
-language plpgsql
-security definer
+language sql
+stable
 set search_path = ''
 as $$
-declare
-  v_erasure public.voice_erasures;
-  v_recording public.recordings;
-  v_voice public.voices;
-  v_not_theirs boolean;
-  v_copy_id uuid;
-begin
-  v_erasure := understudy.lock_erasure(p_erasure_id);
-  if v_erasure.id is null then
-    return jsonb_build_object('outcome', 'erasure_unknown');
-  end if;
-
-  -- Whatever came after the erasure, or is somebody else's, is not touched, whoever names it.
-  if p_kind in ('twilio_recording', 'stored_recording') then
-    select * into v_recording
-    from public.recordings r
-    where case p_kind when 'twilio_recording' then r.recording_sid else r.storage_path end = p_reference
-    for update;
-    v_not_theirs := v_recording.recording_sid is not null and (
-      v_recording.org_id <> v_erasure.org_id
-      or coalesce(v_recording.employee_id, v_erasure.employee_id) <> v_erasure.employee_id
-      or (v_recording.erased_at is null and v_recording.started_at > v_erasure.covers_until and not exists (
-        select 1
-        from public.voice_erasure_calls c
-        where c.erasure_id = v_erasure.id and c.call_sid = v_recording.call_sid
-      ))
-    );
-  elsif p_kind = 'vendor_voice' then
-    select * into v_voice from public.voices v where v.vendor_voice_id = p_reference;
-    v_not_theirs := v_voice.id is not null and (
-      v_voice.org_id <> v_erasure.org_id
-      or v_voice.employee_id <> v_erasure.employee_id
-      or v_voice.state not in ('failed', 'retired')
-    );
-  else
-    v_not_theirs := p_reference not like v_erasure.employee_id || '/%';
-  end if;
-  if v_not_theirs then
-    return jsonb_build_object('outcome', 'added', 'copy_id', null);
-  end if;
-
-  if v_erasure.erased_at is not null then
-    v_erasure.id := understudy.open_erasure(
-      v_erasure.org_id, v_erasure.employee_id, v_erasure.reason, null, v_erasure.covers_until
-    );
-  end if;
-  v_copy_id := understudy.add_copy(v_erasure.id, p_kind, p_reference, v_voice.id);
-  if v_recording.erased_at is null and v_recording.recording_sid is not null then
-    update public.recordings r set erased_at = clock_timestamp() where r.recording_sid = v_recording.recording_sid;
-    perform understudy.stop_voices(
-      v_erasure.org_id, v_erasure.employee_id, null, 'recording_missing', v_recording.recording_sid
-    );
-    perform understudy.add_copy(v_erasure.id, 'stored_recording', v_recording.storage_path);
-    perform understudy.add_copy(v_erasure.id, 'twilio_recording', v_recording.recording_sid);
-    perform understudy.cover_shared_keys(v_erasure.id, v_erasure.org_id, v_erasure.employee_id);
-    perform understudy.cover_voices(v_erasure.org_id, v_erasure.employee_id);
-    perform understudy.clear_reports(v_erasure.org_id, v_erasure.employee_id);
-  end if;
-  perform understudy.audit(
-    v_erasure.org_id, v_erasure.employee_id, null, 'erasure.extend', 'added',
-    jsonb_build_object('erasure_id', v_erasure.id, 'copy_id', v_copy_id, 'kind', p_kind)
-  );
-  return jsonb_build_object('outcome', 'added', 'copy_id', v_copy_id);
-end
+  select coalesce(
+    jsonb_agg(
+      jsonb_build_object('copy_id', offered.id, 'kind', offered.kind, 'reference', offered.reference)
+      order by kinds.position, offered.attempts, offered.number
+    ),
+    '[]'
+  )
+  from unnest(array[
+    'vendor_history', 'vendor_speech', 'vendor_voice', 'stored_recording', 'newest_recording', 'metadata', 'twilio_recording', 'twilio_call'
+  ]) with ordinality as kinds (kind, position)
+  cross join lateral (
+    select c.id, c.kind, c.reference, c.attempts, c.number
+    from public.voice_erasure_copies c
+    where c.erasure_id = p_erasure_id
+      and c.kind = kinds.kind
+      and c.state in ('pending', 'failed')
+      and understudy.may_be_tried(c)
+    order by c.attempts, c.number
+    limit p_limit
+  ) as offered
 $$;
-comment on function public.add_erasure_copy(uuid, text, text) is
-  'A copy that we did not know of, e.g. a recording that Twilio has and we never stored; its RecordingSid is a tombstone from now on. '
-  'copy_id null: not part of this erasure, leave it. Outcomes: added, erasure_unknown.';
+comment on function understudy.copies_to_erase(uuid, int) is
+  'So many of each kind, the least tried first: what fails again and again stands in nobody''s way. A recording in Storage comes before the '
+  'copy of it that is called the newest, or a late worker could copy it again; what is known before what has to be looked for.';
 
-create or replace function public.erasure_call_listed(p_erasure_id uuid, p_call_sid text)
+create or replace function understudy.erasure_blocked(p_erasure public.voice_erasures)
 returns jsonb
-language plpgsql
-security definer
+language sql
+stable
 set search_path = ''
 as $$
-declare
-  v_erasure public.voice_erasures;
-begin
-  v_erasure := understudy.lock_erasure(p_erasure_id);
-  if v_erasure.id is null then
-    return jsonb_build_object('outcome', 'erasure_unknown');
-  end if;
-  update public.voice_erasure_calls c
-  set listed_at = clock_timestamp()
-  where c.erasure_id = p_erasure_id and c.call_sid = p_call_sid and c.listed_at is null;
-  if found then
-    perform understudy.audit(
-      v_erasure.org_id, v_erasure.employee_id, null, 'erasure.list', 'listed',
-      jsonb_build_object('erasure_id', p_erasure_id, 'call_sid', p_call_sid)
-    );
-    perform understudy.settle_erasure(v_erasure.org_id, v_erasure.employee_id);
-  end if;
-  return jsonb_build_object('outcome', 'recorded', 'remaining', understudy.erasure_remaining(v_erasure));
-end
+  select coalesce(jsonb_agg(b.blocked), '[]')
+  from (
+    select jsonb_build_object(
+      'kind', 'vendor_voice',
+      'attempt_id', v.id,
+      'wait_seconds', greatest(0, ceil(extract(epoch from v.lease_until + understudy.lease_grace() - clock_timestamp())))::integer
+    ) as blocked
+    from understudy.unresolved_attempts(p_erasure.org_id, p_erasure.employee_id) v
+    union all
+    -- From the writes to the copies, of which there may be very many.
+    select jsonb_build_object('kind', c.kind, 'wait_seconds', understudy.landing_wait(w.path))
+    from (
+      select distinct w.path
+      from public.storage_writes w
+      where w.folder = p_erasure.employee_id and w.begun_at > clock_timestamp() - understudy.longest_write()
+    ) w
+    cross join unnest(array['stored_recording', 'newest_recording', 'metadata']) as kinds (kind)
+    join public.voice_erasure_copies c
+      on c.erasure_id = p_erasure.id and c.kind = kinds.kind and c.reference = w.path and c.state in ('pending', 'failed')
+    where understudy.landing_wait(w.path) > 0
+  ) as b
 $$;
-comment on function public.erasure_call_listed(uuid, text) is
-  'Everything that Twilio has of this call is among the copies now. Outcomes: recorded, erasure_unknown.';
+comment on function understudy.erasure_blocked(public.voice_erasures) is
+  'What cannot be known to be gone before a time is over: the voice of an attempt, or an object that a write may yet put back.';
 
 create or replace function public.begin_erasure(p_erasure_id uuid)
 returns jsonb
@@ -153,7 +135,6 @@ as $$
 declare
   v_erasure public.voice_erasures;
   v_blocked jsonb;
-  v_metadata_wait integer;
 begin
   v_erasure := understudy.lock_erasure(p_erasure_id);
   if v_erasure.id is null then
@@ -161,6 +142,7 @@ begin
   end if;
   if v_erasure.erased_at is null then
     update public.voice_erasures e set begun_at = clock_timestamp() where e.id = p_erasure_id;
+    perform understudy.list_copies(p_erasure_id, 500);
     perform understudy.cover_voices(v_erasure.org_id, v_erasure.employee_id);
     perform understudy.settle_erasure(v_erasure.org_id, v_erasure.employee_id);
     select * into v_erasure from public.voice_erasures e where e.id = p_erasure_id;
@@ -169,51 +151,13 @@ begin
     return jsonb_build_object('outcome', 'erased');
   end if;
 
-  -- Lambda ends a function after 15 minutes at most: who was given the metadata before that cannot write it any more.
-  select ceil(extract(epoch from max(v.metadata_handed_at) + interval '15 minutes' - clock_timestamp()))::integer
-  into v_metadata_wait
-  from public.voices v
-  where v.org_id = v_erasure.org_id
-    and v.employee_id = v_erasure.employee_id
-    and v.metadata_handed_at is not null
-    and v.metadata_written_at is null
-    and understudy.has_erased_recording(v);
-  select coalesce(jsonb_agg(b.blocked), '[]') into v_blocked
-  from (
-    select jsonb_build_object(
-      'kind', 'vendor_voice',
-      'attempt_id', v.id,
-      'wait_seconds', greatest(0, ceil(extract(epoch from v.lease_until + understudy.lease_grace() - clock_timestamp())))::integer
-    ) as blocked
-    from understudy.unresolved_attempts(v_erasure.org_id, v_erasure.employee_id) v
-    union all
-    select jsonb_build_object('kind', 'metadata', 'wait_seconds', v_metadata_wait)
-    from public.voice_erasure_copies c
-    where c.erasure_id = p_erasure_id and c.kind = 'metadata' and c.state <> 'erased' and v_metadata_wait > 0
-  ) as b;
-
+  v_blocked := understudy.erasure_blocked(v_erasure);
   return jsonb_build_object(
     'outcome', 'erase',
-    'employee_id', v_erasure.employee_id,
-    -- A recording in Storage before the copy of it that is called the newest, or a late worker could copy it again.
-    'copies', (
-      select coalesce(
-        jsonb_agg(
-          jsonb_build_object('copy_id', c.id, 'kind', c.kind, 'reference', c.reference)
-          order by
-            array_position(
-              array['vendor_voice', 'stored_recording', 'newest_recording', 'twilio_recording', 'metadata'], c.kind
-            ),
-            c.number
-        ),
-        '[]'
-      )
-      from public.voice_erasure_copies c
-      where c.erasure_id = p_erasure_id
-        and c.state <> 'erased'
-        and (c.kind <> 'metadata' or coalesce(v_metadata_wait, 0) <= 0)
-    ),
+    'is_listed', v_erasure.listed_at is not null,
+    'copies', understudy.copies_to_erase(p_erasure_id, 50),
     'blocked', v_blocked,
+    'wait_seconds', (select max((b ->> 'wait_seconds')::integer) from jsonb_array_elements(v_blocked) b),
     'tombstone', jsonb_build_object(
       'employee_id', v_erasure.employee_id,
       'voice_id', null,
@@ -222,19 +166,142 @@ begin
       'reason', v_erasure.reason,
       'requested_at', to_char(v_erasure.requested_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
     )
-  )
-  || case
-    when v_blocked = '[]' then '{}'
-    else jsonb_build_object('wait_seconds', (select max((b ->> 'wait_seconds')::integer) from jsonb_array_elements(v_blocked) b))
-  end;
+  );
 end
 $$;
 comment on function public.begin_erasure(uuid) is
-  'What is left to erase, in the order in which to do it. blocked: what cannot be done before wait_seconds are over; an attempt there whose '
-  'own wait is 0 needs a message to clone-worker. Two workers at once do the same twice, which does no harm. '
-  'Outcomes: erase, erased, erasure_unknown.';
+  'Lists the next copies that the database knows, and hands out some of what is left, at most 50 of a kind, in the order in which to do it. '
+  'is_listed: whether all that the database knows is listed. blocked: what is not gone for sure before its wait_seconds are over; an attempt there whose own wait is 0 needs a message to clone-worker. '
+  'Two workers at once do the same twice, which does no harm. Outcomes: erase, erased, erasure_unknown.';
 
-create or replace function public.copy_erased(p_copy_id uuid)
+create or replace function understudy.add_found_copy(
+  p_erasure public.voice_erasures,
+  p_kind text,
+  p_reference text
+)
+returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_recording public.recordings;
+  v_copy_id uuid;
+begin
+  if p_kind = 'twilio_recording' then
+    -- Whatever came after the erasure, or is somebody else's, is not touched, whoever names it.
+    select * into v_recording from public.recordings r where r.recording_sid = p_reference;
+    if v_recording.recording_sid is not null and (
+      v_recording.org_id <> p_erasure.org_id
+      or coalesce(v_recording.employee_id, p_erasure.employee_id) <> p_erasure.employee_id
+      or not understudy.is_erased(v_recording)
+    ) then
+      return null;
+    end if;
+  elsif p_kind is distinct from 'vendor_speech' then
+    raise exception 'only recordings at Twilio and speech at the vendor are found';
+  end if;
+
+  v_copy_id := understudy.add_copy(p_erasure.id, p_kind, p_reference);
+  perform understudy.audit(
+    p_erasure.org_id, p_erasure.employee_id, null, 'erasure.extend', 'added',
+    jsonb_build_object('erasure_id', p_erasure.id, 'copy_id', v_copy_id, 'kind', p_kind)
+  );
+  return v_copy_id;
+end
+$$;
+
+create or replace function public.add_erasure_copies(p_erasure_id uuid, p_kind text, p_references text[])
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_erasure public.voice_erasures;
+begin
+  if cardinality(p_references) > 1000 then
+    raise exception 'at most 1000 copies at once';
+  end if;
+  v_erasure := understudy.lock_erasure(p_erasure_id);
+  if v_erasure.id is null then
+    return jsonb_build_object('outcome', 'erasure_unknown');
+  end if;
+  if v_erasure.erased_at is not null then
+    v_erasure.id := understudy.reopen_erasure(v_erasure);
+  end if;
+  return jsonb_build_object('outcome', 'added', 'added', (
+    select count(understudy.add_found_copy(v_erasure, p_kind, f.reference))
+    from (select distinct f as reference from unnest(p_references) f order by 1) f
+  ));
+end
+$$;
+comment on function public.add_erasure_copies(uuid, text, text[]) is
+  'Copies that we did not know of, at most 1000: recordings that Twilio has and we never stored (twilio_recording), whose RecordingSids are '
+  'tombstones from now on; speech that the vendor has of a voice (vendor_speech). added: how many; what is not part of this erasure is '
+  'left out. Outcomes: added, erasure_unknown.';
+
+create or replace function understudy.copy_doubt(p_copy public.voice_erasure_copies, p_account text, p_was_there boolean)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return case
+    -- While a recording still is in Storage, a late worker may copy it to that key again.
+    when p_copy.kind = 'newest_recording' and exists (
+      select
+      from public.voice_erasure_copies c
+      where c.erasure_id = p_copy.erasure_id and c.kind = 'stored_recording' and c.state in ('pending', 'failed')
+    ) then 'too_early'
+    when p_copy.kind in ('stored_recording', 'newest_recording', 'metadata') and understudy.landing_wait(p_copy.reference) > 0
+      then 'write_under_way'
+    when p_was_there then null
+    when p_copy.kind = 'vendor_voice' and exists (
+      select from public.voices v where v.id = p_copy.attempt_id and v.vendor_account <> p_account
+    ) then 'other_account'
+    when p_copy.kind = 'twilio_recording' and exists (
+      select from public.recordings r where r.recording_sid = p_copy.reference and r.account_sid <> p_account
+    ) then 'other_account'
+  end;
+end
+$$;
+comment on function understudy.copy_doubt(public.voice_erasure_copies, text, boolean) is
+  'Why a copy does not count as gone although nothing was found, or null. That an account does not have what another one was given '
+  'proves nothing, unless it had it until now.';
+
+create or replace function understudy.note_copy_erased(p_copy public.voice_erasure_copies, p_erasure public.voice_erasures)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if p_copy.kind = 'vendor_voice' then
+    update public.voices v
+    set vendor_deleted_at = clock_timestamp()
+    where v.id = p_copy.attempt_id and v.state in ('failed', 'retired') and v.vendor_deleted_at is null;
+  elsif p_copy.kind in ('stored_recording', 'newest_recording', 'metadata') then
+    -- Of those that wrote something erased none can land any more.
+    delete from public.storage_writes w
+    where w.path = p_copy.reference and w.begun_at < clock_timestamp() - understudy.longest_write();
+  end if;
+  if p_copy.kind = 'metadata' then
+    update public.voices v
+    set metadata_written_at = clock_timestamp()
+    where v.org_id = p_erasure.org_id
+      and v.employee_id = p_erasure.employee_id
+      and v.state in ('failed', 'retired')
+      and v.metadata_handed_at is not null
+      and (v.metadata_written_at is null or v.metadata_written_at < v.closed_at);
+    -- The tombstone may have come on top of the metadata of a voice that was made with a fresh consent: the sweep has that written again.
+    update public.voices v
+    set metadata_handed_at = clock_timestamp(), metadata_written_at = null
+    where v.employee_id = p_erasure.employee_id and v.state = 'ready';
+  end if;
+end
+$$;
+
+create or replace function public.copy_erased(p_copy_id uuid, p_account text default null, p_was_there boolean default false)
 returns jsonb
 language plpgsql
 security definer
@@ -243,7 +310,7 @@ as $$
 declare
   v_copy public.voice_erasure_copies;
   v_erasure public.voice_erasures;
-  v_believed boolean;
+  v_doubt text;
 begin
   select * into v_copy from public.voice_erasure_copies c where c.id = p_copy_id;
   if v_copy.id is null then
@@ -252,61 +319,42 @@ begin
   v_erasure := understudy.lock_erasure(v_copy.erasure_id);
   select * into v_copy from public.voice_erasure_copies c where c.id = p_copy_id for update;
 
-  if v_copy.state <> 'erased' then
-    -- While a recording still is in Storage, a late worker may copy it to that key again.
-    v_believed := v_copy.kind <> 'newest_recording' or not exists (
-      select 1
-      from public.voice_erasure_copies c
-      where c.erasure_id = v_copy.erasure_id and c.kind = 'stored_recording' and c.state <> 'erased'
-    );
+  if v_copy.state in ('pending', 'failed') then
+    v_doubt := understudy.copy_doubt(v_copy, p_account, p_was_there);
     update public.voice_erasure_copies c
     set attempts = c.attempts + 1,
-        state = case when v_believed then 'erased' else 'pending' end,
-        erased_at = case when v_believed then clock_timestamp() end,
-        last_error = null
+        state = case when v_doubt is null then 'erased' when v_doubt = 'other_account' then 'failed' else 'pending' end,
+        erased_at = case when v_doubt is null then clock_timestamp() end,
+        last_error = v_doubt
     where c.id = p_copy_id;
-
-    if v_copy.kind = 'vendor_voice' then
-      update public.voices v
-      set vendor_deleted_at = clock_timestamp()
-      where v.id = v_copy.attempt_id and v.state in ('failed', 'retired') and v.vendor_deleted_at is null;
-    elsif v_copy.kind = 'metadata' then
-      update public.voices v
-      set metadata_written_at = clock_timestamp()
-      where v.org_id = v_erasure.org_id
-        and v.employee_id = v_erasure.employee_id
-        and v.state in ('failed', 'retired')
-        and v.metadata_handed_at is not null
-        and v.metadata_written_at is null;
-      -- The tombstone may have come on top of the metadata of a voice that was made with a fresh consent: the sweep has that written again.
-      update public.voices v
-      set metadata_handed_at = clock_timestamp(), metadata_written_at = null
-      where v.employee_id = v_erasure.employee_id and v.state = 'ready';
+    if v_doubt is null then
+      perform understudy.note_copy_erased(v_copy, v_erasure);
     end if;
     perform understudy.audit(
-      v_erasure.org_id, v_erasure.employee_id, null, 'erasure.copy', case when v_believed then 'erased' else 'too_early' end,
+      v_erasure.org_id, v_erasure.employee_id, null, 'erasure.copy', coalesce(v_doubt, 'erased'),
       jsonb_build_object('erasure_id', v_erasure.id, 'copy_id', p_copy_id, 'kind', v_copy.kind)
     );
     perform understudy.settle_erasure(v_erasure.org_id, v_erasure.employee_id);
   end if;
 
-  return jsonb_build_object('outcome', 'recorded', 'remaining', understudy.erasure_remaining(v_erasure))
+  return jsonb_build_object('outcome', coalesce(v_doubt, 'erased'))
     || case v_copy.kind
       when 'newest_recording' then jsonb_build_object('newest', (
-        select understudy.newest_json(e.org_id, e.id) from public.employees e where e.id = v_erasure.employee_id
+        select understudy.begin_publishing(e.org_id, e.id) from public.employees e where e.id = v_erasure.employee_id
       ))
       else '{}'
     end;
 end
 $$;
-comment on function public.copy_erased(uuid) is
-  'The copy is gone, and whoever held it said so. The last one ends the erasure. newest_recording: counts only after every stored_recording; '
-  'newest, if not null, is to be copied there again. Outcomes: recorded, copy_unknown.';
+comment on function public.copy_erased(uuid, text, boolean) is
+  'The copy is gone, and whoever held it said so. The last one ends the erasure. p_account: the vendor''s account that was asked; '
+  'p_was_there: it was seen there just before. newest_recording: newest, if not null, is to be published again. '
+  'Outcomes: erased (also of what was told before, or is kept elsewhere), copy_unknown; and what keeps it from being believed, so that it is '
+  'offered again: too_early (a stored recording could be copied there again), write_under_way, other_account.';
 
-create or replace function public.copy_failed(p_copy_id uuid, p_code text)
+create or replace function understudy.note_copy(p_copy_id uuid, p_state text, p_code text)
 returns jsonb
 language plpgsql
-security definer
 set search_path = ''
 as $$
 declare
@@ -314,7 +362,7 @@ declare
   v_erasure public.voice_erasures;
 begin
   if p_code is null then
-    raise exception 'a failure has a code';
+    raise exception 'it has a code';
   end if;
   select * into v_copy from public.voice_erasure_copies c where c.id = p_copy_id;
   if v_copy.id is null then
@@ -322,34 +370,54 @@ begin
   end if;
   v_erasure := understudy.lock_erasure(v_copy.erasure_id);
   update public.voice_erasure_copies c
-  set attempts = c.attempts + 1, state = 'failed', last_error = p_code
-  where c.id = p_copy_id and c.state <> 'erased';
+  set attempts = c.attempts + 1, state = p_state, last_error = p_code
+  where c.id = p_copy_id and c.state in ('pending', 'failed');
   if found then
     perform understudy.audit(
-      v_erasure.org_id, v_erasure.employee_id, null, 'erasure.copy', 'failed',
+      v_erasure.org_id, v_erasure.employee_id, null, 'erasure.copy', p_state,
       jsonb_build_object('erasure_id', v_erasure.id, 'copy_id', p_copy_id, 'kind', v_copy.kind, 'code', p_code)
     );
+    perform understudy.settle_erasure(v_erasure.org_id, v_erasure.employee_id);
   end if;
-  return jsonb_build_object('outcome', 'recorded', 'remaining', understudy.erasure_remaining(v_erasure));
+  return jsonb_build_object('outcome', 'recorded');
 end
+$$;
+
+create or replace function public.copy_failed(p_copy_id uuid, p_code text)
+returns jsonb
+language sql
+security definer
+set search_path = ''
+as $$
+  select understudy.note_copy(p_copy_id, 'failed', p_code)
 $$;
 comment on function public.copy_failed(uuid, text) is
   'A try did not work. The copy is offered again; one that another worker has erased stays so. Outcomes: recorded, copy_unknown.';
 
+create or replace function public.copy_kept_elsewhere(p_copy_id uuid, p_code text)
+returns jsonb
+language sql
+security definer
+set search_path = ''
+as $$
+  select understudy.note_copy(p_copy_id, 'kept_elsewhere', p_code)
+$$;
+comment on function public.copy_kept_elsewhere(uuid, text) is
+  'What is left of the copy is out of our reach, such as audio in the customer''s own bucket: it is never called erased. '
+  'Outcomes: recorded, copy_unknown.';
+
 revoke all on function
-  public.erasure_calls(uuid),
-  public.add_erasure_copy(uuid, text, text),
-  public.erasure_call_listed(uuid, text),
   public.begin_erasure(uuid),
-  public.copy_erased(uuid),
-  public.copy_failed(uuid, text)
+  public.add_erasure_copies(uuid, text, text[]),
+  public.copy_erased(uuid, text, boolean),
+  public.copy_failed(uuid, text),
+  public.copy_kept_elsewhere(uuid, text)
 from public, anon, authenticated;
 grant execute on function
-  public.erasure_calls(uuid),
-  public.add_erasure_copy(uuid, text, text),
-  public.erasure_call_listed(uuid, text),
   public.begin_erasure(uuid),
-  public.copy_erased(uuid),
-  public.copy_failed(uuid, text)
+  public.add_erasure_copies(uuid, text, text[]),
+  public.copy_erased(uuid, text, boolean),
+  public.copy_failed(uuid, text),
+  public.copy_kept_elsewhere(uuid, text)
 to service_role;
 revoke all on all functions in schema understudy from public;

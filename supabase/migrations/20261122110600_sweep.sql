@@ -1,25 +1,71 @@
 -- What voice-sweeper asks on its schedule: what no message will ever come for again. Two runs at once share the work.
 
-create or replace function public.sweep_expired_consents(p_limit int, p_now double precision default null)
-returns jsonb
+-- Employees of whom the application around us has changed something that we must follow.
+create table if not exists understudy.employee_changes (
+  org_id uuid not null,
+  employee_id uuid not null,
+  changed_at timestamptz not null default clock_timestamp(),
+  primary key (org_id, employee_id)
+);
+create index if not exists employee_changes_oldest on understudy.employee_changes (changed_at);
+comment on table understudy.employee_changes is
+  'Employees who were deleted, who moved from this organisation to another one, or whose voice_id somebody else has written.';
+
+create or replace function understudy.note_employee_change()
+returns trigger
 language plpgsql
 security definer
+set search_path = ''
+as $$
+begin
+  if tg_op = 'DELETE' or new.org_id is distinct from old.org_id
+    or new.voice_id is distinct from understudy.mirrored_voice_id(new.id, new.org_id)
+  then
+    insert into understudy.employee_changes (org_id, employee_id) values (old.org_id, old.id) on conflict do nothing;
+  end if;
+  return null;
+end
+$$;
+comment on function understudy.note_employee_change() is
+  'Only notes it, so that nobody''s change is refused or held up because of us: the sweep follows.';
+
+create or replace function understudy.leave_voice_behind()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  new.voice_id := null;
+  return new;
+end
+$$;
+comment on function understudy.leave_voice_behind() is 'Nobody in the new organisation sees the voice of the one before, not even until the next sweep.';
+
+create or replace trigger understudy_employee_moves
+  before update of org_id on public.employees
+  for each row when (new.org_id is distinct from old.org_id)
+  execute function understudy.leave_voice_behind();
+create or replace trigger understudy_employee_changes
+  after delete or update of org_id, voice_id on public.employees
+  for each row execute function understudy.note_employee_change();
+
+create or replace function understudy.begin_erasure_of_expired(p_asked_at timestamptz)
+returns uuid
+language plpgsql
 set search_path = ''
 as $$
 declare
   v_expired record;
   v_consent_id uuid;
   v_erasure_id uuid;
-  v_erasure_ids uuid[] := '{}';
 begin
-  -- In the order of organisations: two sweeps lock the heads of their audits in the same order.
   for v_expired in
     select c.org_id, c.employee_id
     from public.voice_consents c
     where c.ended_at is null and c.expires_at <= clock_timestamp()
-    order by c.org_id, c.employee_id
+    order by c.expires_at
+    limit 20
   loop
-    exit when cardinality(v_erasure_ids) >= greatest(coalesce(p_limit, 0), 0);
     continue when not understudy.try_lock_employee(v_expired.employee_id);
     -- Renewed, withdrawn or swept since?
     perform 1
@@ -31,42 +77,105 @@ begin
     continue when not found;
 
     v_consent_id := understudy.end_consent(v_expired.org_id, v_expired.employee_id, 'expired', null);
-    v_erasure_id := understudy.erase(
-      v_expired.org_id, v_expired.employee_id, 'expired', null, understudy.asked_at(p_now)
-    );
+    v_erasure_id := understudy.erase(v_expired.org_id, v_expired.employee_id, 'expired', null, p_asked_at);
     perform understudy.audit(
       v_expired.org_id, v_expired.employee_id, null, 'consent.expire', 'expired',
       jsonb_build_object('consent_id', v_consent_id, 'erasure_id', v_erasure_id)
     );
-    v_erasure_ids := v_erasure_ids || v_erasure_id;
+    return v_erasure_id;
   end loop;
-  return jsonb_build_object('outcome', 'swept', 'erasure_ids', to_jsonb(v_erasure_ids));
+  return null;
 end
 $$;
-comment on function public.sweep_expired_consents(int, double precision) is
-  'Treats consents that have run out like withdrawn ones. Passes over employees somebody is working on: the next run finds them. Outcome: swept.';
+comment on function understudy.begin_erasure_of_expired(timestamptz) is
+  'Treats one consent that has run out like a withdrawn one. Passes over employees somebody is working on: the next call finds them.';
 
-create or replace function public.sweep_unfinished(p_limit int)
+create or replace function understudy.follow_employee_change(p_asked_at timestamptz)
+returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_change understudy.employee_changes;
+  v_consent_id uuid;
+  v_erasure_id uuid;
+begin
+  for v_change in
+    select * from understudy.employee_changes c order by c.changed_at limit 20
+  loop
+    continue when not understudy.try_lock_employee(v_change.employee_id);
+    delete from understudy.employee_changes c
+    where c.org_id = v_change.org_id and c.employee_id = v_change.employee_id;
+    continue when not found;
+
+    perform understudy.mirror_voice(v_change.employee_id);
+    perform 1 from public.employees e where e.id = v_change.employee_id and e.org_id = v_change.org_id;
+    continue when found
+      or not understudy.has_records(v_change.org_id, v_change.employee_id)
+      -- By another request since.
+      or (understudy.last_erasure(v_change.org_id, v_change.employee_id)).known_until > v_change.changed_at;
+
+    v_consent_id := understudy.end_consent(v_change.org_id, v_change.employee_id, 'left', null);
+    v_erasure_id := understudy.erase(v_change.org_id, v_change.employee_id, 'left', null, p_asked_at);
+    if v_consent_id is not null then
+      perform understudy.audit(
+        v_change.org_id, v_change.employee_id, null, 'consent.end', 'left',
+        jsonb_build_object('consent_id', v_consent_id, 'erasure_id', v_erasure_id)
+      );
+    end if;
+    return v_erasure_id;
+  end loop;
+  return null;
+end
+$$;
+comment on function understudy.follow_employee_change(timestamptz) is
+  'Puts voice_id right for employees of whom it was changed by somebody else, up to one who has left, of whom everything is erased.';
+
+create or replace function public.sweep_erasures(p_now double precision default null)
 returns jsonb
 language plpgsql
 security definer
 set search_path = ''
 as $$
 declare
-  v_limit constant int := greatest(coalesce(p_limit, 0), 0);
+  v_asked_at constant timestamptz := understudy.asked_at(p_now);
+  v_erasure_id uuid;
+begin
+  v_erasure_id := coalesce(
+    understudy.begin_erasure_of_expired(v_asked_at),
+    understudy.follow_employee_change(v_asked_at),
+    understudy.retain_no_longer()
+  );
+  if v_erasure_id is null then
+    return jsonb_build_object('outcome', 'none');
+  end if;
+  return jsonb_build_object('outcome', 'started', 'erasure_id', v_erasure_id);
+end
+$$;
+comment on function public.sweep_erasures(double precision) is
+  'Starts the next erasure that is due although nobody asks for it, of one employee: a consent has run out, the employee has left, or '
+  'recordings are older than their organisation keeps them. Outcomes: started; none, when nothing is due.';
+
+create or replace function understudy.time_out_requests(p_limit int)
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
   v_voice public.voices;
   v_timed_out int := 0;
-  v_attempts jsonb;
-  v_erasure_ids jsonb;
 begin
-  -- In the order of organisations, like the consents.
+  -- In the order of organisations: two sweeps lock the heads of their audits in the same order.
   for v_voice in
-    select *
-    from public.voices v
-    where v.state = 'requested' and v.requested_at < clock_timestamp() - interval '24 hours'
-    order by v.org_id, v.number
+    select old.*
+    from (
+      select *
+      from public.voices v
+      where v.state = 'requested' and v.requested_at < clock_timestamp() - interval '24 hours'
+      limit p_limit
+    ) old
+    order by old.org_id, old.number
   loop
-    exit when v_timed_out >= v_limit;
     continue when not understudy.try_lock_employee(v_voice.employee_id);
     -- Begun or ended since?
     select * into v_voice from public.voices v where v.id = v_voice.id and v.state = 'requested' for update;
@@ -74,12 +183,28 @@ begin
     perform understudy.refuse_attempt(v_voice, 'clone.sweep', 'clone_timed_out');
     v_timed_out := v_timed_out + 1;
   end loop;
+  return v_timed_out;
+end
+$$;
 
-  -- From here no employee is locked, no row is waited for, and nothing of the row changes but when an erasure was swept.
-  with unfinished as (
+create or replace function understudy.unfinished_attempts(p_limit int)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object('attempt_id', u.id, 'campaign', u.campaign)), '[]')
+  from (
     select v.id, v.campaign
     from public.voices v
-    where (v.swept_at is null or v.swept_at < clock_timestamp() - interval '1 hour')
+    -- As the index voices_unfinished has it, so that what is over is not looked at.
+    where (
+        v.state in ('requested', 'cloning', 'unknown')
+        or (v.state in ('failed', 'retired') and v.vendor_voice_id is not null and v.vendor_deleted_at is null)
+        or (v.metadata_handed_at is not null and v.metadata_written_at is null)
+        or (v.state = 'retired' and v.metadata_handed_at is not null and v.metadata_written_at < v.closed_at)
+      )
+      and (v.swept_at is null or v.swept_at < clock_timestamp() - interval '1 hour')
       and (
         -- Those of a campaign wait their turn for hours.
         (
@@ -90,18 +215,24 @@ begin
           v.state in ('cloning', 'unknown')
           and coalesce(v.lease_until + understudy.lease_grace(), v.requested_at + interval '10 minutes') < clock_timestamp()
         )
-        or (v.state in ('failed', 'retired') and v.vendor_voice_id is not null and v.vendor_deleted_at is null)
+        or (
+          v.state in ('failed', 'retired') and v.vendor_voice_id is not null and v.vendor_deleted_at is null
+          and v.deployment_id = understudy.deployment_id()
+        )
         or (v.state = 'ready' and v.metadata_handed_at is not null and v.metadata_written_at is null)
         or understudy.is_metadata_behind(v)
       )
     -- A campaign stands in nobody's way here either.
     order by v.campaign, v.swept_at nulls first, v.number
-    limit v_limit
-  )
-  select coalesce(jsonb_agg(jsonb_build_object('attempt_id', u.id, 'campaign', u.campaign)), '[]')
-  into v_attempts
-  from unfinished u;
+    limit p_limit
+  ) u
+$$;
 
+create or replace function understudy.sweep_stuck_erasures(p_limit int)
+returns jsonb
+language sql
+set search_path = ''
+as $$
   with unfinished as (
     select e.id
     from public.voice_erasures e
@@ -110,15 +241,31 @@ begin
       -- The queue's longest delay is 15 minutes: a message that is alive shows itself oftener than this.
       and (e.begun_at is null or e.begun_at < clock_timestamp() - interval '16 minutes')
     order by e.swept_at nulls first, e.number
-    limit v_limit
+    limit p_limit
     for update skip locked
   ),
   swept as (
     update public.voice_erasures e set swept_at = clock_timestamp() from unfinished u where e.id = u.id returning e.id
   )
-  select coalesce(jsonb_agg(s.id), '[]') into v_erasure_ids from swept s;
+  select coalesce(jsonb_agg(s.id), '[]') from swept s
+$$;
+
+create or replace function public.sweep_unfinished(p_limit int)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_limit constant int := greatest(coalesce(p_limit, 0), 0);
+  v_timed_out constant int := understudy.time_out_requests(v_limit);
+begin
+  -- From here no employee is locked, no row is waited for, and nothing of the row changes but when an erasure was swept.
   return jsonb_build_object(
-    'outcome', 'found', 'attempts', v_attempts, 'erasure_ids', v_erasure_ids, 'timed_out', v_timed_out
+    'outcome', 'found',
+    'attempts', understudy.unfinished_attempts(v_limit),
+    'erasure_ids', understudy.sweep_stuck_erasures(v_limit),
+    'timed_out', v_timed_out
   );
 end
 $$;
@@ -145,12 +292,12 @@ comment on function public.attempts_queued(uuid[]) is
   'Their messages are in the queue, so that for an hour they are not found again. Outcome: recorded.';
 
 revoke all on function
-  public.sweep_expired_consents(int, double precision),
+  public.sweep_erasures(double precision),
   public.sweep_unfinished(int),
   public.attempts_queued(uuid[])
 from public, anon, authenticated;
 grant execute on function
-  public.sweep_expired_consents(int, double precision),
+  public.sweep_erasures(double precision),
   public.sweep_unfinished(int),
   public.attempts_queued(uuid[])
 to service_role;

@@ -10,7 +10,8 @@ comment on table public.stray_voices is 'Voices at the vendor that carry this de
 create table if not exists understudy.recording_sweep (
   only_one boolean primary key default true check (only_one),
   since date not null default current_date - 30,
-  next_page_uri text,
+  -- Within our account's list and nowhere else: whoever follows it shows the account's credentials.
+  next_page_uri text check (next_page_uri ~ '^/2010-04-01/Accounts/AC[0-9a-fA-F]{32}/Recordings\.json\?[!-~]+$'),
   paged_at timestamptz not null default clock_timestamp()
 );
 insert into understudy.recording_sweep default values on conflict do nothing;
@@ -19,6 +20,7 @@ create table if not exists public.swept_recordings (
   recording_sid text primary key,
   queued_at timestamptz not null default clock_timestamp()
 );
+create index if not exists swept_recordings_by_age on public.swept_recordings (queued_at);
 comment on table public.swept_recordings is 'Recordings that the sweep has queued: not again within a day.';
 
 alter table public.stray_voices enable row level security;
@@ -50,7 +52,7 @@ begin
   insert into public.stray_voices (vendor_voice_id)
   select l.vendor_voice_id
   from understudy.listed_voices(p_voices) l
-  where l.deployment_id = (select d.id from understudy.deployment d)
+  where l.deployment_id = understudy.deployment_id()
     and not exists (select from public.voices v where v.id = l.attempt_id)
   order by l.vendor_voice_id
   on conflict do nothing;
@@ -68,6 +70,8 @@ begin
       from public.voices v
       where v.id = l.attempt_id and v.vendor_voice_id is null and v.state in ('requested', 'cloning', 'unknown')
     )
+    -- A copy of this database has our rows, and a deployment id of its own.
+    and l.deployment_id = understudy.deployment_id()
     -- Of an attempt that nobody here has heard of, it may be another deployment's on the same account. One of ours was made before this
     -- database was put back to an earlier state.
     and (
@@ -79,16 +83,24 @@ begin
       )
     );
 
-  select coalesce(jsonb_agg(jsonb_build_object('attempt_id', m.id, 'vendor_voice_id', m.vendor_voice_id)), '[]') into v_missing
-  from (
-    select v.id, v.vendor_voice_id
+  -- Those looked for longest ago, so that each has its turn.
+  with looked_for as (
+    select v.id
     from public.voices v
     where v.state = 'ready'
       and v.ready_at < clock_timestamp() - interval '10 minutes'
-      and not exists (select from understudy.listed_voices(p_voices) l where l.vendor_voice_id = v.vendor_voice_id)
-    order by v.number
+      and v.deployment_id = understudy.deployment_id()
+    order by v.vendor_checked_at nulls first, v.number
     limit 100
-  ) m;
+    for no key update skip locked
+  ),
+  checked as (
+    update public.voices v set vendor_checked_at = clock_timestamp() from looked_for f where v.id = f.id returning v.*
+  )
+  select coalesce(jsonb_agg(jsonb_build_object('attempt_id', c.id, 'vendor_voice_id', c.vendor_voice_id) order by c.number), '[]')
+  into v_missing
+  from checked c
+  where not exists (select from understudy.listed_voices(p_voices) l where l.vendor_voice_id = c.vendor_voice_id);
   return jsonb_build_object('outcome', 'judged', 'delete', v_delete, 'missing', v_missing);
 end
 $$;
@@ -96,7 +108,7 @@ comment on function public.judge_vendor_voices(jsonb) is
   'p_voices: every voice at the vendor that carries a mark, {vendor_voice_id, attempt_id, deployment_id}. delete: those that belong to '
   'nobody; missing: current voices that are not among them, to be asked for one by one, then voice_gone. Outcome: judged.';
 
-create or replace function public.voice_gone(p_attempt_id uuid)
+create or replace function public.voice_gone(p_attempt_id uuid, p_account text default null)
 returns jsonb
 language plpgsql
 security definer
@@ -106,6 +118,11 @@ declare
   v_voice public.voices;
 begin
   v_voice := understudy.lock_voice(p_attempt_id);
+  if v_voice.vendor_account <> p_account then
+    return understudy.refuse(
+      v_voice.org_id, v_voice.employee_id, null, 'voice.stop', 'other_account', jsonb_build_object('attempt_id', p_attempt_id)
+    );
+  end if;
   if v_voice.state = 'ready' then
     update public.voices v
     set state = 'retired', code = 'voice_gone', closed_at = clock_timestamp()
@@ -116,12 +133,12 @@ begin
       jsonb_build_object('attempt_id', p_attempt_id, 'code', 'voice_gone')
     );
   end if;
-  return public.voice_deleted(p_attempt_id);
+  return public.voice_deleted(p_attempt_id, p_account);
 end
 $$;
-comment on function public.voice_gone(uuid) is
+comment on function public.voice_gone(uuid, text) is
   'The vendor no longer has the current voice, and nobody here deleted it: it is taken off the employee. A message to clone-worker then '
-  'puts the metadata right. Outcome: recorded.';
+  'puts the metadata right. Outcomes: recorded, other_account (it was made with another account than this one).';
 
 create or replace function public.recording_sweep_state()
 returns jsonb
@@ -139,14 +156,35 @@ as $$
 $$;
 comment on function public.recording_sweep_state() is 'From which day and page on Twilio''s recordings are to be read. Outcome: state.';
 
+create or replace function understudy.is_missing(p_recording_sid text)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select not exists (select from public.recordings r where r.recording_sid = p_recording_sid)
+    and not understudy.is_erased(p_recording_sid)
+    and not exists (
+      select
+      from public.swept_recordings s
+      where s.recording_sid = p_recording_sid and s.queued_at > clock_timestamp() - interval '24 hours'
+    )
+$$;
+comment on function understudy.is_missing(text) is
+  'Whether a recording of a known call needs a message: it is not here, no tombstone, and the sweep has not queued it within a day. One '
+  'that an erasure covers and nobody knew of is missing, too: its message adds it to the erasure.';
+
 create or replace function public.missing_recordings(p_recordings jsonb)
 returns jsonb
-language sql
+language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  v_missing jsonb;
+begin
   with listed as (
-    select distinct on (l.recording_sid) l.recording_sid, l.call_sid, found.call_id, found.org_id, found.employee_id
+    select distinct on (l.recording_sid) l.recording_sid, l.call_sid, found.call_id
     from jsonb_to_recordset(p_recordings) as l (recording_sid text, call_sid text, created_at timestamptz)
     cross join lateral understudy.find_call(l.call_sid) as found
     where l.recording_sid ~ '^RE[0-9A-Fa-f]{32}$'
@@ -154,25 +192,94 @@ as $$
       -- Its callback may be on its way.
       and l.created_at < clock_timestamp() - interval '15 minutes'
     order by l.recording_sid
+  ),
+  unmatched as (
+    insert into public.unmatched_recordings (recording_sid, call_sid)
+    select l.recording_sid, l.call_sid from listed l where l.call_id is null
+    on conflict do nothing
   )
-  select jsonb_build_object(
-    'outcome', 'missing',
-    'recordings', coalesce(jsonb_agg(jsonb_build_object('recording_sid', l.recording_sid, 'call_sid', l.call_sid)), '[]')
-  )
+  select coalesce(jsonb_agg(jsonb_build_object('recording_sid', l.recording_sid, 'call_sid', l.call_sid)), '[]') into v_missing
   from listed l
-  where l.call_id is not null
-    and not exists (select from public.recordings r where r.recording_sid = l.recording_sid)
-    and not understudy.is_erased(l.recording_sid)
-    and (understudy.covering_erasure(l.call_sid, l.call_id, l.org_id, l.employee_id)).id is null
-    and not exists (
-      select
-      from public.swept_recordings s
-      where s.recording_sid = l.recording_sid and s.queued_at > clock_timestamp() - interval '24 hours'
-    )
+  where l.call_id is not null and understudy.is_missing(l.recording_sid);
+  return jsonb_build_object('outcome', 'missing', 'recordings', v_missing);
+end
 $$;
 comment on function public.missing_recordings(jsonb) is
   'Of recordings that Twilio has, {recording_sid, call_sid, created_at}, those of known calls that are not here, were not erased and were '
-  'not queued by the sweep within a day. Outcome: missing.';
+  'not queued by the sweep within a day. Those of unknown calls are remembered. Outcome: missing.';
+
+create or replace function public.matched_recordings(p_limit int)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_missing jsonb;
+begin
+  delete from public.unmatched_recordings u
+  where u.recording_sid in (
+    select o.recording_sid
+    from public.unmatched_recordings o
+    where o.seen_at < clock_timestamp() - interval '60 days'
+    order by o.seen_at
+    limit p_limit
+  );
+  with looked_at as (
+    select u.recording_sid
+    from public.unmatched_recordings u
+    order by u.checked_at
+    limit p_limit
+    for update skip locked
+  ),
+  checked as (
+    update public.unmatched_recordings u
+    set checked_at = clock_timestamp()
+    from looked_at l
+    where u.recording_sid = l.recording_sid
+    returning u.recording_sid, u.call_sid
+  )
+  select coalesce(jsonb_agg(jsonb_build_object('recording_sid', c.recording_sid, 'call_sid', c.call_sid)), '[]') into v_missing
+  from checked c
+  cross join lateral understudy.find_call(c.call_sid) as found
+  where found.call_id is not null and understudy.is_missing(c.recording_sid);
+  return jsonb_build_object('outcome', 'missing', 'recordings', v_missing);
+end
+$$;
+comment on function public.matched_recordings(int) is
+  'Of the recordings that were heard of before their call, those whose call is known by now; so many are looked at, in turn. Outcome: missing.';
+
+create or replace function understudy.note_queued(p_queued text[])
+returns void
+language sql
+set search_path = ''
+as $$
+  insert into public.swept_recordings as s (recording_sid)
+  select q from unnest(p_queued) as q
+  order by q
+  on conflict (recording_sid) do update set queued_at = clock_timestamp()
+$$;
+
+create or replace function public.recordings_queued(p_queued text[])
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  delete from public.swept_recordings s
+  where s.recording_sid in (
+    select o.recording_sid
+    from public.swept_recordings o
+    where o.queued_at < clock_timestamp() - interval '60 days'
+    order by o.queued_at
+    limit 1000
+  );
+  perform understudy.note_queued(p_queued);
+  return jsonb_build_object('outcome', 'recorded');
+end
+$$;
+comment on function public.recordings_queued(text[]) is 'Their messages are in the queue, so that for a day they are not missing. Outcome: recorded.';
 
 create or replace function public.recording_page_seen(p_queued text[], p_next_page_uri text)
 returns jsonb
@@ -181,11 +288,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  delete from public.swept_recordings s where s.queued_at < clock_timestamp() - interval '60 days';
-  insert into public.swept_recordings as s (recording_sid)
-  select q from unnest(p_queued) as q
-  order by q
-  on conflict (recording_sid) do update set queued_at = clock_timestamp();
+  perform understudy.note_queued(p_queued);
   update understudy.recording_sweep s
   set next_page_uri = p_next_page_uri,
       paged_at = clock_timestamp(),
@@ -197,64 +300,90 @@ $$;
 comment on function public.recording_page_seen(text[], text) is
   'What was missing on this page is queued; the list goes on at that page, or is at its end (null). Outcome: recorded.';
 
-create or replace function public.abandoned_uploads(p_limit int)
-returns jsonb
+create or replace function understudy.write_left_over(p_write public.storage_writes)
+returns text
 language sql
-security definer
+stable
 set search_path = ''
 as $$
-  select jsonb_build_object(
-    'outcome', 'abandoned',
-    'uploads', coalesce(jsonb_agg(jsonb_build_object('recording_sid', a.recording_sid, 'storage_path', a.storage_path)), '[]')
-  )
-  from (
-    select u.recording_sid, u.storage_path
-    from public.recording_uploads u
-    left join public.recordings r on r.recording_sid = u.recording_sid
-    -- Whoever began it is dead: no function runs for an hour.
-    where u.begun_at < clock_timestamp() - interval '1 hour'
-      and (r.erased_at is not null or r.storage_path is distinct from u.storage_path)
-      and (
-        r.recording_sid is not null
-        or understudy.is_erased(u.recording_sid)
-        or u.begun_at < clock_timestamp() - interval '15 days'
-      )
-    order by u.begun_at
-    limit greatest(coalesce(p_limit, 0), 0)
-  ) a
+  select case
+    when p_write.bucket = 'deep-fakes' then 'metadata'
+    when p_write.path = understudy.newest_path(p_write.folder) then 'publish'
+    when exists (
+      select
+      from public.recordings r
+      where r.recording_sid = p_write.recording_sid and r.storage_path = p_write.path and not understudy.is_erased(r)
+    ) then 'nothing'
+    -- Its message may still come to something.
+    when not exists (select from public.recordings r where r.recording_sid = p_write.recording_sid)
+      and not understudy.is_erased(p_write.recording_sid)
+      and p_write.begun_at > clock_timestamp() - interval '15 days'
+      then null
+    else 'remove'
+  end
 $$;
-comment on function public.abandoned_uploads(int) is
-  'Places in Storage where a worker that died may have left a recording that belongs elsewhere, or nowhere. Outcome: abandoned.';
+comment on function understudy.write_left_over(public.storage_writes) is
+  'What a write that nobody finished needs: remove its object; publish the newest again, or take it away; write the metadata again; nothing.';
 
-create or replace function public.upload_cleared(p_recording_sid text, p_storage_path text)
+create or replace function public.abandoned_writes(p_limit int)
 returns jsonb
 language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  v_writes jsonb;
 begin
-  delete from public.recording_uploads u where u.recording_sid = p_recording_sid and u.storage_path = p_storage_path;
-  return jsonb_build_object('outcome', 'recorded');
+  -- Whoever began them is dead: no function runs for an hour.
+  with old as (
+    select w.*, understudy.write_left_over(w) as left_over
+    from public.storage_writes w
+    where w.begun_at < clock_timestamp() - interval '1 hour'
+    order by w.looked_at nulls first, w.begun_at
+    limit greatest(coalesce(p_limit, 0), 0)
+    for update skip locked
+  ),
+  looked_at as (
+    update public.storage_writes w set looked_at = clock_timestamp() from old o where w.id = o.id and o.left_over is distinct from 'nothing'
+  ),
+  over as (
+    delete from public.storage_writes w using old o where w.id = o.id and o.left_over = 'nothing'
+  )
+  select coalesce(
+    jsonb_agg(jsonb_build_object(
+      'write_id', o.id, 'left_over', o.left_over, 'path', o.path, 'recording_sid', o.recording_sid, 'attempt_id', o.attempt_id
+    )),
+    '[]'
+  )
+  into v_writes
+  from old o
+  where o.left_over <> 'nothing';
+  return jsonb_build_object('outcome', 'abandoned', 'writes', v_writes);
 end
 $$;
-comment on function public.upload_cleared(text, text) is 'Nothing is left at that place. Outcome: recorded.';
+comment on function public.abandoned_writes(int) is
+  'Writes of workers that died. left_over says what is to be done; then write_cleared. remove: the object at this path belongs elsewhere, or '
+  'nowhere. publish: ask newest_published, which is told that it was not copied. metadata: a message to '
+  'clone-worker about this attempt. Outcome: abandoned.';
 
 revoke all on function
   public.judge_vendor_voices(jsonb),
-  public.voice_gone(uuid),
+  public.voice_gone(uuid, text),
   public.recording_sweep_state(),
   public.missing_recordings(jsonb),
+  public.matched_recordings(int),
+  public.recordings_queued(text[]),
   public.recording_page_seen(text[], text),
-  public.abandoned_uploads(int),
-  public.upload_cleared(text, text)
+  public.abandoned_writes(int)
 from public, anon, authenticated;
 grant execute on function
   public.judge_vendor_voices(jsonb),
-  public.voice_gone(uuid),
+  public.voice_gone(uuid, text),
   public.recording_sweep_state(),
   public.missing_recordings(jsonb),
+  public.matched_recordings(int),
+  public.recordings_queued(text[]),
   public.recording_page_seen(text[], text),
-  public.abandoned_uploads(int),
-  public.upload_cleared(text, text)
+  public.abandoned_writes(int)
 to service_role;
 revoke all on all functions in schema understudy from public;

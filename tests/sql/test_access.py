@@ -6,14 +6,14 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 
 FUNCTIONS = {
-    "recording_target", "finish_ingest", "newest_recording",
+    "recording_target", "finish_ingest", "newest_published", "write_cleared",
     "request_clone", "read_voice", "take_sample",
     "begin_clone", "release_clone", "save_vendor_voice", "finish_clone", "fail_clone", "voice_deleted", "metadata_written",
     "grant_voice_consent", "withdraw_voice_consent", "read_voice_consent", "current_consent_statement",
     "invite_to_consent", "read_invitation", "answer_invitation", "withdraw_with_token", "authorize_voice",
-    "start_erasure", "read_erasure", "begin_erasure", "erasure_calls", "add_erasure_copy", "erasure_call_listed", "copy_erased", "copy_failed",
-    "verify_audit", "read_audit", "sweep_expired_consents", "sweep_unfinished", "attempts_queued", "judge_vendor_voices", "voice_gone",
-    "recording_sweep_state", "missing_recordings", "recording_page_seen", "abandoned_uploads", "upload_cleared",
+    "start_erasure", "read_erasure", "begin_erasure", "add_erasure_copies", "copy_erased", "copy_failed", "copy_kept_elsewhere",
+    "verify_audit", "read_audit", "sweep_erasures", "sweep_unfinished", "attempts_queued", "judge_vendor_voices", "voice_gone",
+    "recording_sweep_state", "missing_recordings", "matched_recordings", "purge", "recordings_queued", "recording_page_seen", "abandoned_writes",
 }
 APPLICATION = {"organizations", "users", "employees", "calls"}
 
@@ -70,7 +70,7 @@ def test_every_table_of_ours_has_row_level_security_and_only_the_service_key_may
     )
     assert {t["name"] for t in tables} >= {
         "recordings", "voice_consents", "voices", "voice_sources", "voice_audit", "voice_audit_heads", "voice_consent_statements",
-        "voice_consent_invitations", "voice_erasures", "voice_erasure_copies", "voice_erasure_calls",
+        "voice_consent_invitations", "voice_erasures", "voice_erasure_copies", "storage_writes", "unmatched_recordings", "organization_voice_settings",
     }
     for table in tables:
         assert table == table | {"rls": True, "rights": {"service_role": ["SELECT"]}}
@@ -108,7 +108,6 @@ def test_the_service_key_changes_nothing_but_through_the_functions(world):
     world.erase()
     for table, column in (("recordings", "storage_path"), ("voice_consents", "method"), ("voices", "state"), ("voice_sources", "channel"),
         ("voice_audit", "action"), ("voice_audit_heads", "hash"), ("voice_consent_statements", "text"), ("voice_erasures", "reason"), ("voice_erasure_copies", "state"),
-        ("voice_erasure_calls", "call_sid"),
     ):
         assert world.service.execute(f"select * from public.{table}").fetchall()
         for statement in (

@@ -85,7 +85,7 @@ def test_the_migrations_run_twice_in_a_row_and_the_second_time_changes_nothing(e
     assert catalogue(empty) == once
 
 
-def test_existing_tables_keep_their_columns_rights_policies_and_data_but_that_calls_can_tell_the_employees_channel(in_use):
+def test_existing_tables_keep_their_columns_rights_policies_and_data_but_for_what_we_add(in_use):
     def existing():
         with psycopg.connect(in_use) as connection:
             data = [connection.execute(f"select * from public.{table}").fetchall() for table in ("organizations", "users", "employees", "calls")]
@@ -96,10 +96,13 @@ def test_existing_tables_keep_their_columns_rights_policies_and_data_but_that_ca
     apply_migrations(in_use)
     apply_migrations(in_use)
     data, after = existing()
-    assert data == [*tables, [(*call, None) for call in calls]]
-    added = [row for row in after if "employee_channel" in row[1]]
+    assert [*data[:3], [call[:-2] for call in data[3]]] == [*tables, calls]
+    assert [call[-2:] for call in data[3]] == [(None, call[-1]) for call in data[3]] and all(call[-1] for call in data[3])
+    added = [row for row in after if "employee_channel" in row[1] or "known_since" in row[1] or "understudy" in row[1]]
     assert {(kind, name) for kind, name, _ in added} == {
         ("column", "public.calls.employee_channel"), ("constraint", "callscalls_employee_channel_check"),
+        ("column", "public.calls.known_since"),
+        ("trigger", "employeesunderstudy_employee_changes"), ("trigger", "employeesunderstudy_employee_moves"),
     }
     assert [row for row in after if row not in added] == before
 
@@ -113,9 +116,13 @@ def test_the_functions_work_on_an_existing_database(in_use):
         def rpc(call, *arguments):
             return connection.execute(f"select public.{call}", arguments).fetchone()[0]
 
-        path = rpc("recording_target(%s, 'CA1')", sid)["storage_path"]
+        target = rpc("recording_target(%s, 'CA1')", sid)
+        path = target["storage_path"]
         assert path == f"{employee}/{sid}.wav"
-        assert rpc("finish_ingest(%s, 'CA1', %s, 9, 61, 2, 'both', 'DialVerb', now())", sid, path)["outcome"] == "stored"
+        stored = rpc(
+            "finish_ingest(%s, %s, 'CA1', %s, 9, %s, 61, 2, 'both', 'DialVerb', 'AC1', now())", target["write_id"], sid, path, "c" * 64
+        )
+        assert rpc("newest_published(%s, %s)", stored["newest"]["write_id"], sid) == {"outcome": "current"}
         assert connection.execute("select recording_url, duration_seconds from public.calls").fetchone() == (f"recordings/{path}", 61)
         statement = rpc("current_consent_statement('en')")["statement"]
         granted = rpc(
@@ -129,15 +136,16 @@ def test_the_functions_work_on_an_existing_database(in_use):
         sources, report = f'[{{"recording_sid": "{sid}", "channel": 2}}]', '{"speech_seconds": 75.5}'
         assert rpc("take_sample(%s, %s, %s, 1, %s)", attempt, begun["lease_id"], sources, report) == {"outcome": "taken", "delete_voices": []}
         assert rpc("save_vendor_voice(%s, 'new_voice')", attempt) == {"outcome": "saved"}
-        assert rpc("finish_clone(%s)", attempt)["outcome"] == "finished"
+        finished = rpc("finish_clone(%s)", attempt)
+        assert finished["outcome"] == "finished"
         assert connection.execute("select voice_id from public.employees").fetchone() == ("new_voice",)
 
         erasure = rpc("start_erasure(%s, %s)", admin, employee)["erasure_id"]
         assert connection.execute("select voice_id, recording_url from public.employees, public.calls").fetchone() == (None, None)
-        assert rpc("erasure_call_listed(%s, 'CA1')", erasure)["outcome"] == "recorded"
-        rpc("metadata_written(%s)", attempt)
-        for copy in rpc("begin_erasure(%s)", erasure)["copies"]:
-            rpc("copy_erased(%s)", copy["copy_id"])
+        rpc("metadata_written(%s, %s)", attempt, finished["metadata"]["write_id"])
+        for _ in range(2):
+            for copy in rpc("begin_erasure(%s)", erasure).get("copies", []):
+                rpc("copy_erased(%s)", copy["copy_id"])
         assert rpc("begin_erasure(%s)", erasure) == {"outcome": "erased"}
         assert rpc("verify_audit()")["outcome"] == "whole"
 

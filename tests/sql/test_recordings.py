@@ -20,8 +20,11 @@ def test_a_recording_of_a_call_that_is_not_there_yet_has_no_target(world):
 
 def test_the_target_is_a_key_of_its_own_below_the_employee(world):
     sid = new_sid()
-    assert world.target(sid, world.call(world.here.employee)) == {
-        "outcome": "store", "storage_path": f"{world.here.employee}/{sid}.wav",
+    target = world.target(sid, world.call(world.here.employee))
+    assert (target["outcome"], target["storage_path"]) == ("store", f"{world.here.employee}/{sid}.wav")
+    begun = world.row("select id::text as write_id, path, recording_sid, folder from public.storage_writes")
+    assert begun == {
+        "write_id": target["write_id"], "path": target["storage_path"], "recording_sid": sid, "folder": world.here.employee,
     }
 
 
@@ -29,7 +32,7 @@ def test_a_call_without_an_employee_keeps_its_recording_under_the_call(world):
     sid, call_sid = new_sid(), world.call(None)
     call_id = world.value("select id from public.calls where twilio_call_sid = %s", call_sid)
     path = f"{call_id}/{sid}.wav"
-    assert world.target(sid, call_sid) == {"outcome": "store", "storage_path": path}
+    assert world.target(sid, call_sid)["storage_path"] == path
     assert world.ingest(sid, call_sid, path) == {"outcome": "stored", "newest": None}
     assert world.target(sid, call_sid) == {"outcome": "stored", "newest": None}
     assert world.value("select recording_url from public.calls where id = %s", call_id) == f"recordings/{path}"
@@ -39,10 +42,14 @@ def test_storing_names_the_newest_recording_and_where_to_copy_it(world):
     employee = world.here.employee
     sid, call_sid = new_sid(), world.call(employee)
     path = f"{employee}/{sid}.wav"
-    newest = {"employee_id": str(employee), "recording_sid": sid, "storage_path": path, "copy_to": f"{employee}/{employee}.wav"}
-    assert world.ingest(sid, call_sid, path, minute=3) == {"outcome": "stored", "newest": newest}
-    assert world.target(sid, call_sid) == {"outcome": "stored", "newest": newest}
-    assert world.rpc("newest_recording", employee) == {"outcome": "newest", "newest": newest}
+    for answer in (world.ingest(sid, call_sid, path, minute=3), world.target(sid, call_sid)):
+        newest = answer["newest"]
+        write_id = newest.pop("write_id")
+        assert (answer["outcome"], newest) == (
+            "stored", {"recording_sid": sid, "storage_path": path, "copy_to": f"{employee}/{employee}.wav"},
+        )
+        assert world.rpc("newest_published", write_id, sid) == {"outcome": "current"}
+    assert world.sql("select * from public.storage_writes") == []
     assert world.row("select recording_url, duration_seconds from public.calls") == {
         "recording_url": f"recordings/{path}", "duration_seconds": 64,
     }
@@ -53,18 +60,18 @@ def test_storing_names_the_newest_recording_and_where_to_copy_it(world):
 
 def test_an_employee_without_recordings_or_nobody_has_no_newest_one(world):
     for employee in (world.here.employee, "00000000-0000-0000-0000-00000000dead"):
-        assert world.rpc("newest_recording", employee) == {"outcome": "newest", "newest": None}
+        assert world.newest(employee) is None
 
 
 @pytest.mark.parametrize("minutes", [(1, 2, 3), (3, 2, 1), (2, 3, 1)])
 def test_the_newest_is_the_one_that_began_last_in_whatever_order_they_come(world, minutes):
     sids = {minute: world.record(minute=minute) for minute in minutes}
-    assert world.rpc("newest_recording", world.here.employee)["newest"]["recording_sid"] == sids[3]
+    assert world.newest() == sids[3]
 
 
 def test_of_two_that_began_together_the_greater_sid_is_newest(world):
     sids = [world.record(minute=5) for _ in range(4)]
-    assert world.rpc("newest_recording", world.here.employee)["newest"]["recording_sid"] == max(sids)
+    assert world.newest() == max(sids)
 
 
 @pytest.mark.parametrize("minutes", [(1, 2), (2, 1)])
@@ -74,6 +81,21 @@ def test_a_call_with_two_recordings_shows_its_newest(world, minutes):
     assert world.row("select recording_url, duration_seconds from public.calls") == {
         "recording_url": f"recordings/{world.here.employee}/{sids[2]}.wav", "duration_seconds": 63,
     }
+
+
+def test_who_copied_an_older_recording_is_told_of_the_newer_one_and_who_did_not_copy_at_all_does_it(world):
+    call_sid = world.call(world.here.employee)
+    older, newer = new_sid(), new_sid()
+    first = world.ingest(older, call_sid, world.target(older, call_sid)["storage_path"], minute=1)["newest"]
+    world.record(minute=0)
+    second = world.ingest(newer, call_sid, world.target(newer, call_sid)["storage_path"], minute=2)["newest"]
+    assert world.rpc("newest_published", second["write_id"], newer) == {"outcome": "current"}
+    told = world.rpc("newest_published", first["write_id"], older)
+    assert (told["outcome"], told["newest"]["recording_sid"]) == ("behind", newer)
+    again = world.rpc("newest_published", told["newest"]["write_id"], newer, False)
+    assert (again["outcome"], again["newest"]["recording_sid"]) == ("behind", newer)
+    assert world.publish(again["newest"]) == {"outcome": "current"}
+    assert world.sql("select * from public.storage_writes") == []
 
 
 def test_storing_again_changes_and_audits_nothing(world):
@@ -105,7 +127,7 @@ def test_an_erased_recording_stays_erased_even_when_its_call_is_gone(world):
     assert world.target(sid, call_sid) == erased
     assert world.ingest(sid, call_sid, f"{world.here.employee}/{sid}.wav") == {"outcome": "erased"}
     assert world.audit()[-1] == ("recording.store", "erased")
-    assert world.rpc("newest_recording", world.here.employee)["newest"]["recording_sid"] == older
+    assert world.newest() == older
     world.sql("delete from public.calls where twilio_call_sid = %s", call_sid)
     assert world.target(sid, call_sid) == erased
 
@@ -115,7 +137,7 @@ def test_a_call_that_names_another_organisations_employee_is_a_call_without_empl
     path = world.target(sid, call_sid)["storage_path"]
     assert not path.startswith(str(world.there.employee))
     assert world.ingest(sid, call_sid, path) == {"outcome": "stored", "newest": None}
-    assert world.rpc("newest_recording", world.there.employee)["newest"] is None
+    assert world.newest(world.there.employee, world.there.id) is None
 
 
 def test_a_call_sid_that_two_rows_claim_belongs_to_neither(world):

@@ -188,7 +188,7 @@ def test_reading_a_consent_tells_its_status_and_its_history(world):
     }
     world.expire_consent(world.here.employee)
     assert consent(world)["status"] == "expired"
-    world.rpc("sweep_expired_consents", 10)
+    world.rpc("sweep_erasures")
     assert consent(world)["status"] == "expired"
     world.grant()
     world.withdraw()

@@ -15,13 +15,19 @@ def an_older_and_a_current_voice(world):
     return first, second, world.finish(second)["metadata"]
 
 
+def said(metadata) -> dict:
+    """What is to be written."""
+    return metadata["body"]
+
+
 def test_who_wrote_an_older_voices_metadata_is_given_the_current_ones(world):
     first, second, newer = an_older_and_a_current_voice(world)
     assert world.written(second) == {"outcome": "current"}
 
     # The first worker was slow: its write came last, so the current metadata has to be written once more.
-    assert world.written(first) == {"outcome": "behind", "attempt_id": second, "metadata": newer}
-    assert world.finish(second)["metadata"] == newer
+    behind = world.written(first)
+    assert (behind["outcome"], behind["attempt_id"], said(behind["metadata"])) == ("behind", second, said(newer))
+    assert said(world.finish(second)["metadata"]) == said(newer)
     assert world.written(second) == {"outcome": "current"}
     assert world.finish(second)["metadata"] is None
     assert [outcome for action, outcome in world.audit() if action == "metadata.write"] == ["current", "behind", "current"]
@@ -33,7 +39,7 @@ def test_a_worker_that_died_while_writing_an_older_voices_metadata_is_made_up_fo
 
     assert world.begin(first) == {"outcome": "finish"}
     answer = world.finish(first)
-    assert (answer["outcome"], answer["voice_id"], answer["metadata"]) == ("finished", "voice_2", newer)
+    assert (answer["outcome"], answer["voice_id"], said(answer["metadata"])) == ("finished", "voice_2", said(newer))
     assert world.written(first)["outcome"] == "behind"
     assert world.written(second) == {"outcome": "current"}
     assert world.begin(first)["outcome"] == "closed"
@@ -45,7 +51,7 @@ def no_voice(world, attempt, code):
     answer = world.finish(attempt)
     assert (answer["outcome"], answer["code"]) == ("refused", code)
     assert world.written(attempt) == {"outcome": "current"}
-    return answer["metadata"]
+    return said(answer["metadata"])
 
 
 def test_when_the_vendor_has_lost_the_voice_the_metadata_say_so_once(world):
@@ -76,10 +82,10 @@ def test_when_a_voice_gave_way_to_one_that_was_never_made_the_metadata_say_so(wo
 def test_a_slow_worker_that_says_there_is_no_voice_is_given_the_one_that_there_is_by_then(world):
     first = world.cloned()
     world.rpc("voice_gone", first)
-    assert world.finish(first)["metadata"]["status"] == "none"
+    assert said(world.finish(first)["metadata"])["status"] == "none"
     second = world.made(world.requested(), "voice_2")
     behind = world.written(first)
-    assert (behind["outcome"], behind["attempt_id"], behind["metadata"]["voice_id"]) == ("behind", second, "voice_2")
+    assert (behind["outcome"], behind["attempt_id"], said(behind["metadata"])["voice_id"]) == ("behind", second, "voice_2")
 
 
 def test_nothing_is_written_over_the_tombstone_of_a_voice_that_was_lost_and_then_erased(world):

@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 SHA = "a" * 64
+ACCOUNT = f"AC{'a' * 32}"
 # Of a good sample.
 REPORT = {"speech_seconds": 75.5, "snr_db": 21.0, "warnings": []}
 # The `minute` of a recording that begins after everything that happens in a test, and so after its erasures.
@@ -122,8 +123,22 @@ class World:
         call_sid = call_sid or self.call(employee or self.here.employee)
         recording_sid = f"RE{secrets.token_hex(16)}"
         target = self.target(recording_sid, call_sid)
-        assert self.ingest(recording_sid, call_sid, target["storage_path"], minute)["outcome"] == "stored"
+        stored = self.ingest(recording_sid, call_sid, target["storage_path"], minute, write_id=target["write_id"])
+        assert stored["outcome"] == "stored"
+        self.publish(stored["newest"])
         return recording_sid
+
+    def newest(self, employee=None, org=None) -> str | None:
+        """The RecordingSid of the recording that is to be at the key of the newest."""
+        return self.value("select (understudy.newest_recording(%s, %s)).recording_sid", org or self.here.id, employee or self.here.employee)
+
+    def publish(self, newest) -> dict | None:
+        """A worker copies the newest recording until there is no newer one; returns what it is told at last."""
+        answer = None
+        while newest:
+            answer = self.rpc("newest_published", newest["write_id"], newest["recording_sid"])
+            newest = answer.get("newest")
+        return answer
 
     def set_channel(self, recording_sid, channel) -> None:
         """Somebody says which channel of this recording's call the employee is on."""
@@ -160,11 +175,14 @@ class World:
     def target(self, recording_sid, call_sid):
         return self.rpc("recording_target", recording_sid, call_sid)
 
-    def ingest(self, recording_sid, call_sid, storage_path, minute=0, connection=None):
+    def ingest(self, recording_sid, call_sid, storage_path, minute=0, write_id=None, connection=None):
         started_at = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc) + datetime.timedelta(minutes=minute)
+        if write_id is None:
+            writes = self.sql("select id from public.storage_writes where recording_sid = %s and path = %s", recording_sid, storage_path)
+            write_id = writes[-1]["id"] if writes else None
         return self.rpc(
-            "finish_ingest", recording_sid, call_sid, storage_path, 3_000_000_000, 61 + minute, 2, "both", "DialVerb", started_at,
-            connection=connection,
+            "finish_ingest", write_id, recording_sid, call_sid, storage_path, 3_000_000_000, SHA, 61 + minute, 2, "both", "DialVerb",
+            ACCOUNT, started_at, connection=connection,
         )
 
     def grant(self, employee=None, user=None, purposes=("voice_clone",), method="written_release", days=365, expires_at=None):
@@ -210,8 +228,8 @@ class World:
     def release(self, attempt_id, lease_id, fate_known):
         return self.rpc("release_clone", attempt_id, lease_id, fate_known)
 
-    def save(self, attempt_id, vendor_voice_id):
-        return self.rpc("save_vendor_voice", attempt_id, vendor_voice_id)
+    def save(self, attempt_id, vendor_voice_id, account=ACCOUNT):
+        return self.rpc("save_vendor_voice", attempt_id, vendor_voice_id, account)
 
     def finish(self, attempt_id, connection=None):
         return self.rpc("finish_clone", attempt_id, connection=connection)
@@ -219,11 +237,13 @@ class World:
     def fail(self, attempt_id, lease_id, code, vendor_voice_id=None, report=None):
         return self.rpc("fail_clone", attempt_id, lease_id, code, vendor_voice_id, report and Jsonb(report))
 
-    def deleted(self, attempt_id):
-        return self.rpc("voice_deleted", attempt_id)
+    def deleted(self, attempt_id, account=ACCOUNT, was_there=False):
+        return self.rpc("voice_deleted", attempt_id, account, was_there)
 
     def written(self, attempt_id):
-        return self.rpc("metadata_written", attempt_id)
+        """The newest write of this attempt's metadata is done."""
+        writes = self.sql("select id from public.storage_writes where attempt_id = %s order by begun_at desc limit 1", attempt_id)
+        return self.rpc("metadata_written", attempt_id, writes[0]["id"] if writes else None)
 
     def invite(self, token, employee=None, user=None, purposes=("voice_clone",), locale="en", days=365, seconds=3600, connection=None):
         expires_at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
@@ -253,13 +273,6 @@ class World:
         assert answer["outcome"] == "erasure", answer
         return answer
 
-    def list_calls(self, erasure_id, found=None) -> None:
-        """What the worker does first: ask Twilio for each call's recordings. `found`: {call_sid: [recording_sid]}."""
-        for call_sid in self.rpc("erasure_calls", erasure_id)["call_sids"]:
-            for recording_sid in (found or {}).get(call_sid, []):
-                self.rpc("add_erasure_copy", erasure_id, "twilio_recording", recording_sid)
-            self.rpc("erasure_call_listed", erasure_id, call_sid)
-
     def copies(self, erasure_id) -> dict[str, list[str]]:
         """What begin_erasure offers, as {kind: [copy_id]} in its order."""
         offered: dict[str, list[str]] = {}
@@ -267,12 +280,20 @@ class World:
             offered.setdefault(copy["kind"], []).append(copy["copy_id"])
         return offered
 
+    def erased_now(self, erasure_id, *kinds) -> list[dict]:
+        """The worker erases these kinds only, as far as they are offered."""
+        offered = self.copies(erasure_id)
+        return [self.rpc("copy_erased", copy, ACCOUNT) for kind in kinds for copy in offered.get(kind, [])]
+
     def work_off(self, erasure_id) -> dict:
-        """A worker for whom everything goes well; returns what begin_erasure says afterwards."""
-        self.list_calls(erasure_id)
-        for copies in self.copies(erasure_id).values():
-            for copy in copies:
-                self.rpc("copy_erased", copy)
+        """A worker for whom everything goes well, until there is nothing to do; returns what begin_erasure says then."""
+        for _ in range(1000):
+            offered = self.copies(erasure_id)
+            answers = [self.rpc("copy_erased", copy, ACCOUNT) for copies in offered.values() for copy in copies]
+            for answer in answers:
+                self.publish(answer.get("newest"))
+            if not any(answer["outcome"] == "erased" for answer in answers):
+                break
         return self.rpc("begin_erasure", erasure_id)
 
     # -- two at once -----------------------------------------------------------------------------------------------

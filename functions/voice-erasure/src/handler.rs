@@ -1,6 +1,7 @@
 //! A batch of erasures, one at a time.
 
 use std::convert::Infallible;
+use std::time::{Duration, SystemTime};
 
 use lambda_runtime::LambdaEvent;
 use shared::clients::elevenlabs::ElevenLabsSecret;
@@ -10,6 +11,10 @@ use shared::erasures::{Eraser, ErasureStarted};
 use shared::error::Error;
 use shared::queue::{Batch, BatchResponse, Queue};
 use shared::vendor::Vendor;
+use tokio::time::Instant;
+
+/// What is left of an invocation for the round that is under way when no further one is begun.
+const LAST_ROUND: Duration = Duration::from_secs(120);
 
 /// The function, with what it reaches.
 pub struct Erasure {
@@ -19,7 +24,7 @@ pub struct Erasure {
     pub elevenlabs: Vendor<ElevenLabsSecret>,
     /// Deletes recordings.
     pub twilio: Vendor<TwilioSecret>,
-    /// The queue that the batches come from.
+    /// The queue that the batches come from, and where a large erasure goes on.
     pub queue: Queue,
     /// Where attempts of unknown fate are brought to their end.
     pub clones: Queue,
@@ -28,22 +33,26 @@ pub struct Erasure {
 impl Erasure {
     /// Works through a batch; the erasures that are not complete stay in the queue.
     pub async fn handle(&self, event: LambdaEvent<Batch>) -> Result<BatchResponse, Infallible> {
-        Ok(self.queue.work(event.payload, |started| self.erase(started)).await)
+        let time_left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+        let deadline = Instant::now() + time_left.saturating_sub(LAST_ROUND);
+        Ok(self.queue.work(event.payload, |started| self.erase(started, deadline)).await)
     }
 
-    async fn erase(&self, started: ErasureStarted) -> Result<(), Error> {
-        match self.try_erase(&started).await {
-            Err(error) if self.has_fresh_secret_after(&error).await => self.try_erase(&started).await,
+    async fn erase(&self, started: ErasureStarted, deadline: Instant) -> Result<(), Error> {
+        match self.try_erase(&started, deadline).await {
+            Err(error) if self.has_fresh_secret_after(&error).await => self.try_erase(&started, deadline).await,
             outcome => outcome,
         }
     }
 
-    async fn try_erase(&self, started: &ErasureStarted) -> Result<(), Error> {
+    async fn try_erase(&self, started: &ErasureStarted, deadline: Instant) -> Result<(), Error> {
         let eraser = Eraser {
             supabase: self.supabase.client().await?,
             elevenlabs: self.elevenlabs.client().await?,
             twilio: self.twilio.client().await?,
             clones: &self.clones,
+            erasures: &self.queue,
+            deadline,
         };
         eraser.work(started.erasure_id).await
     }

@@ -29,12 +29,13 @@ impl Sweeper {
             errors = self.sweep(&mut findings).await?;
         }
         tracing::info!(
-            consents_expired = findings.consents_expired,
+            erasures_started = findings.erasures_started,
             attempts_queued = findings.attempts_queued,
             attempts_timed_out = findings.attempts_timed_out,
             erasures_queued = findings.erasures_queued,
             recordings_queued = findings.recordings_queued,
-            uploads_removed = findings.uploads_removed,
+            writes_settled = findings.writes_settled,
+            purged = findings.purged,
             voices_deleted = findings.voices_deleted,
             voices_missing = findings.voices_missing,
             symptoms = findings.symptoms(),

@@ -1,5 +1,8 @@
 //! One run: bounded, and harmless twice at once. What is left over is found by the next.
 
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::clients::VendorError;
@@ -9,14 +12,22 @@ use shared::clients::twilio::Twilio;
 use shared::erasures::{ErasureStarted, asked_at};
 use shared::error::Error;
 use shared::queue::Queue;
-use shared::recordings::{self, RecordingFinished};
+use shared::recordings::{self, RecordingFinished, RecordingSid, publish_again};
 use shared::voices::CloneRequested;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// How much of each kind one run takes on.
 const LIMIT: usize = 100;
+/// Recordings of unknown calls that one run looks at again.
+const UNMATCHED: usize = 1_000;
 /// Pages of 1 000 recordings that one run reads.
 const PAGES: usize = 5;
+/// For how long one run starts erasures, and how many at the same time: consents of very many employees may run out at once.
+const START_ERASURES_FOR: Duration = Duration::from_secs(90);
+const ERASURES_AT_ONCE: usize = 4;
+/// For how long one run purges.
+const PURGE_FOR: Duration = Duration::from_secs(20);
 
 /// What a run reaches.
 pub struct Sweep<'a> {
@@ -45,8 +56,9 @@ pub struct Queues {
 /// What a run has found.
 #[derive(Debug, Default, Serialize)]
 pub struct Findings {
-    /// Consents that had expired: their voices are taken off, an erasure is started.
-    pub consents_expired: usize,
+    /// Erasures that were due although nobody asked: a consent had expired, an employee had left, or recordings are older
+    /// than they are kept.
+    pub erasures_started: usize,
     /// Attempts whose message was gone, queued again.
     pub attempts_queued: usize,
     /// Attempts that nothing came of for a day, ended.
@@ -55,8 +67,10 @@ pub struct Findings {
     pub erasures_queued: usize,
     /// Recordings whose callback never came, queued.
     pub recordings_queued: usize,
-    /// Objects in Storage that no recording names, removed.
-    pub uploads_removed: usize,
+    /// Writes to Storage whose worker died, put right: removed, or written again.
+    pub writes_settled: usize,
+    /// Rows, and evidence, whose time as proof is over.
+    pub purged: usize,
     /// Voices at the vendor that belonged to no live row, deleted.
     pub voices_deleted: usize,
     /// Voices that the vendor no longer has, taken off.
@@ -64,23 +78,43 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// How many of them say that something has gone wrong before; an expired consent does not.
+    /// How many of them say that something has gone wrong before; an erasure that was due, and a purge, do not.
     pub fn symptoms(&self) -> usize {
         self.attempts_queued
             + self.attempts_timed_out
             + self.erasures_queued
             + self.recordings_queued
-            + self.uploads_removed
+            + self.writes_settled
             + self.voices_deleted
             + self.voices_missing
     }
 }
 
-/// An object that no recording names.
+/// A write to Storage whose worker died.
 #[derive(Deserialize)]
-struct Upload {
-    recording_sid: String,
-    storage_path: String,
+struct Abandoned {
+    write_id: Uuid,
+    path: String,
+    #[serde(flatten)]
+    left_over: LeftOver,
+}
+
+/// What it needs.
+#[derive(Deserialize)]
+#[serde(tag = "left_over", rename_all = "snake_case")]
+enum LeftOver {
+    /// The object belongs elsewhere, or nowhere.
+    Remove,
+    /// The copy of the newest recording is to be made again, or taken away.
+    Publish { recording_sid: RecordingSid },
+    /// The metadata are to be written again, which is `clone-worker`'s.
+    Metadata { attempt_id: Uuid },
+}
+
+/// Recordings that Twilio has and the database has not.
+#[derive(Deserialize)]
+struct Missing {
+    recordings: Vec<RecordingFinished>,
 }
 
 /// A voice that the vendor does not list.
@@ -94,24 +128,42 @@ impl Sweep<'_> {
     /// One run. A part that fails does not keep the others from being done, nor in a part one thing the next.
     pub async fn run(&self, findings: &mut Findings) -> Vec<Error> {
         let parts = [
-            self.expired_consents(findings).await,
+            self.due_erasures(findings).await,
             self.unfinished(findings).await,
             self.lost_callbacks(findings).await,
-            self.abandoned_uploads(findings).await,
+            self.late_calls(findings).await,
+            self.abandoned_writes(findings).await,
             self.vendor_voices(findings).await,
+            self.purge(findings).await,
         ];
         parts.into_iter().filter_map(Result::err).collect()
     }
 
-    async fn expired_consents(&self, findings: &mut Findings) -> Result<(), Error> {
+    /// Starts the erasures that are due, one employee at a time, until there is none or the time for it is over. The next
+    /// run goes on.
+    async fn due_erasures(&self, findings: &mut Findings) -> Result<(), Error> {
+        let deadline = Instant::now() + START_ERASURES_FOR;
+        let started = try_join_all((0..ERASURES_AT_ONCE).map(|_| self.start_due_erasures(deadline))).await?;
+        findings.erasures_started += started.into_iter().sum::<usize>();
+        Ok(())
+    }
+
+    async fn start_due_erasures(&self, deadline: Instant) -> Result<usize, Error> {
         #[derive(Deserialize)]
-        struct Swept {
-            erasure_ids: Vec<Uuid>,
+        #[serde(tag = "outcome", rename_all = "snake_case")]
+        enum Due {
+            Started(ErasureStarted),
+            None,
         }
-        let arguments = json!({"p_limit": LIMIT, "p_now": asked_at()});
-        let swept: Swept = self.supabase.rpc("sweep_expired_consents", arguments).await?;
-        findings.consents_expired += swept.erasure_ids.len();
-        self.queue_erasures(swept.erasure_ids).await
+        let mut count = 0;
+        while Instant::now() < deadline {
+            match self.supabase.rpc("sweep_erasures", json!({"p_now": asked_at()})).await? {
+                Due::Started(started) => self.queues.erasures.send(&started).await?,
+                Due::None => break,
+            }
+            count += 1;
+        }
+        Ok(count)
     }
 
     /// Attempts and erasures that wait for a message that is not there.
@@ -155,10 +207,6 @@ impl Sweep<'_> {
             since: String,
             next_page_uri: Option<String>,
         }
-        #[derive(Deserialize)]
-        struct Missing {
-            recordings: Vec<RecordingFinished>,
-        }
         let State { since, mut next_page_uri } = self.supabase.rpc("recording_sweep_state", json!({})).await?;
         for _ in 0..PAGES {
             let page = self.twilio.recordings_since(&since, next_page_uri.as_deref()).await?;
@@ -183,25 +231,73 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    /// Objects that a worker stored before it died, and that no recording names.
-    async fn abandoned_uploads(&self, findings: &mut Findings) -> Result<(), Error> {
+    /// Recordings that were heard of before their call was in the database, and whose call is there now.
+    async fn late_calls(&self, findings: &mut Findings) -> Result<(), Error> {
+        let found: Missing = self.supabase.rpc("matched_recordings", json!({"p_limit": UNMATCHED})).await?;
+        findings.recordings_queued += found.recordings.len();
+        self.queues.recordings.send_all(&found.recordings).await?;
+        let queued: Vec<_> = found.recordings.iter().map(|finished| &finished.recording_sid).collect();
+        self.supabase.rpc::<Value>("recordings_queued", json!({"p_queued": queued})).await?;
+        Ok(())
+    }
+
+    /// What workers had begun to write before they died.
+    async fn abandoned_writes(&self, findings: &mut Findings) -> Result<(), Error> {
         #[derive(Deserialize)]
-        struct Abandoned {
-            uploads: Vec<Upload>,
+        struct Found {
+            writes: Vec<Abandoned>,
         }
-        let abandoned: Abandoned = self.supabase.rpc("abandoned_uploads", json!({"p_limit": LIMIT})).await?;
+        let found: Found = self.supabase.rpc("abandoned_writes", json!({"p_limit": LIMIT})).await?;
         let mut outcome = Ok(());
-        for upload in abandoned.uploads {
-            let removed = self.remove(&upload).await.map(|()| true);
-            findings.uploads_removed += usize::from(or_noted(removed, &mut outcome)?);
+        for write in found.writes {
+            let settled = self.settle(write).await.map(|()| true);
+            findings.writes_settled += usize::from(or_noted(settled, &mut outcome)?);
         }
         outcome
     }
 
-    async fn remove(&self, Upload { recording_sid, storage_path }: &Upload) -> Result<(), Error> {
-        self.supabase.remove(recordings::BUCKET, storage_path).await?;
-        let cleared = json!({"p_recording_sid": recording_sid, "p_storage_path": storage_path});
-        self.supabase.rpc::<Value>("upload_cleared", cleared).await?;
+    async fn settle(&self, Abandoned { write_id, path, left_over }: Abandoned) -> Result<(), Error> {
+        match left_over {
+            LeftOver::Remove => self.supabase.remove(recordings::BUCKET, &path).await?,
+            LeftOver::Publish { recording_sid } => {
+                return publish_again(&self.supabase, write_id, &recording_sid).await;
+            }
+            LeftOver::Metadata { attempt_id } => self.queues.clones.send(&CloneRequested { attempt_id }).await?,
+        }
+        self.supabase.rpc::<Value>("write_cleared", json!({"p_write_id": write_id})).await?;
+        Ok(())
+    }
+
+    /// What was kept as proof, and is owed no longer; and evidence that no consent rests on, or none any more.
+    async fn purge(&self, findings: &mut Findings) -> Result<(), Error> {
+        #[derive(Deserialize)]
+        struct Purged {
+            purged: usize,
+        }
+        #[derive(Deserialize)]
+        struct Evidence {
+            objects: Vec<String>,
+        }
+        let deadline = Instant::now() + PURGE_FOR;
+        while Instant::now() < deadline {
+            let Purged { purged } = self.supabase.rpc("purge", json!({"p_limit": LIMIT})).await?;
+            findings.purged += purged;
+            if purged == 0 {
+                break;
+            }
+        }
+        let evidence: Evidence = self.supabase.rpc("abandoned_evidence", json!({"p_limit": LIMIT})).await?;
+        let mut outcome = Ok(());
+        for object in evidence.objects {
+            let removed = self.remove_evidence(&object).await.map(|()| true);
+            findings.purged += usize::from(or_noted(removed, &mut outcome)?);
+        }
+        outcome
+    }
+
+    async fn remove_evidence(&self, object: &str) -> Result<(), Error> {
+        self.supabase.remove(EVIDENCE_BUCKET, object).await?;
+        self.supabase.rpc::<Value>("evidence_cleared", json!({"p_object": object})).await?;
         Ok(())
     }
 
@@ -235,7 +331,8 @@ impl Sweep<'_> {
         if self.elevenlabs.has_voice(&vendor_voice_id).await? {
             return Ok(false);
         }
-        self.supabase.rpc::<Value>("voice_gone", json!({"p_attempt_id": attempt_id})).await?;
+        let gone = json!({"p_attempt_id": attempt_id, "p_account": self.elevenlabs.account().await?});
+        self.supabase.rpc::<Value>("voice_gone", gone).await?;
         // The metadata still name it.
         self.queues.clones.send(&CloneRequested { attempt_id }).await?;
         Ok(true)

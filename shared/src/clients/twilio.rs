@@ -105,6 +105,11 @@ impl Twilio {
         Self { http, base_url, secret }
     }
 
+    /// `AC…`: whose recordings these are.
+    pub fn account_sid(&self) -> &str {
+        &self.secret.account_sid
+    }
+
     /// Reads what Twilio knows about a recording. A recording that Twilio does not (yet) have is a 404.
     pub async fn recording(&self, sid: &RecordingSid) -> Result<Recording, VendorError> {
         let call = Call { vendor: NAME, action: "read a recording" };
