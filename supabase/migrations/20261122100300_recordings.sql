@@ -9,6 +9,7 @@ create table if not exists public.recordings (
   employee_id uuid,
   storage_path text not null unique,
   bytes bigint not null check (bytes >= 0),
+  sha256 text check (sha256 ~ '^[0-9a-f]{64}$'),
   duration_seconds integer,
   channels integer,
   track text,
@@ -26,6 +27,8 @@ comment on table public.recordings is
   'One row for each recording that is or was in Storage. An erased one stays as a tombstone, so that nothing brings it back.';
 comment on column public.recordings.employee_id is 'The call''s employee when the recording was stored; null when it had none.';
 comment on column public.recordings.storage_path is 'The immutable key in the bucket `recordings`, without the bucket.';
+comment on column public.recordings.sha256 is
+  'Of the stored bytes, in hexadecimal, lower case. Null where it is not known: such a recording proves no consent.';
 comment on column public.recordings.channels is 'What Twilio says about the recording. The header of the stored file has the last word.';
 comment on column public.recordings.started_at is 'Twilio''s start time: decides which recording is newest, with the sid for equal times.';
 comment on column public.recordings.erased_at is 'Set once, never unset.';

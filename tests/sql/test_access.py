@@ -11,6 +11,7 @@ FUNCTIONS = {
     "begin_clone", "release_clone", "save_vendor_voice", "finish_clone", "fail_clone", "voice_deleted", "metadata_written",
     "grant_voice_consent", "withdraw_voice_consent", "read_voice_consent", "current_consent_statement",
     "invite_to_consent", "read_invitation", "answer_invitation", "withdraw_with_token", "authorize_voice",
+    "read_withdrawal", "offer_evidence", "abandoned_evidence", "evidence_cleared",
     "start_erasure", "read_erasure", "begin_erasure", "erasure_calls", "add_erasure_copy", "erasure_call_listed", "copy_erased", "copy_failed",
     "verify_audit", "read_audit", "sweep_expired_consents", "sweep_unfinished", "attempts_queued", "judge_vendor_voices", "voice_gone",
     "recording_sweep_state", "missing_recordings", "recording_page_seen", "abandoned_uploads", "upload_cleared",
@@ -70,7 +71,7 @@ def test_every_table_of_ours_has_row_level_security_and_only_the_service_key_may
     )
     assert {t["name"] for t in tables} >= {
         "recordings", "voice_consents", "voices", "voice_sources", "voice_audit", "voice_audit_heads", "voice_consent_statements",
-        "voice_consent_invitations", "voice_erasures", "voice_erasure_copies", "voice_erasure_calls",
+        "voice_consent_invitations", "voice_withdrawal_tokens", "voice_consent_evidence", "voice_erasures", "voice_erasure_copies", "voice_erasure_calls",
     }
     for table in tables:
         assert table == table | {"rls": True, "rights": {"service_role": ["SELECT"]}}
