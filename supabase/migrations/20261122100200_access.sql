@@ -85,6 +85,9 @@ begin
     problem := 'not_a_member';
     return;
   end if;
+  if v_role = 'admin' then
+    perform understudy.note_admin_origin(caller_org_id);
+  end if;
 
   -- Another organisation's employee is as unknown as one who does not exist.
   perform 1
@@ -114,6 +117,6 @@ end
 $$;
 comment on function understudy.authorise(uuid, uuid, boolean, boolean) is
   'Resolves the signed-in user to an organisation and says what is wrong, or null. With p_change: needs the role admin, and locks the employee. '
-  'With p_former: an employee who has left the organisation is found too, if it has something of their voice.';
+  'With p_former: an employee who has left the organisation is found too, if it has something of their voice. Notes from where admins call.';
 
 revoke all on all functions in schema understudy from public;

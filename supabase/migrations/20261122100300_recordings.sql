@@ -35,7 +35,8 @@ comment on table public.recordings is
 comment on column public.recordings.employee_id is 'The call''s employee when the recording was stored; null when it had none.';
 comment on column public.recordings.folder is 'The employee; or the call, of a recording that belongs to no employee.';
 comment on column public.recordings.storage_path is 'The immutable key in the bucket `recordings`, without the bucket.';
-comment on column public.recordings.sha256 is 'Of the stored bytes, in hexadecimal, lower case.';
+comment on column public.recordings.sha256 is
+  'Of the stored bytes, in hexadecimal, lower case. Null where it is not known: such a recording proves no consent.';
 comment on column public.recordings.channels is 'What Twilio says about the recording. The header of the stored file has the last word.';
 comment on column public.recordings.account_sid is 'The Twilio account that it came from: that another account does not have it proves nothing.';
 comment on column public.recordings.deployment_id is 'Who stored it. A copy of this database with an id of its own deletes nothing of it at Twilio.';

@@ -11,14 +11,16 @@ create table if not exists public.voice_consents (
   method text not null check (method in ('written_release', 'recorded_call', 'self_service')),
   evidence_reference text check (evidence_reference <> ''),
   evidence_sha256 text check (evidence_sha256 ~ '^[0-9a-f]{64}$'),
+  evidence_object text check (evidence_object <> ''),
+  evidence_unverified boolean not null default false,
   purposes text[] not null check (cardinality(purposes) > 0 and array_position(purposes, null) is null),
   recorded_by uuid not null,
   -- Of a consent that the employee gave by a link.
   invitation_id uuid,
-  withdrawal_token_sha256 text unique check (withdrawal_token_sha256 ~ '^[0-9a-f]{64}$'),
   channel text check (channel ~ '^[a-z0-9_-]{1,40}$'),
   address text check (length(address) <= 100),
   user_agent text check (length(user_agent) <= 500),
+  same_origin_as_admin boolean,
   granted_at timestamptz not null default clock_timestamp(),
   expires_at timestamptz not null,
   ended_at timestamptz,
@@ -26,9 +28,17 @@ create table if not exists public.voice_consents (
   ended_by uuid,
   ended_address text check (length(ended_address) <= 100),
   ended_user_agent text check (length(ended_user_agent) <= 500),
+  ended_erasure_id uuid,
   constraint voice_consents_key unique (org_id, employee_id, id),
   constraint voice_consents_evidence check (
     method = 'self_service' or (evidence_reference is not null and evidence_sha256 is not null)
+  ),
+  constraint voice_consents_self_service check ((method = 'self_service') = (invitation_id is not null)),
+  constraint voice_consents_evidence_object check (
+    case
+      when method = 'self_service' then evidence_object is null and not evidence_unverified
+      else evidence_unverified = (evidence_object is null)
+    end
   ),
   constraint voice_consents_ended check ((ended_at is null) = (ended_as is null)),
   -- Calendar years in UTC: adding an interval to a timestamptz would depend on the session's time zone.
@@ -43,19 +53,37 @@ create unique index if not exists voice_consents_one_open
 create index if not exists voice_consents_to_expire
   on public.voice_consents (expires_at)
   where ended_at is null;
+create index if not exists voice_consents_over on public.voice_consents (ended_at) where ended_at is not null;
 create index if not exists voice_consents_newest on public.voice_consents (org_id, employee_id, number desc);
+-- What the employee themself has said: granted by a link, withdrawn by a token.
+create index if not exists voice_consents_by_link
+  on public.voice_consents (org_id, employee_id, number desc)
+  where invitation_id is not null;
+create index if not exists voice_consents_withdrawn_by_token
+  on public.voice_consents (org_id, employee_id, number desc)
+  where ended_as = 'withdrawn' and ended_by is null;
+create unique index if not exists voice_consents_invitation on public.voice_consents (invitation_id);
+create index if not exists voice_consents_evidence_objects on public.voice_consents (evidence_object);
 
 comment on table public.voice_consents is 'Who consented to what, on which evidence, until when. Only its end is ever added to a row.';
 comment on column public.voice_consents.statement_sha256 is 'Of the text that was agreed to, in hexadecimal, lower case.';
-comment on column public.voice_consents.evidence_reference is 'Where the signed release or the recording is kept: a reference, not the thing itself.';
+comment on column public.voice_consents.method is
+  'self_service: by a link, which only the employee has. written_release: a paper that they signed. recorded_call: they said so in a call.';
+comment on column public.voice_consents.evidence_reference is
+  'As the admin named it: the key of the signed release, the RecordingSid of the call, or, where evidence is kept elsewhere, any text.';
+comment on column public.voice_consents.evidence_object is
+  'The key in the bucket `voice-consent-evidence`, whose bytes had evidence_sha256 when the consent was recorded.';
+comment on column public.voice_consents.evidence_unverified is
+  'The organisation keeps its evidence elsewhere: nobody has read it here. Shown wherever the consent is shown.';
 comment on column public.voice_consents.purposes is 'Cloning needs voice_clone.';
 comment on column public.voice_consents.recorded_by is 'The user who recorded the consent, or who invited the employee to give it.';
 comment on column public.voice_consents.ended_as is
-  'superseded by a newer row, withdrawn, or expired. An expired one counts as such from expires_at on, and is ended by the next sweep.';
+  'superseded by a newer row, withdrawn, expired, or left, when the employee was deleted or moved to another organisation. An expired one counts as such from expires_at on, and is ended by the next sweep.';
 comment on column public.voice_consents.ended_by is 'The user who did it; null when the employee withdrew by a token, and for an expired one.';
-comment on column public.voice_consents.withdrawal_token_sha256 is
-  'Of the random token with which the employee, who has no account, may withdraw while this consent lives.';
 comment on column public.voice_consents.address is 'From where the employee answered, with user_agent: shows who used the link up.';
+comment on column public.voice_consents.same_origin_as_admin is
+  'An admin of the organisation had used the same address or user agent within the day before. No refusal: a fact to look at.';
+comment on column public.voice_consents.ended_erasure_id is 'The erasure that followed its end: asking again is answered with the same one.';
 
 alter table public.voice_consents enable row level security;
 revoke all on public.voice_consents from public, anon, authenticated, service_role;
@@ -68,18 +96,28 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_added constant text[] := array['ended_at', 'ended_as', 'ended_by', 'ended_address', 'ended_user_agent'];
+  v_added constant text[] := case
+    when old.ended_at is null then array['ended_at', 'ended_as', 'ended_by', 'ended_address', 'ended_user_agent', 'ended_erasure_id']
+    when old.ended_erasure_id is null then array['ended_erasure_id']
+    else '{}'
+  end;
 begin
-  if tg_op = 'DELETE'
-    or old.ended_at is not null
-    or to_jsonb(new) - v_added is distinct from to_jsonb(old) - v_added
-  then
+  if tg_op = 'DELETE' then
+    if old.ended_at at time zone 'UTC' + understudy.proof_period() < clock_timestamp() at time zone 'UTC' then
+      return old;
+    end if;
+    raise exception 'a consent is never edited, and kept as long as it may have to be proved'
+      using errcode = 'integrity_constraint_violation';
+  end if;
+  if to_jsonb(new) - v_added is distinct from to_jsonb(old) - v_added then
     raise exception 'a consent is never edited' using errcode = 'integrity_constraint_violation';
   end if;
   return new;
 end
 $$;
-comment on function understudy.keep_consent() is 'A consent row may be ended, once. Nothing else about it changes.';
+comment on function understudy.keep_consent() is
+  'A consent row may be ended, once, then be told which erasure followed, and be deleted when its proof is no longer needed. Nothing else '
+  'about it changes.';
 
 create or replace trigger voice_consents_kept
   before update or delete on public.voice_consents

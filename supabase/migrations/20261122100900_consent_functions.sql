@@ -28,13 +28,14 @@ begin
   returning c.id into v_superseded_id;
 
   insert into public.voice_consents (
-    id, org_id, employee_id, statement_version, statement_sha256, method, evidence_reference, evidence_sha256, purposes,
-    recorded_by, invitation_id, withdrawal_token_sha256, channel, address, user_agent, granted_at, expires_at
+    id, org_id, employee_id, statement_version, statement_sha256, method, evidence_reference, evidence_sha256, evidence_object,
+    evidence_unverified, purposes, recorded_by, invitation_id, channel, address, user_agent, same_origin_as_admin, granted_at, expires_at
   )
   values (
     v_id, p_consent.org_id, p_consent.employee_id, p_consent.statement_version, p_consent.statement_sha256, p_consent.method,
-    p_consent.evidence_reference, p_consent.evidence_sha256, p_consent.purposes, p_consent.recorded_by, p_consent.invitation_id,
-    p_consent.withdrawal_token_sha256, p_consent.channel, p_consent.address, p_consent.user_agent, v_now, p_consent.expires_at
+    p_consent.evidence_reference, p_consent.evidence_sha256, p_consent.evidence_object, p_consent.evidence_unverified,
+    p_consent.purposes, p_consent.recorded_by, p_consent.invitation_id, p_consent.channel, p_consent.address, p_consent.user_agent,
+    p_consent.same_origin_as_admin, v_now, p_consent.expires_at
   );
 
   -- A renewal keeps the voice; a consent that no longer covers cloning ends it, like a withdrawal.
@@ -50,6 +51,8 @@ begin
       'invitation_id', p_consent.invitation_id,
       'statement_sha256', p_consent.statement_sha256,
       'method', p_consent.method,
+      'evidence_unverified', p_consent.evidence_unverified,
+      'same_origin_as_admin', p_consent.same_origin_as_admin,
       'expires_at', p_consent.expires_at
     )
   );
@@ -82,6 +85,143 @@ as $$
 $$;
 comment on function understudy.end_consent(uuid, uuid, text, uuid, text, text) is 'Ends the open consent, if there is one, and returns its id.';
 
+create or replace function understudy.note_ending_erasure(p_consent_id uuid, p_erasure_id uuid)
+returns void
+language sql
+set search_path = ''
+as $$
+  update public.voice_consents c
+  set ended_erasure_id = p_erasure_id
+  where c.id = p_consent_id and c.ended_erasure_id is null
+$$;
+comment on function understudy.note_ending_erasure(uuid, uuid) is
+  'Keeps with an ended consent which erasure followed, so that who asks again is given the same one, also when it is over.';
+
+create or replace function understudy.ending_erasure(p_consent public.voice_consents)
+returns uuid
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(
+    p_consent.ended_erasure_id,
+    (
+      select e.id
+      from public.voice_erasures e
+      where e.org_id = p_consent.org_id and e.employee_id = p_consent.employee_id
+      order by e.number desc
+      limit 1
+    )
+  )
+$$;
+comment on function understudy.ending_erasure(public.voice_consents) is 'The erasure that followed the end of a consent.';
+
+create or replace function understudy.newest_consent(p_org_id uuid, p_employee_id uuid)
+returns public.voice_consents
+language sql
+stable
+set search_path = ''
+as $$
+  select c
+  from public.voice_consents c
+  where c.org_id = p_org_id and c.employee_id = p_employee_id
+  order by c.number desc
+  limit 1
+$$;
+
+create or replace function understudy.is_live(p_consent public.voice_consents)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select p_consent.id is not null and p_consent.ended_at is null and p_consent.expires_at > clock_timestamp()
+$$;
+
+create or replace function understudy.is_within(p_purposes text[], p_expires_at timestamptz, p_consent public.voice_consents)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select coalesce(p_purposes <@ p_consent.purposes and p_expires_at <= p_consent.expires_at, false)
+$$;
+comment on function understudy.is_within(text[], timestamptz, public.voice_consents) is
+  'Whether that would allow nothing that the consent does not: no other purpose, and no longer. False for no consent.';
+
+create or replace function understudy.needs_employee(
+  p_org_id uuid,
+  p_employee_id uuid,
+  p_purposes text[],
+  p_expires_at timestamptz
+)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_newest constant public.voice_consents := understudy.newest_consent(p_org_id, p_employee_id);
+  v_granted public.voice_consents;
+begin
+  -- Narrowing what lives takes nothing from the employee.
+  if understudy.is_live(v_newest) and understudy.is_within(p_purposes, p_expires_at, v_newest)
+    and (p_expires_at < v_newest.expires_at or not v_newest.purposes <@ p_purposes)
+  then
+    return false;
+  end if;
+
+  select * into v_granted
+  from public.voice_consents c
+  where c.org_id = p_org_id and c.employee_id = p_employee_id and c.invitation_id is not null
+  order by c.number desc
+  limit 1;
+  -- Which of two words is the later one is told by the numbers of consents, and by no clock: who withdrew a consent, or refused when it
+  -- was the newest, did so after every grant up to it.
+  return exists (
+      select from public.voice_consents c
+      where c.org_id = p_org_id
+        and c.employee_id = p_employee_id
+        and c.ended_as = 'withdrawn'
+        and c.ended_by is null
+        and c.number >= coalesce(v_granted.number, 0)
+    )
+    or exists (
+      select from public.voice_consent_invitations i
+      where i.org_id = p_org_id
+        and i.employee_id = p_employee_id
+        and i.closed_as = 'refused'
+        and i.refused_after >= coalesce(v_granted.number, 0)
+    )
+    or (v_granted.id is not null and not understudy.is_within(p_purposes, p_expires_at, v_granted));
+end
+$$;
+comment on function understudy.needs_employee(uuid, uuid, text[], timestamptz) is
+  'Whether a consent that an admin wants to record would overrule the employee''s own last word: a grant by a link of fewer purposes or '
+  'for a shorter time, a refusal, or a withdrawal by a token. Such a consent takes a new answer of the employee.';
+
+create or replace function understudy.consent_problem(p_consent public.voice_consents)
+returns text
+language plpgsql
+set search_path = ''
+as $$
+begin
+  return case
+    when (p_consent.method in ('written_release', 'recorded_call')) is not true then 'consent_method_invalid'
+    when not understudy.is_valid_expiry(p_consent.expires_at) then 'consent_expiry_invalid'
+    else coalesce(
+      understudy.check_statement(p_consent.statement_version, p_consent.statement_sha256, p_consent.purposes),
+      case
+        when understudy.needs_employee(p_consent.org_id, p_consent.employee_id, p_consent.purposes, p_consent.expires_at)
+          then 'consent_needs_employee'
+      end
+    )
+  end;
+end
+$$;
+comment on function understudy.consent_problem(public.voice_consents) is
+  'Why an admin may not record this consent, whatever its evidence, or null. The caller has locked the employee.';
+
 create or replace function public.grant_voice_consent(
   p_user_id uuid,
   p_employee_id uuid,
@@ -91,7 +231,8 @@ create or replace function public.grant_voice_consent(
   p_evidence_reference text,
   p_evidence_sha256 text,
   p_purposes text[],
-  p_expires_at timestamptz
+  p_expires_at timestamptz,
+  p_read text default null
 )
 returns jsonb
 language plpgsql
@@ -100,19 +241,11 @@ set search_path = ''
 as $$
 declare
   v_access record;
+  v_evidence record;
   v_problem text;
   v_consent public.voice_consents;
 begin
   select * into v_access from understudy.authorise(p_user_id, p_employee_id, true);
-  v_problem := case
-    when v_access.problem is not null then v_access.problem
-    when not understudy.is_valid_expiry(p_expires_at) then 'consent_expiry_invalid'
-    else understudy.check_statement(p_statement_version, p_statement_sha256, p_purposes)
-  end;
-  if v_problem is not null then
-    return understudy.refuse(v_access.caller_org_id, p_employee_id, p_user_id, 'consent.grant', v_problem);
-  end if;
-
   v_consent.org_id := v_access.caller_org_id;
   v_consent.employee_id := p_employee_id;
   v_consent.statement_version := p_statement_version;
@@ -123,12 +256,35 @@ begin
   v_consent.purposes := p_purposes;
   v_consent.recorded_by := p_user_id;
   v_consent.expires_at := p_expires_at;
-  return jsonb_build_object('outcome', 'granted', 'consent_id', understudy.record_consent(v_consent, p_user_id));
+  select * into v_evidence from understudy.find_evidence(v_consent.org_id, p_employee_id, p_method, p_evidence_reference);
+  v_problem := coalesce(
+    v_access.problem,
+    understudy.consent_problem(v_consent),
+    v_evidence.problem,
+    understudy.evidence_problem(v_evidence.object, p_evidence_sha256, v_evidence.sha256, p_read)
+  );
+  if v_problem is not null then
+    return understudy.refuse(v_access.caller_org_id, p_employee_id, p_user_id, 'consent.grant', v_problem);
+  end if;
+  if v_evidence.object is not null and p_read is null then
+    perform understudy.note_evidence(v_access.caller_org_id, p_employee_id, v_evidence.object);
+    return jsonb_build_object('outcome', 'evidence_wanted', 'object', v_evidence.object, 'copy_from', v_evidence.copy_from);
+  end if;
+
+  v_consent.evidence_object := v_evidence.object;
+  v_consent.evidence_unverified := v_evidence.object is null;
+  return jsonb_build_object(
+    'outcome', 'granted',
+    'consent_id', understudy.record_consent(v_consent, p_user_id),
+    'evidence_unverified', v_consent.evidence_unverified
+  );
 end
 $$;
-comment on function public.grant_voice_consent(uuid, uuid, text, text, text, text, text, text[], timestamptz) is
-  'Records a consent; the one before is superseded. Outcomes: granted, not_a_member, employee_not_found, role_forbidden, '
-  'consent_expiry_invalid, statement_unknown, purpose_unknown.';
+comment on function public.grant_voice_consent(uuid, uuid, text, text, text, text, text, text[], timestamptz, text) is
+  'Records a consent; the one before is superseded. Asked first without p_read, it names the evidence to read, or the recording to copy '
+  'there; asked again with what was read (a hash, or missing, too_large, unreadable), it records. Outcomes: granted, evidence_wanted, '
+  'not_a_member, employee_not_found, role_forbidden, consent_method_invalid, consent_expiry_invalid, statement_unknown, purpose_unknown, '
+  'consent_needs_employee, evidence_missing, evidence_unreadable, evidence_mismatch, evidence_too_large.';
 
 create or replace function public.withdraw_voice_consent(
   p_user_id uuid,
@@ -144,6 +300,7 @@ declare
   v_access record;
   v_consent_id uuid;
   v_erasure_id uuid;
+  v_newest public.voice_consents;
 begin
   select * into v_access from understudy.authorise(p_user_id, p_employee_id, true);
   if v_access.problem is not null then
@@ -152,16 +309,22 @@ begin
 
   v_consent_id := understudy.end_consent(v_access.caller_org_id, p_employee_id, 'withdrawn', p_user_id);
   if v_consent_id is null then
-    return understudy.refuse(v_access.caller_org_id, p_employee_id, p_user_id, 'consent.withdraw', 'no_consent');
+    v_newest := understudy.newest_consent(v_access.caller_org_id, p_employee_id);
+    if v_newest.ended_as is distinct from 'withdrawn' then
+      return understudy.refuse(v_access.caller_org_id, p_employee_id, p_user_id, 'consent.withdraw', 'no_consent');
+    end if;
+    v_consent_id := v_newest.id;
+    v_erasure_id := understudy.ending_erasure(v_newest);
+  else
+    v_erasure_id := understudy.erase(
+      v_access.caller_org_id, p_employee_id, 'withdrawn', p_user_id, understudy.asked_at(p_now)
+    );
+    perform understudy.note_ending_erasure(v_consent_id, v_erasure_id);
+    perform understudy.audit(
+      v_access.caller_org_id, p_employee_id, p_user_id, 'consent.withdraw', 'withdrawn',
+      jsonb_build_object('consent_id', v_consent_id, 'erasure_id', v_erasure_id)
+    );
   end if;
-
-  v_erasure_id := understudy.erase(
-    v_access.caller_org_id, p_employee_id, 'withdrawn', p_user_id, understudy.asked_at(p_now)
-  );
-  perform understudy.audit(
-    v_access.caller_org_id, p_employee_id, p_user_id, 'consent.withdraw', 'withdrawn',
-    jsonb_build_object('consent_id', v_consent_id, 'erasure_id', v_erasure_id)
-  );
   return jsonb_build_object(
     'outcome', 'withdrawn',
     'consent_id', v_consent_id,
@@ -172,10 +335,31 @@ end
 $$;
 comment on function public.withdraw_voice_consent(uuid, uuid, double precision) is
   'Takes effect at once: no current voice, no new attempt, no recording, and the attempt under way is refused when it finishes. '
-  'erasure_id: what then reaches every copy. delete_voices: what the vendor still has. '
-  'Outcomes: withdrawn, no_consent, not_a_member, employee_not_found, role_forbidden.';
+  'erasure_id: what then reaches every copy. delete_voices: what the vendor still has. Again later: the same answer. '
+  'Outcomes: withdrawn, no_consent (none, or it expired), not_a_member, employee_not_found, role_forbidden.';
 
-create or replace function understudy.consent_json(p_consent public.voice_consents)
+create or replace function understudy.answered_json(
+  p_at timestamptz,
+  p_address text,
+  p_user_agent text,
+  p_same_origin_as_admin boolean
+)
+returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'at', p_at,
+    'address', p_address,
+    'user_agent', p_user_agent,
+    'same_origin_as_admin', coalesce(p_same_origin_as_admin, false)
+  )
+$$;
+comment on function understudy.answered_json(timestamptz, text, text, boolean) is
+  'Who answered a link, as far as anybody can tell: for admins and for the employee, so that both see when it was somebody else.';
+
+create or replace function understudy.consent_json(p_consent public.voice_consents, p_for_admin boolean)
 returns jsonb
 language sql
 immutable
@@ -188,6 +372,7 @@ as $$
     'method', p_consent.method,
     'evidence_reference', p_consent.evidence_reference,
     'evidence_sha256', p_consent.evidence_sha256,
+    'evidence_unverified', p_consent.evidence_unverified,
     'purposes', p_consent.purposes,
     'granted_at', p_consent.granted_at,
     'expires_at', p_consent.expires_at,
@@ -195,10 +380,16 @@ as $$
     'ended_as', p_consent.ended_as,
     'recorded_by', p_consent.recorded_by,
     'channel', p_consent.channel
-  )
+  ) || case
+    when not p_for_admin then '{}'
+    when p_consent.invitation_id is null then jsonb_build_object('answered', null)
+    else jsonb_build_object('answered', understudy.answered_json(
+      p_consent.granted_at, p_consent.address, p_consent.user_agent, p_consent.same_origin_as_admin
+    ))
+  end
 $$;
-comment on function understudy.consent_json(public.voice_consents) is
-  'Without the address and user agent, which are evidence and nobody''s daily reading, and without the hash of the token.';
+comment on function understudy.consent_json(public.voice_consents, boolean) is
+  'Address and user agent are for admins, in `answered`; null for a consent that no link gave.';
 
 create or replace function public.read_voice_consent(p_user_id uuid, p_employee_id uuid)
 returns jsonb
@@ -208,6 +399,7 @@ set search_path = ''
 as $$
 declare
   v_access record;
+  v_is_admin boolean;
   v_history jsonb;
   v_problem text;
 begin
@@ -215,13 +407,19 @@ begin
   if v_access.problem is not null then
     return understudy.refuse(v_access.caller_org_id, p_employee_id, p_user_id, 'consent.read', v_access.problem);
   end if;
+  select coalesce(u.role::text = 'admin', false) into v_is_admin from public.users u where u.id = p_user_id;
 
   -- Of whatever purpose: this tells about the consent, not about one use of it.
   select c.problem into v_problem from understudy.check_consent(v_access.caller_org_id, p_employee_id, 'voice_clone') c;
-  select coalesce(jsonb_agg(understudy.consent_json(c) order by c.number desc), '[]')
+  select coalesce(jsonb_agg(understudy.consent_json(newest.consent, v_is_admin) order by (newest.consent).number desc), '[]')
   into v_history
-  from public.voice_consents c
-  where c.org_id = v_access.caller_org_id and c.employee_id = p_employee_id;
+  from (
+    select c as consent
+    from public.voice_consents c
+    where c.org_id = v_access.caller_org_id and c.employee_id = p_employee_id
+    order by c.number desc
+    limit 50
+  ) as newest;
   return jsonb_build_object(
     'outcome', 'consent',
     'status', case v_problem
@@ -232,20 +430,23 @@ begin
     end,
     'consent', v_history -> 0,
     'history', v_history
-  );
+  ) || case
+    when v_is_admin then jsonb_build_object('invitations', understudy.invitations_json(v_access.caller_org_id, p_employee_id))
+    else '{}'
+  end;
 end
 $$;
 comment on function public.read_voice_consent(uuid, uuid) is
-  'The newest consent, live or not, and all of them, newest first; also of an employee who has left. '
-  'Outcomes: consent, not_a_member, employee_not_found.';
+  'The newest consent, live or not, and the newest fifty, newest first; also of an employee who has left. Admins also see the newest fifty '
+  'invitations, and who answered each. Outcomes: consent, not_a_member, employee_not_found.';
 
 revoke all on function
-  public.grant_voice_consent(uuid, uuid, text, text, text, text, text, text[], timestamptz),
+  public.grant_voice_consent(uuid, uuid, text, text, text, text, text, text[], timestamptz, text),
   public.withdraw_voice_consent(uuid, uuid, double precision),
   public.read_voice_consent(uuid, uuid)
 from public, anon, authenticated;
 grant execute on function
-  public.grant_voice_consent(uuid, uuid, text, text, text, text, text, text[], timestamptz),
+  public.grant_voice_consent(uuid, uuid, text, text, text, text, text, text[], timestamptz, text),
   public.withdraw_voice_consent(uuid, uuid, double precision),
   public.read_voice_consent(uuid, uuid)
 to service_role;

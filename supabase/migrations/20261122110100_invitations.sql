@@ -1,5 +1,5 @@
--- Self-service: the employee, who has no account, answers by a link and may withdraw by another. The database knows of each
--- token only its SHA-256, so nobody who reads it can answer for them.
+-- Self-service: the employee, who has no account, answers by a link. The database knows of each token only its SHA-256, so nobody who
+-- reads it can answer for them.
 
 create table if not exists public.voice_consent_invitations (
   id uuid primary key default gen_random_uuid(),
@@ -19,6 +19,9 @@ create table if not exists public.voice_consent_invitations (
   channel text check (channel ~ '^[a-z0-9_-]{1,40}$'),
   address text check (length(address) <= 100),
   user_agent text check (length(user_agent) <= 500),
+  same_origin_as_admin boolean,
+  refused_after bigint,
+  constraint voice_consent_invitations_refused check ((closed_as is not distinct from 'refused') = (refused_after is not null)),
   constraint voice_consent_invitations_closed check ((closed_at is null) = (closed_as is null)),
   constraint voice_consent_invitations_statement foreign key (statement_locale, statement_version)
     references public.voice_consent_statements (locale, version)
@@ -26,9 +29,19 @@ create table if not exists public.voice_consent_invitations (
 create unique index if not exists voice_consent_invitations_one_open
   on public.voice_consent_invitations (org_id, employee_id)
   where closed_at is null;
+create index if not exists voice_consent_invitations_newest
+  on public.voice_consent_invitations (org_id, employee_id, invited_at desc);
+create index if not exists voice_consent_invitations_refused_after
+  on public.voice_consent_invitations (org_id, employee_id, refused_after desc)
+  where closed_as = 'refused';
 
-comment on table public.voice_consent_invitations is 'One-time links. A link is used up by the first answer, or superseded by the next invitation.';
+comment on table public.voice_consent_invitations is
+  'One-time links. A link is used up by the first answer, or superseded by the next invitation. Within its life, the same answer again is '
+  'answered the same.';
 comment on column public.voice_consent_invitations.channel is 'How a refusal came, with address and user_agent. A grant''s are in its consent.';
+comment on column public.voice_consent_invitations.same_origin_as_admin is 'Of a refusal, as of a consent.';
+comment on column public.voice_consent_invitations.refused_after is
+  'The number of the employee''s newest consent when they refused, 0 for none: a later grant by a link has a greater one.';
 
 alter table public.voice_consent_invitations enable row level security;
 revoke all on public.voice_consent_invitations from public, anon, authenticated, service_role;
@@ -109,6 +122,70 @@ comment on function public.invite_to_consent(uuid, uuid, text, text, text[], tim
   'Makes a link good for one answer; links given out before are void. p_expires_at: of the consent, p_valid_seconds: of the link. '
   'Outcomes: invited, not_a_member, employee_not_found, role_forbidden, consent_expiry_invalid, statement_not_found, purpose_unknown.';
 
+create or replace function understudy.is_answered(p_invitation public.voice_consent_invitations)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(p_invitation.closed_as in ('granted', 'refused') and p_invitation.expires_at > clock_timestamp(), false)
+$$;
+comment on function understudy.is_answered(public.voice_consent_invitations) is
+  'Whether it was answered and would still be good otherwise; false for none.';
+
+create or replace function understudy.answer_of(p_invitation public.voice_consent_invitations)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select case p_invitation.closed_as
+    when 'granted' then (
+      select understudy.answered_json(c.granted_at, c.address, c.user_agent, c.same_origin_as_admin) || '{"granted": true}'
+      from public.voice_consents c
+      where c.invitation_id = p_invitation.id
+    )
+    when 'refused' then understudy.answered_json(
+      p_invitation.closed_at, p_invitation.address, p_invitation.user_agent, p_invitation.same_origin_as_admin
+    ) || '{"granted": false}'
+  end
+$$;
+comment on function understudy.answer_of(public.voice_consent_invitations) is 'What was answered, when and from where; null without an answer.';
+
+create or replace function understudy.invitations_json(p_org_id uuid, p_employee_id uuid)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(
+    jsonb_agg(
+      jsonb_build_object(
+        'id', (newest.invitation).id,
+        'state', coalesce(
+          (newest.invitation).closed_as, case when understudy.is_open(newest.invitation) then 'open' else 'expired' end
+        ),
+        'purposes', (newest.invitation).purposes,
+        'consent_expires_at', (newest.invitation).consent_expires_at,
+        'invited_by', (newest.invitation).invited_by,
+        'invited_at', (newest.invitation).invited_at,
+        'expires_at', (newest.invitation).expires_at,
+        'answered', understudy.answer_of(newest.invitation)
+      )
+      order by (newest.invitation).invited_at desc
+    ),
+    '[]'
+  )
+  from (
+    select i as invitation
+    from public.voice_consent_invitations i
+    where i.org_id = p_org_id and i.employee_id = p_employee_id
+    order by i.invited_at desc
+    limit 50
+  ) as newest
+$$;
+comment on function understudy.invitations_json(uuid, uuid) is 'The newest fifty of an employee, newest first, with who answered. For admins.';
+
 create or replace function public.read_invitation(p_token_sha256 text)
 returns jsonb
 language plpgsql
@@ -119,18 +196,20 @@ declare
   v_invitation public.voice_consent_invitations;
 begin
   select * into v_invitation from public.voice_consent_invitations i where i.token_sha256 = p_token_sha256;
-  if not understudy.is_open(v_invitation) then
+  if not understudy.is_open(v_invitation) and not understudy.is_answered(v_invitation) then
     return jsonb_build_object('outcome', 'invitation_invalid');
   end if;
   return (
     select jsonb_build_object(
       'outcome', 'invitation',
+      'status', case when v_invitation.closed_at is null then 'open' else 'answered' end,
       'employee_name', coalesce(e.full_name, ''),
       'organization_name', coalesce(o.name, ''),
       'statement', understudy.statement_json(s),
       'purposes', v_invitation.purposes,
       'consent_expires_at', v_invitation.consent_expires_at,
-      'expires_at', v_invitation.expires_at
+      'expires_at', v_invitation.expires_at,
+      'answered', understudy.answer_of(v_invitation)
     )
     from public.voice_consent_statements s
     left join public.employees e on e.id = v_invitation.employee_id
@@ -140,8 +219,123 @@ begin
 end
 $$;
 comment on function public.read_invitation(text) is
-  'What the employee is asked. Does not use the link up. One answer for every link that is no good, so that nothing can be learnt by '
-  'guessing. Outcomes: invitation, invitation_invalid.';
+  'What the employee is asked, or, once it is answered, who answered it from where. Does not use the link up. One answer for every link that '
+  'is no good, so that nothing can be learnt by guessing. Outcomes: invitation, invitation_invalid.';
+
+create or replace function understudy.refuse_by_link(
+  p_invitation public.voice_consent_invitations,
+  p_channel text,
+  p_address text,
+  p_user_agent text
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update public.voice_consent_invitations i
+  set closed_at = clock_timestamp(),
+      closed_as = 'refused',
+      channel = p_channel,
+      address = left(p_address, 100),
+      user_agent = left(p_user_agent, 500),
+      same_origin_as_admin = understudy.is_admin_origin(i.org_id, p_address, p_user_agent),
+      refused_after = coalesce((understudy.newest_consent(i.org_id, i.employee_id)).number, 0)
+  where i.id = p_invitation.id;
+  perform understudy.audit(
+    p_invitation.org_id, p_invitation.employee_id, null, 'consent.answer', 'refused',
+    jsonb_build_object('invitation_id', p_invitation.id)
+  );
+end
+$$;
+comment on function understudy.refuse_by_link(public.voice_consent_invitations, text, text, text) is
+  'Uses the link up. An earlier consent stays as it is: withdrawing is another act.';
+
+create or replace function understudy.grant_by_link(
+  p_invitation public.voice_consent_invitations,
+  p_channel text,
+  p_address text,
+  p_user_agent text
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_statement public.voice_consent_statements;
+  v_consent public.voice_consents;
+begin
+  update public.voice_consent_invitations i
+  set closed_at = clock_timestamp(), closed_as = 'granted'
+  where i.id = p_invitation.id;
+  select * into v_statement
+  from public.voice_consent_statements s
+  where s.locale = p_invitation.statement_locale and s.version = p_invitation.statement_version;
+
+  v_consent.org_id := p_invitation.org_id;
+  v_consent.employee_id := p_invitation.employee_id;
+  v_consent.statement_version := v_statement.version;
+  v_consent.statement_sha256 := v_statement.sha256;
+  v_consent.method := 'self_service';
+  v_consent.evidence_unverified := false;
+  v_consent.purposes := p_invitation.purposes;
+  v_consent.recorded_by := p_invitation.invited_by;
+  v_consent.invitation_id := p_invitation.id;
+  v_consent.channel := p_channel;
+  v_consent.address := left(p_address, 100);
+  v_consent.user_agent := left(p_user_agent, 500);
+  v_consent.same_origin_as_admin := understudy.is_admin_origin(p_invitation.org_id, p_address, p_user_agent);
+  v_consent.expires_at := p_invitation.consent_expires_at;
+  perform understudy.record_consent(v_consent, null);
+end
+$$;
+comment on function understudy.grant_by_link(public.voice_consent_invitations, text, text, text) is
+  'Uses the link up, and records the consent. The only way to one of method self_service.';
+
+create or replace function understudy.answer_json(p_invitation_id uuid, p_withdrawal_token_sha256 text)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_invitation public.voice_consent_invitations;
+  v_consent public.voice_consents;
+begin
+  select * into v_invitation from public.voice_consent_invitations i where i.id = p_invitation_id;
+  if v_invitation.closed_as = 'granted' then
+    select * into v_consent from public.voice_consents c where c.invitation_id = p_invitation_id;
+    perform understudy.hand_withdrawal_token(p_withdrawal_token_sha256, v_invitation, v_consent.id);
+    return jsonb_build_object(
+      'outcome', 'granted',
+      'consent_id', v_consent.id,
+      'expires_at', v_invitation.consent_expires_at,
+      'status', coalesce(v_consent.ended_as, case when understudy.is_live(v_consent) then 'live' else 'expired' end),
+      'token_handed', true
+    );
+  end if;
+  v_consent := understudy.newest_consent(v_invitation.org_id, v_invitation.employee_id);
+  if understudy.is_live(v_consent) then
+    perform understudy.hand_withdrawal_token(p_withdrawal_token_sha256, v_invitation, v_consent.id);
+  end if;
+  return jsonb_build_object(
+    'outcome', 'refused',
+    'live_consent', case
+      when understudy.is_live(v_consent) then jsonb_build_object(
+        'purposes', v_consent.purposes,
+        'method', v_consent.method,
+        'expires_at', v_consent.expires_at,
+        'evidence_unverified', v_consent.evidence_unverified
+      )
+    end,
+    'token_handed', exists (
+      select from public.voice_withdrawal_tokens t where t.token_sha256 = p_withdrawal_token_sha256
+    )
+  );
+end
+$$;
+comment on function understudy.answer_json(uuid, text) is
+  'What the employee is told who has answered, the first time and each time again. After a refusal: what lives all the same, with the token '
+  'that ends it.';
 
 create or replace function public.answer_invitation(
   p_token_sha256 text,
@@ -158,11 +352,10 @@ set search_path = ''
 as $$
 declare
   v_invitation public.voice_consent_invitations;
-  v_statement public.voice_consent_statements;
-  v_consent public.voice_consents;
+  v_problem text;
 begin
-  if p_granted is null or (p_granted and p_withdrawal_token_sha256 is null) then
-    raise exception 'an answer is yes or no, and a yes comes with a token to withdraw it';
+  if p_granted is null or p_withdrawal_token_sha256 is null then
+    raise exception 'an answer is yes or no, and comes with a token to withdraw what lives';
   end if;
   select * into v_invitation from public.voice_consent_invitations i where i.token_sha256 = p_token_sha256;
   if v_invitation.id is null then
@@ -171,118 +364,38 @@ begin
   end if;
   perform understudy.lock_employee(v_invitation.employee_id);
   select * into v_invitation from public.voice_consent_invitations i where i.id = v_invitation.id for update;
-  if not understudy.is_open(v_invitation) then
+  v_problem := case
+    when understudy.is_open(v_invitation) then null
+    when not understudy.is_answered(v_invitation) then 'invitation_invalid'
+    when (v_invitation.closed_as = 'granted') <> p_granted then 'invitation_answered'
+  end;
+  if v_problem is not null then
     return understudy.refuse(
-      v_invitation.org_id, v_invitation.employee_id, null, 'consent.answer', 'invitation_invalid',
+      v_invitation.org_id, v_invitation.employee_id, null, 'consent.answer', v_problem,
       jsonb_build_object('invitation_id', v_invitation.id)
     );
   end if;
 
-  if not p_granted then
-    update public.voice_consent_invitations i
-    set closed_at = clock_timestamp(),
-        closed_as = 'refused',
-        channel = p_channel,
-        address = left(p_address, 100),
-        user_agent = left(p_user_agent, 500)
-    where i.id = v_invitation.id;
-    perform understudy.audit(
-      v_invitation.org_id, v_invitation.employee_id, null, 'consent.answer', 'refused',
-      jsonb_build_object('invitation_id', v_invitation.id)
-    );
-    return jsonb_build_object('outcome', 'refused');
+  if v_invitation.closed_at is null and p_granted then
+    perform understudy.grant_by_link(v_invitation, p_channel, p_address, p_user_agent);
+  elsif v_invitation.closed_at is null then
+    perform understudy.refuse_by_link(v_invitation, p_channel, p_address, p_user_agent);
   end if;
-
-  update public.voice_consent_invitations i
-  set closed_at = clock_timestamp(), closed_as = 'granted'
-  where i.id = v_invitation.id;
-  select * into v_statement
-  from public.voice_consent_statements s
-  where s.locale = v_invitation.statement_locale and s.version = v_invitation.statement_version;
-
-  v_consent.org_id := v_invitation.org_id;
-  v_consent.employee_id := v_invitation.employee_id;
-  v_consent.statement_version := v_statement.version;
-  v_consent.statement_sha256 := v_statement.sha256;
-  v_consent.method := 'self_service';
-  v_consent.purposes := v_invitation.purposes;
-  v_consent.recorded_by := v_invitation.invited_by;
-  v_consent.invitation_id := v_invitation.id;
-  v_consent.withdrawal_token_sha256 := p_withdrawal_token_sha256;
-  v_consent.channel := p_channel;
-  v_consent.address := left(p_address, 100);
-  v_consent.user_agent := left(p_user_agent, 500);
-  v_consent.expires_at := v_invitation.consent_expires_at;
-  return jsonb_build_object(
-    'outcome', 'granted',
-    'consent_id', understudy.record_consent(v_consent, null),
-    'expires_at', v_invitation.consent_expires_at
-  );
+  return understudy.answer_json(v_invitation.id, p_withdrawal_token_sha256);
 end
 $$;
 comment on function public.answer_invitation(text, boolean, text, text, text, text) is
-  'Uses the link up. A refusal leaves an earlier consent as it is: withdrawing is another act. Outcomes: granted, refused, invitation_invalid.';
-
-create or replace function public.withdraw_with_token(
-  p_token_sha256 text,
-  p_address text,
-  p_user_agent text,
-  p_now double precision default null
-)
-returns jsonb
-language plpgsql
-security definer
-set search_path = ''
-as $$
-declare
-  v_consent public.voice_consents;
-  v_erasure_id uuid;
-begin
-  select * into v_consent from public.voice_consents c where c.withdrawal_token_sha256 = p_token_sha256;
-  if v_consent.id is null then
-    return jsonb_build_object('outcome', 'consent_token_invalid');
-  end if;
-  -- The employee may have left by now, and still withdraws.
-  perform understudy.lock_employee(v_consent.employee_id);
-  select * into v_consent from public.voice_consents c where c.id = v_consent.id for update;
-
-  if v_consent.ended_as = 'withdrawn' then
-    select e.id into v_erasure_id
-    from public.voice_erasures e
-    where e.org_id = v_consent.org_id and e.employee_id = v_consent.employee_id and e.erased_at is null;
-    return jsonb_build_object('outcome', 'withdrawn', 'erasure_id', v_erasure_id);
-  end if;
-  if v_consent.ended_at is not null or v_consent.expires_at <= clock_timestamp() then
-    return understudy.refuse(
-      v_consent.org_id, v_consent.employee_id, null, 'consent.withdraw', 'consent_token_invalid',
-      jsonb_build_object('consent_id', v_consent.id)
-    );
-  end if;
-
-  perform understudy.end_consent(v_consent.org_id, v_consent.employee_id, 'withdrawn', null, p_address, p_user_agent);
-  v_erasure_id := understudy.erase(
-    v_consent.org_id, v_consent.employee_id, 'withdrawn', null, understudy.asked_at(p_now)
-  );
-  perform understudy.audit(
-    v_consent.org_id, v_consent.employee_id, null, 'consent.withdraw', 'withdrawn',
-    jsonb_build_object('consent_id', v_consent.id, 'erasure_id', v_erasure_id)
-  );
-  return jsonb_build_object('outcome', 'withdrawn', 'erasure_id', v_erasure_id);
-end
-$$;
-comment on function public.withdraw_with_token(text, text, text, double precision) is
-  'Like withdraw_voice_consent, by the employee, who asks nobody. Again later: the same answer. Outcomes: withdrawn, consent_token_invalid.';
+  'Uses the link up. The same answer again, within the link''s life, changes nothing and is told the same. token_handed: whether the token '
+  'withdraws something from now on. Outcomes: granted, refused, invitation_invalid, invitation_answered.';
 
 revoke all on function
   public.invite_to_consent(uuid, uuid, text, text, text[], timestamptz, int),
   public.read_invitation(text),
-  public.answer_invitation(text, boolean, text, text, text, text),
-  public.withdraw_with_token(text, text, text, double precision)
+  public.answer_invitation(text, boolean, text, text, text, text)
 from public, anon, authenticated;
 grant execute on function
   public.invite_to_consent(uuid, uuid, text, text, text[], timestamptz, int),
   public.read_invitation(text),
-  public.answer_invitation(text, boolean, text, text, text, text),
-  public.withdraw_with_token(text, text, text, double precision)
+  public.answer_invitation(text, boolean, text, text, text, text)
 to service_role;
 revoke all on all functions in schema understudy from public;

@@ -12,7 +12,7 @@ declare
   v_current public.voices;
   v_problem text;
   v_details jsonb;
-  v_expires_at timestamptz;
+  v_agreed public.voice_consents;
 begin
   -- Whatever a caller calls a purpose is written to the audit only if it looks like one: it could be a name.
   v_details := jsonb_build_object('purpose', case when p_purpose ~ '^[a-z_]{1,40}$' then p_purpose end);
@@ -34,18 +34,23 @@ begin
     return understudy.refuse(v_access.caller_org_id, p_employee_id, p_user_id, 'voice.authorize', v_problem, v_details);
   end if;
 
-  select c.expires_at into v_expires_at from public.voice_consents c where c.id = v_consent.consent_id;
+  select * into v_agreed from public.voice_consents c where c.id = v_consent.consent_id;
+  v_details := v_details || jsonb_build_object('evidence_unverified', v_agreed.evidence_unverified);
   perform understudy.audit(v_access.caller_org_id, p_employee_id, p_user_id, 'voice.authorize', 'authorized', v_details);
   return jsonb_build_object(
     'outcome', 'authorized',
     'voice_id', v_current.vendor_voice_id,
     'consent_id', v_consent.consent_id,
-    'expires_at', v_expires_at
+    'expires_at', v_agreed.expires_at,
+    'evidence_unverified', v_agreed.evidence_unverified,
+    'purpose_description', understudy.describe_purposes(
+      v_agreed.statement_version, v_agreed.statement_sha256, array[p_purpose]
+    ) -> p_purpose
   );
 end
 $$;
 comment on function public.authorize_voice(uuid, uuid, text) is
-  'The voice, for this purpose, now. Not to be kept: the next use asks again. Outcomes: authorized, not_a_member, employee_not_found, '
+  'The voice, for this purpose, now, and how the purpose was described to whoever agreed. Not to be kept: the next use asks again. Outcomes: authorized, not_a_member, employee_not_found, '
   'consent_required, consent_expired, consent_withdrawn, consent_purpose, voice_missing.';
 
 revoke all on function public.authorize_voice(uuid, uuid, text) from public, anon, authenticated;

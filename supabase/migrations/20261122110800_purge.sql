@@ -135,7 +135,8 @@ begin
   from (
     select c
     from public.voice_consents c
-    where c.ended_at < clock_timestamp() - understudy.proof_period()
+    -- A day more, since years are not equally long in all time zones.
+    where c.ended_at < clock_timestamp() - understudy.proof_period() - interval '1 day'
       and not exists (select from public.voices v where v.consent_id = c.id)
     order by c.ended_at
     limit p_limit

@@ -11,6 +11,7 @@ FUNCTIONS = {
     "begin_clone", "release_clone", "save_vendor_voice", "finish_clone", "fail_clone", "voice_deleted", "metadata_written",
     "grant_voice_consent", "withdraw_voice_consent", "read_voice_consent", "current_consent_statement",
     "invite_to_consent", "read_invitation", "answer_invitation", "withdraw_with_token", "authorize_voice",
+    "read_withdrawal", "offer_evidence", "abandoned_evidence", "evidence_cleared",
     "start_erasure", "read_erasure", "begin_erasure", "add_erasure_copies", "copy_erased", "copy_failed", "copy_kept_elsewhere",
     "verify_audit", "read_audit", "sweep_erasures", "sweep_unfinished", "attempts_queued", "judge_vendor_voices", "voice_gone",
     "recording_sweep_state", "missing_recordings", "matched_recordings", "purge", "recordings_queued", "recording_page_seen", "abandoned_writes",
@@ -71,6 +72,7 @@ def test_every_table_of_ours_has_row_level_security_and_only_the_service_key_may
     assert {t["name"] for t in tables} >= {
         "recordings", "voice_consents", "voices", "voice_sources", "voice_audit", "voice_audit_heads", "voice_consent_statements",
         "voice_consent_invitations", "voice_erasures", "voice_erasure_copies", "storage_writes", "unmatched_recordings", "organization_voice_settings",
+        "voice_withdrawal_tokens", "voice_consent_evidence",
     }
     for table in tables:
         assert table == table | {"rls": True, "rights": {"service_role": ["SELECT"]}}

@@ -144,8 +144,10 @@ def test_what_changed_since_the_request_is_seen_when_it_begins(world, problem):
         # A superseding consent would have stopped the attempt itself; this is a row that came another way.
         world.sql("update public.voice_consents set ended_at = now(), ended_as = 'superseded'")
         world.sql(
-            "insert into public.voice_consents (org_id, employee_id, statement_version, statement_sha256, method, purposes, recorded_by, expires_at)"
-            " select org_id, employee_id, '2', statement_sha256, 'self_service', '{training}', recorded_by, expires_at from public.voice_consents"
+            "insert into public.voice_consents (org_id, employee_id, statement_version, statement_sha256, method, evidence_reference,"
+            " evidence_sha256, evidence_unverified, purposes, recorded_by, expires_at)"
+            " select org_id, employee_id, '2', statement_sha256, 'written_release', 'r', statement_sha256, true, '{training}', recorded_by, expires_at"
+            " from public.voice_consents"
         )
     elif problem == "recording_missing":
         world.sql("update public.recordings set erased_at = now()")

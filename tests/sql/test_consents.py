@@ -10,23 +10,54 @@ import pytest
 from .world import LATER, SHA
 
 
+def recorded(world, employee=None, sha256=SHA, **call):
+    """A stored recording whose bytes have this hash."""
+    sid = world.record(employee, **call)
+    world.sql("update public.recordings set sha256 = %s where recording_sid = %s", sha256, sid)
+    return sid
+
+
 def consents(world):
     return world.sql("select id, ended_as, ended_by from public.voice_consents order by number")
 
 
-@pytest.mark.parametrize("method", ["written_release", "recorded_call", "self_service"])
+@pytest.mark.parametrize("method", ["written_release", "recorded_call"])
 def test_a_consent_keeps_what_it_was_given_on(world, method):
-    answer = world.grant(method=method, purposes=("voice_clone", "synthetic_speech"))
-    assert answer["outcome"] == "granted"
+    reference = recorded(world) if method == "recorded_call" else None
+    answer = world.grant(method=method, reference=reference, purposes=("voice_clone", "synthetic_speech"))
+    assert answer == {"outcome": "granted", "consent_id": answer["consent_id"], "evidence_unverified": False}
     row = world.row("select * from public.voice_consents")
+    folder = f"{world.here.id}/{world.here.employee}"
     assert str(row["id"]) == answer["consent_id"]
     assert row == row | {
         "org_id": world.here.id, "employee_id": world.here.employee,
         "statement_version": world.statement["version"], "statement_sha256": world.statement["sha256"],
-        "method": method, "evidence_reference": "release-17", "evidence_sha256": SHA, "purposes": ["voice_clone", "synthetic_speech"],
-        "recorded_by": world.here.admin, "ended_at": None,
+        "method": method, "evidence_reference": reference or f"{folder}/release-17", "evidence_sha256": SHA,
+        "evidence_object": f"{folder}/{reference}.wav" if reference else f"{folder}/release-17", "evidence_unverified": False,
+        "purposes": ["voice_clone", "synthetic_speech"], "recorded_by": world.here.admin, "invitation_id": None, "ended_at": None,
     }
-    assert world.audit() == [("consent.grant", "granted")]
+    assert world.audit()[-1] == ("consent.grant", "granted")
+
+
+@pytest.mark.parametrize("method", ["self_service", "hearsay", None])
+def test_an_admin_records_no_consent_by_a_method_that_is_not_theirs_to_use(world, method):
+    assert world.grant(method=method) == {"outcome": "consent_method_invalid"}
+    assert consents(world) == []
+    assert world.audit() == [("consent.grant", "consent_method_invalid")]
+
+
+def test_the_table_itself_takes_self_service_from_an_invitation_only_and_nothing_else_from_one(world):
+    world.grant()
+    world.invite("token")
+    for method, invitation in (("self_service", "null"), ("written_release", "(select id from public.voice_consent_invitations)")):
+        with pytest.raises(psycopg.errors.CheckViolation, match="voice_consents_self_service"):
+            world.sql(
+                "insert into public.voice_consents (org_id, employee_id, statement_version, statement_sha256, method, evidence_reference,"
+                " evidence_sha256, evidence_object, purposes, recorded_by, expires_at, invitation_id, ended_at, ended_as)"
+                f" select org_id, employee_id, '1', statement_sha256, '{method}', evidence_reference, evidence_sha256,"
+                f" case when '{method}' <> 'self_service' then evidence_object end, purposes, recorded_by, expires_at, {invitation},"
+                " clock_timestamp(), 'superseded' from public.voice_consents limit 1"
+            )
 
 
 def in_years(years, days=0):
@@ -44,35 +75,24 @@ def test_a_consent_that_is_over_or_longer_than_three_years_is_refused(world, exp
 def test_a_consent_without_an_end_is_refused(world):
     answer = world.rpc(
         "grant_voice_consent", world.here.admin, world.here.employee, world.statement["version"], world.statement["sha256"],
-        "self_service", None, None, ["voice_clone"], None,
+        "written_release", f"{world.here.id}/{world.here.employee}/release-17", SHA, ["voice_clone"], None, SHA,
     )
     assert answer == {"outcome": "consent_expiry_invalid"}
 
 
 def test_the_table_itself_refuses_more_than_three_years(world):
-    columns = "org_id, employee_id, statement_version, statement_sha256, method, purposes, recorded_by, granted_at, expires_at"
+    columns = "org_id, employee_id, statement_version, statement_sha256, method, purposes, recorded_by, invitation_id, granted_at, expires_at"
     with pytest.raises(psycopg.errors.CheckViolation, match="voice_consents_term"):
         world.sql(
-            f"insert into public.voice_consents ({columns}) values (%s, %s, '1', %s, 'self_service', '{{x}}', %s,"
+            f"insert into public.voice_consents ({columns}) values (%s, %s, '1', %s, 'self_service', '{{x}}', %s, gen_random_uuid(),"
             " '2026-01-01 00:00Z', '2029-01-01 00:00:01Z')",
             world.here.id, world.here.employee, SHA, world.here.admin,
         )
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"p_method": "hearsay"}, {"p_evidence_sha256": None}, {"p_evidence_reference": None}, {"p_purposes": []}],
-)
-def test_an_incomplete_consent_is_a_bug_of_the_caller(world, change):
-    arguments = {
-        "p_user_id": world.here.admin, "p_employee_id": world.here.employee, "p_statement_version": world.statement["version"],
-        "p_statement_sha256": world.statement["sha256"],
-        "p_method": "written_release", "p_evidence_reference": "r", "p_evidence_sha256": SHA, "p_purposes": ["voice_clone"],
-        "p_expires_at": in_years(1),
-    } | change
-    named = ", ".join(f"{name} => %({name})s" for name in arguments)
+def test_a_consent_to_nothing_is_a_bug_of_the_caller(world):
     with pytest.raises(psycopg.errors.CheckViolation):
-        world.service.execute(f"select public.grant_voice_consent({named})", arguments)
+        world.grant(purposes=())
 
 
 def test_a_new_consent_supersedes_the_one_before_and_both_stay(world):
@@ -110,6 +130,25 @@ def test_a_consent_cannot_be_edited_or_removed_even_by_the_owner(world):
         world.sql("update public.voice_consents set ended_at = null, ended_as = null, ended_by = null")
 
 
+def test_a_consent_is_deleted_only_when_nothing_has_to_be_proved_by_it_any_more(world):
+    world.grant()
+    world.withdraw()
+
+    def ended_ago(ago):
+        with world.owner.transaction():
+            world.sql("alter table public.voice_consents disable trigger voice_consents_kept")
+            world.sql("update public.voice_consents set granted_at = granted_at - interval '4 years', expires_at = expires_at - interval '3 years 1 day'")
+            world.sql("update public.voice_consents set ended_at = clock_timestamp() - %s::interval", ago)
+            world.sql("alter table public.voice_consents enable trigger voice_consents_kept")
+
+    ended_ago("2 years 364 days")
+    with pytest.raises(psycopg.errors.IntegrityError, match="kept as long as"):
+        world.sql("delete from public.voice_consents")
+    ended_ago("3 years 1 day")
+    world.sql("delete from public.voice_consents")
+    assert consents(world) == []
+
+
 def test_withdrawing_takes_the_voice_away_at_once_and_names_what_the_vendor_still_has(world):
     attempt = world.cloned()
     answer = world.withdraw()
@@ -123,14 +162,25 @@ def test_withdrawing_takes_the_voice_away_at_once_and_names_what_the_vendor_stil
     assert world.request() == {"outcome": "consent_withdrawn"}
 
 
-def test_there_is_nothing_to_withdraw_twice(world):
+def test_withdrawing_again_gives_the_same_answer_also_when_all_is_erased(world):
     assert world.withdraw() == {"outcome": "no_consent"}
     world.grant()
-    assert world.withdraw()["outcome"] == "withdrawn"
+    first = world.withdraw()
+    assert first["outcome"] == "withdrawn"
+    assert world.withdraw() == first
+    world.work_off(first["erasure_id"])
+    assert world.erasure()["status"] == "erased"
+    # Another erasure does not take its place.
+    assert world.erase()["erasure_id"] != first["erasure_id"]
+    assert world.withdraw() == first
+    assert [a for a in world.audit() if a[0] == "consent.withdraw"] == [("consent.withdraw", "no_consent"), ("consent.withdraw", "withdrawn")]
+
+
+def test_a_consent_that_ran_out_is_not_there_to_be_withdrawn(world):
+    world.grant()
+    world.expire_consent(world.here.employee)
+    world.rpc("sweep_expired_consents", 10)
     assert world.withdraw() == {"outcome": "no_consent"}
-    assert [a for a in world.audit() if a[0] == "consent.withdraw"] == [
-        ("consent.withdraw", "no_consent"), ("consent.withdraw", "withdrawn"), ("consent.withdraw", "no_consent"),
-    ]
 
 
 def test_withdrawing_stops_an_attempt_that_nobody_has_begun(world):

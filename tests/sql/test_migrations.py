@@ -126,8 +126,8 @@ def test_the_functions_work_on_an_existing_database(in_use):
         assert connection.execute("select recording_url, duration_seconds from public.calls").fetchone() == (f"recordings/{path}", 61)
         statement = rpc("current_consent_statement('en')")["statement"]
         granted = rpc(
-            "grant_voice_consent(%s, %s, %s, %s, 'written_release', 'r', %s, '{voice_clone}', now() + interval '1 year')",
-            admin, employee, statement["version"], statement["sha256"], "b" * 64,
+            "grant_voice_consent(%s, %s, %s, %s, 'written_release', %s, %s, '{voice_clone}', now() + interval '1 year', %s)",
+            admin, employee, statement["version"], statement["sha256"], f"00000000-0000-0000-0000-0000000000aa/{employee}/r", "b" * 64, "b" * 64,
         )
         assert granted["outcome"] == "granted"
         attempt = rpc("request_clone(%s, %s, 2::smallint, 1)", admin, employee)["attempt_id"]

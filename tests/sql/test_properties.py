@@ -44,7 +44,10 @@ class Walk:
         return f"RE{self.random.randbytes(16).hex()}"
 
     def grant(self):
-        self.world.grant(purposes=self.random.choice([("voice_clone",), ("voice_clone",), ("voice_clone",), ("synthetic_speech",)]))
+        purposes = self.random.choice([("voice_clone",), ("voice_clone",), ("voice_clone",), ("synthetic_speech",)])
+        if self.world.grant(purposes=purposes)["outcome"] == "consent_needs_employee":
+            self.invite()
+            self.answer(granted=True)
 
     def withdraw(self):
         self.world.withdraw()
@@ -124,12 +127,13 @@ class Walk:
         self.tokens += 1
         self.world.invite(f"{id(self)} {self.tokens}")
 
-    def answer(self):
+    def answer(self, granted=None):
         if self.tokens:
-            self.world.answer(f"{id(self)} {self.tokens}", self.random.random() < 0.8, f"withdrawal {secrets.token_hex(8)} {self.tokens}")
+            granted = self.random.random() < 0.8 if granted is None else granted
+            self.world.answer(f"{id(self)} {self.tokens}", granted, f"withdrawal {secrets.token_hex(8)} {self.tokens}")
 
     def withdraw_with_token(self):
-        for row in self.world.sql("select withdrawal_token_sha256 as token from public.voice_consents order by number desc limit 1"):
+        for row in self.world.sql("select token_sha256 as token from public.voice_withdrawal_tokens order by handed_at desc limit 1"):
             self.world.rpc("withdraw_with_token", row["token"], None, None)
 
     def erase(self):

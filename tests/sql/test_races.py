@@ -142,11 +142,7 @@ def test_two_finishes_finish_once(world):
 
 def test_two_grants_leave_one_open_consent(world):
     def grant(connection):
-        return world.rpc(
-            "grant_voice_consent", world.here.admin, world.here.employee, world.statement["version"], world.statement["sha256"],
-            "self_service", None, None,
-            ["voice_clone"], world.value("select now() + interval '1 year'"), connection=connection,
-        )
+        return world.grant(connection=connection)
 
     _, second = world.race(grant, grant)
     assert [str(row["id"]) for row in world.sql("select id from public.voice_consents where ended_at is null")] == [second["consent_id"]]

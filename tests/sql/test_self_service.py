@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 import psycopg
 import pytest
@@ -21,7 +22,7 @@ def test_an_invitation_shows_the_employee_what_they_are_asked(world):
     assert invited["outcome"] == "invited"
     shown = read(world, "token")
     assert shown == shown | {
-        "outcome": "invitation", "employee_name": "Ottilie Here 1", "organization_name": "Here", "statement": world.statement,
+        "outcome": "invitation", "status": "open", "answered": None, "employee_name": "Ottilie Here 1", "organization_name": "Here", "statement": world.statement,
         "purposes": ["voice_clone", "synthetic_speech"], "expires_at": invited["expires_at"],
     }
     assert read(world, "token") == shown
@@ -55,35 +56,108 @@ def test_granting_by_a_link_leaves_a_trace_of_who_used_it(world):
         "user_agent": "Firefox of Ottilie", "statement_sha256": world.statement["sha256"], "purposes": ["voice_clone"],
     }
     assert (str(row["id"]), str(row["invitation_id"])) == (answer["consent_id"], invited["invitation_id"])
-    assert row["withdrawal_token_sha256"] == hashed("withdrawal")
+    token = world.row("select * from public.voice_withdrawal_tokens")
+    assert (token["token_sha256"], token["consent_id"]) == (hashed("withdrawal"), row["id"])
     assert world.row("select actor_id from public.voice_audit where action = 'consent.grant'") == {"actor_id": None}
 
 
-def test_a_link_is_good_for_one_answer(world):
+def test_granting_again_with_the_same_link_is_told_the_same_and_changes_nothing(world):
     world.invite("token")
-    assert world.answer("token")["outcome"] == "granted"
+    first = world.answer("token")
+    assert first == {
+        "outcome": "granted", "consent_id": first["consent_id"], "expires_at": first["expires_at"], "status": "live", "token_handed": True,
+    }
+    before = world.audit()
+    assert world.answer("token") == first
+    assert len(world.sql("select * from public.voice_consents")) == len(world.sql("select * from public.voice_withdrawal_tokens")) == 1
+    world.withdraw_with_token()
+    assert world.answer("token") == first | {"status": "withdrawn"}
+    assert world.audit()[: len(before)] == before and world.audit()[-1] == ("consent.withdraw", "withdrawn")
+    assert world.withdraw()["outcome"] == "withdrawn"
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_another_answer_than_the_first_is_refused_and_reaches_nothing(world, granted):
+    world.grant()
+    world.invite("token")
+    world.answer("token", granted=granted)
+    before = world.sql("select id, ended_at from public.voice_consents order by number")
+    assert world.answer("token", granted=not granted) == {"outcome": "invitation_answered"}
+    assert world.sql("select id, ended_at from public.voice_consents order by number") == before
+    assert world.audit()[-1] == ("consent.answer", "invitation_answered")
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_an_answered_link_is_no_good_after_its_life(world, granted):
+    world.invite("token")
+    world.answer("token", granted=granted)
+    world.sql("update public.voice_consent_invitations set expires_at = clock_timestamp()")
     assert read(world, "token") == INVALID
-    assert world.answer("token", withdrawal_token="other") == INVALID
-    assert world.answer("token", granted=False) == INVALID
-    assert len(world.sql("select * from public.voice_consents")) == 1
+    assert world.answer("token", granted=granted) == INVALID
 
 
 def test_two_answers_at_once_are_one(world):
     world.invite("token")
-    first, second = world.race(
-        lambda c: world.answer("token", connection=c), lambda c: world.answer("token", withdrawal_token="other", connection=c)
-    )
-    assert (first["outcome"], second) == ("granted", INVALID)
+    first, second = world.race(lambda c: world.answer("token", connection=c), lambda c: world.answer("token", connection=c))
+    assert first == second and first["outcome"] == "granted"
+    assert len(world.sql("select * from public.voice_consents")) == 1
 
 
-def test_refusing_by_a_link_is_recorded_and_leaves_an_earlier_consent_alone(world):
-    world.grant()
+def test_two_different_answers_at_once_are_the_first(world):
     world.invite("token")
-    assert world.answer("token", granted=False) == {"outcome": "refused"}
+    first, second = world.race(
+        lambda c: world.answer("token", granted=False, connection=c), lambda c: world.answer("token", connection=c)
+    )
+    assert (first["outcome"], second) == ("refused", {"outcome": "invitation_answered"})
+    assert world.sql("select * from public.voice_consents") == []
+
+
+def test_refusing_by_a_link_leaves_an_earlier_consent_alone_says_so_and_hands_a_token_that_ends_it(world):
+    consent_id = world.grant(purposes=("voice_clone", "synthetic_speech"))["consent_id"]
+    world.invite("token")
+    refused = world.answer("token", granted=False)
     row = world.row("select * from public.voice_consent_invitations")
     assert (row["closed_as"], row["channel"], row["address"], row["user_agent"]) == ("refused", "web", "203.0.113.7", "Firefox of Ottilie")
     assert world.row("select ended_at from public.voice_consents") == {"ended_at": None}
-    assert world.answer("token") == INVALID
+    assert refused == {
+        "outcome": "refused", "token_handed": True,
+        "live_consent": refused["live_consent"] | {
+            "purposes": ["voice_clone", "synthetic_speech"], "method": "written_release", "evidence_unverified": False,
+        },
+    }
+    assert "expires_at" in refused["live_consent"]
+    assert world.answer("token", granted=False) == refused
+    assert world.withdraw_with_token()["outcome"] == "withdrawn"
+    assert str(world.value("select id from public.voice_consents where ended_as = 'withdrawn'")) == consent_id
+    assert world.answer("token", granted=False) == {"outcome": "refused", "live_consent": None, "token_handed": True}
+
+
+def test_refusing_where_nothing_lives_hands_out_no_token(world):
+    world.invite("token")
+    assert world.answer("token", granted=False) == {"outcome": "refused", "live_consent": None, "token_handed": False}
+    assert world.sql("select * from public.voice_withdrawal_tokens") == []
+    assert world.withdraw_with_token() == {"outcome": "consent_token_invalid"}
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_a_used_link_shows_who_answered_when_and_from_where(world, granted):
+    world.invite("token")
+    world.answer("token", granted=granted)
+    shown = read(world, "token")
+    assert (shown["outcome"], shown["status"]) == ("invitation", "answered")
+    assert shown["answered"] == {
+        "granted": granted, "at": shown["answered"]["at"], "address": "203.0.113.7", "user_agent": "Firefox of Ottilie",
+        "same_origin_as_admin": False,
+    }
+    assert shown["statement"] == world.statement
+
+
+@pytest.mark.parametrize("answers", [(None, "yes"), (True, None), (False, None)])
+def test_an_answer_that_is_none_or_comes_without_a_token_is_a_bug(world, answers):
+    world.invite("token")
+    granted, withdrawal = answers
+    with pytest.raises(psycopg.errors.RaiseException, match="yes or no"):
+        world.rpc("answer_invitation", hashed("token"), granted, withdrawal and hashed(withdrawal), "web", None, None)
 
 
 @pytest.mark.parametrize("how", ["superseded", "expired", "unknown", "consent over", "employee gone", "employee elsewhere"])
@@ -133,19 +207,78 @@ def test_the_employee_withdraws_by_token_without_asking_anyone_as_often_as_they_
     )
     world.written(attempt)
     assert world.work_off(withdrawn["erasure_id"]) == {"outcome": "erased"}
-    assert world.withdraw_with_token() == {"outcome": "withdrawn", "erasure_id": None}
+    assert world.withdraw_with_token() == withdrawn
 
 
-def test_the_token_is_good_while_its_consent_lives(world):
+def test_a_token_withdraws_whatever_lives_whoever_recorded_it_and_whatever_superseded_its_own(world):
     assert world.withdraw_with_token("unheard of") == {"outcome": "consent_token_invalid"}
     world.invite("token")
     world.answer("token")
-    world.grant()
-    assert world.withdraw_with_token() == {"outcome": "consent_token_invalid"}
+    narrowed = world.grant(days=30)
+    assert narrowed["outcome"] == "granted"
+    assert world.withdraw_with_token()["outcome"] == "withdrawn"
+    assert world.row("select id, ended_as from public.voice_consents order by number desc limit 1") == {
+        "id": uuid.UUID(narrowed["consent_id"]), "ended_as": "withdrawn",
+    }
     world.invite("second")
     world.answer("second", withdrawal_token="other")
+    # The first one is still the employee's.
+    again = world.withdraw_with_token()
+    assert again["outcome"] == "withdrawn"
+    assert world.value("select count(*) from public.voice_consents where ended_at is null") == 0
+    assert world.withdraw_with_token("other") == again
+
+
+def test_a_token_says_withdrawn_only_when_nothing_lives_and_the_last_consent_was_withdrawn(world):
+    world.invite("token")
+    world.answer("token")
     world.expire_consent(world.here.employee)
-    assert world.withdraw_with_token("other") == {"outcome": "consent_token_invalid"}
+    assert world.withdraw_with_token() == {"outcome": "consent_token_invalid"}
+    assert world.audit()[-1] == ("consent.withdraw", "consent_token_invalid")
+    world.rpc("sweep_expired_consents", 10)
+    assert world.withdraw_with_token() == {"outcome": "consent_token_invalid"}
+
+
+def test_a_token_reaches_no_other_employee_and_no_other_organisation(world):
+    world.invite("token")
+    world.answer("token")
+    world.grant(world.here.other_employee)
+    world.sql("update public.employees set org_id = %s where id = %s", world.there.id, world.here.employee)
+    world.grant(world.here.employee, user=world.there.admin)
+    world.withdraw_with_token()
+    living = world.sql("select org_id, employee_id from public.voice_consents where ended_at is null order by number")
+    assert living == [
+        {"org_id": world.here.id, "employee_id": world.here.other_employee}, {"org_id": world.there.id, "employee_id": world.here.employee},
+    ]
+
+
+def withdrawable(world, token="withdrawal"):
+    return world.rpc("read_withdrawal", hashed(token))
+
+
+def test_a_token_shows_what_it_would_withdraw_and_who_granted_it(world):
+    assert withdrawable(world) == {"outcome": "consent_token_invalid"}
+    world.invite("token", purposes=("voice_clone", "synthetic_speech"))
+    world.answer("token")
+    shown = withdrawable(world)
+    assert (shown["outcome"], shown["status"]) == ("withdrawal", "live")
+    assert shown["consent"] == shown["consent"] | {
+        "purposes": ["voice_clone", "synthetic_speech"], "purpose_descriptions": world.statement["purpose_descriptions"],
+        "method": "self_service", "evidence_unverified": False,
+    }
+    assert shown["consent"]["answered"]["address"] == "203.0.113.7"
+    world.grant(days=30)
+    narrowed = withdrawable(world)["consent"]
+    assert (narrowed["method"], narrowed["answered"], list(narrowed["purpose_descriptions"])) == ("written_release", None, ["voice_clone"])
+    world.withdraw()
+    assert withdrawable(world) == {"outcome": "withdrawal", "status": "withdrawn", "consent": None}
+
+
+def test_a_token_shows_nothing_of_a_consent_that_ran_out(world):
+    world.invite("token")
+    world.answer("token")
+    world.expire_consent(world.here.employee)
+    assert withdrawable(world) == {"outcome": "consent_token_invalid"}
 
 
 def test_an_employee_who_has_left_still_withdraws_by_token(world):
@@ -177,14 +310,15 @@ def consent(world, **who):
 
 def test_reading_a_consent_tells_its_status_and_its_history(world):
     assert consent(world) == {"outcome": "consent", "status": "none", "consent": None, "history": []}
+    assert consent(world, user=world.here.admin) == consent(world) | {"invitations": []}
     first = world.grant()["consent_id"]
     second = world.grant(purposes=("synthetic_speech",))["consent_id"]
     answer = consent(world)
     assert (answer["status"], answer["consent"]["id"]) == ("live", second)
     assert [(c["id"], c["ended_as"]) for c in answer["history"]] == [(second, None), (first, "superseded")]
     assert set(answer["consent"]) == {
-        "id", "statement_version", "statement_sha256", "method", "evidence_reference", "evidence_sha256", "purposes", "granted_at",
-        "expires_at", "ended_at", "ended_as", "recorded_by", "channel",
+        "id", "statement_version", "statement_sha256", "method", "evidence_reference", "evidence_sha256", "evidence_unverified", "purposes",
+        "granted_at", "expires_at", "ended_at", "ended_as", "recorded_by", "channel",
     }
     world.expire_consent(world.here.employee)
     assert consent(world)["status"] == "expired"
@@ -193,6 +327,37 @@ def test_reading_a_consent_tells_its_status_and_its_history(world):
     world.grant()
     world.withdraw()
     assert consent(world)["status"] == "withdrawn"
+
+
+def test_admins_see_who_answered_each_invitation_and_members_do_not(world):
+    world.grant()
+    for token, granted in (("refused", False), ("granted", True)):
+        world.invite(token)
+        world.answer(token, granted=granted)
+    world.invite("superseded")
+    world.invite("open")
+    seen = consent(world, user=world.here.admin)
+    by_link, by_paper = seen["history"]
+    who = {"address": "203.0.113.7", "user_agent": "Firefox of Ottilie", "same_origin_as_admin": False}
+    assert by_link["answered"] == by_link["answered"] | who and by_paper["answered"] is None
+    invitations = seen["invitations"]
+    assert [i["state"] for i in invitations] == ["open", "superseded", "granted", "refused"]
+    assert [i["answered"] and (i["answered"]["granted"], i["answered"] | who == i["answered"]) for i in invitations] == [
+        None, None, (True, True), (False, True),
+    ]
+    world.sql("update public.voice_consent_invitations set expires_at = clock_timestamp() where closed_at is null")
+    assert consent(world, user=world.here.admin)["invitations"][0]["state"] == "expired"
+    member = json.dumps(consent(world))
+    assert "203.0.113.7" not in member and "Firefox" not in member and "invitations" not in member
+
+
+def test_no_more_than_fifty_consents_and_invitations_are_listed_the_newest(world):
+    for number in range(52):
+        world.invite(f"token {number}")
+        world.answer(f"token {number}", withdrawal_token=f"withdrawal {number}")
+    seen = consent(world, user=world.here.admin)
+    assert len(seen["history"]) == len(seen["invitations"]) == 50
+    assert seen["consent"]["ended_at"] is None
 
 
 def test_a_consent_is_readable_in_its_organisation_only_even_when_the_employee_is_gone(world):
@@ -211,10 +376,15 @@ def test_a_voice_may_be_used_only_for_what_was_consented_to_and_each_use_is_audi
     assert world.authorize() == {"outcome": "consent_required"}
     attempt = world.cloned()
     answer = world.authorize()
-    assert answer == answer | {"outcome": "authorized", "voice_id": "voice_1"}
+    assert answer == answer | {
+        "outcome": "authorized", "voice_id": "voice_1", "evidence_unverified": False,
+        "purpose_description": world.statement["purpose_descriptions"]["voice_clone"],
+    }
     row = world.row("select * from public.voice_audit where outcome = 'authorized'")
     assert row["actor_id"] == world.here.member
-    assert row["details"] == {"purpose": "voice_clone", "consent_id": answer["consent_id"], "attempt_id": attempt}
+    assert row["details"] == {
+        "purpose": "voice_clone", "consent_id": answer["consent_id"], "attempt_id": attempt, "evidence_unverified": False,
+    }
     for purpose in ("synthetic_speech", None, "Ottilie's birthday"):
         assert world.authorize(purpose) == {"outcome": "consent_purpose"}
     assert "Ottilie" not in json.dumps(world.sql("select details from public.voice_audit"))

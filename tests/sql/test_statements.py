@@ -7,13 +7,17 @@ import hashlib
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
+
+from .world import SHA
 
 
-def add(world, locale, version, text="Text", purposes=("voice_clone",), year=2027):
+def add(world, locale, version, text="Text", purposes=("voice_clone",), year=2027, descriptions=None):
     world.sql(
-        "insert into public.voice_consent_statements (locale, version, text, sha256, purposes, retention, created_at)"
-        " values (%s, %s, %s, %s, %s, 'three years', %s)",
+        "insert into public.voice_consent_statements (locale, version, text, sha256, purposes, purpose_descriptions, retention, created_at)"
+        " values (%s, %s, %s, %s, %s, %s, 'three years', %s)",
         locale, version, text, hashlib.sha256(text.encode()).hexdigest(), list(purposes),
+        Jsonb({purpose: f"{text}: {purpose}" for purpose in purposes} if descriptions is None else descriptions),
         datetime.datetime(year, 1, 1, tzinfo=datetime.timezone.utc),
     )
 
@@ -28,6 +32,26 @@ def test_an_english_statement_comes_with_the_migrations_and_its_hash_is_that_of_
     assert statement["purposes"] == ["voice_clone", "synthetic_speech"]
     assert statement["sha256"] == hashlib.sha256(statement["text"].encode()).hexdigest()
     assert "withdraw at any time" in statement["text"] and "three years" in statement["retention"]
+
+
+def test_the_statement_says_that_the_evidence_is_kept_and_for_how_long_the_database_keeps_it(world):
+    statement = current(world, "en")
+    assert world.value("select understudy.proof_period() = interval '3 years'")
+    for text in (statement["text"], statement["retention"]):
+        assert "the recording of th" in text and "three years after th" in text
+    assert "if I signed a paper, that paper" in statement["text"] and "the signed paper" in statement["retention"]
+
+
+def test_every_purpose_is_described_in_the_statement(world):
+    statement = current(world, "en")
+    assert set(statement["purpose_descriptions"]) == set(statement["purposes"])
+    assert all(len(text) > 50 for text in statement["purpose_descriptions"].values())
+
+
+@pytest.mark.parametrize("descriptions", [{}, {"other": "x"}, {"voice_clone": ""}, {"voice_clone": None}, {"voice_clone": ["x"]}, ["voice_clone"]])
+def test_a_statement_with_a_purpose_that_it_does_not_describe_is_refused(world, descriptions):
+    with pytest.raises(psycopg.errors.CheckViolation):
+        add(world, "fr", "1", descriptions=descriptions)
 
 
 def test_a_locale_falls_back_to_its_language_and_then_to_english(world):
@@ -65,15 +89,15 @@ def test_a_statement_is_never_edited_even_by_the_owner(world, statement):
 def test_a_hash_that_is_not_the_texts_is_refused(world):
     with pytest.raises(psycopg.errors.CheckViolation, match="sha256"):
         world.sql(
-            "insert into public.voice_consent_statements (locale, version, text, sha256, purposes, retention)"
-            " values ('fr', '1', 'x', repeat('0', 64), '{voice_clone}', 'x')"
+            "insert into public.voice_consent_statements (locale, version, text, sha256, purposes, purpose_descriptions, retention)"
+            """ values ('fr', '1', 'x', repeat('0', 64), '{voice_clone}', '{"voice_clone": "x"}', 'x')"""
         )
 
 
 def grant(world, version, sha256, purposes=("voice_clone",)):
     return world.rpc(
-        "grant_voice_consent", world.here.admin, world.here.employee, version, sha256, "self_service", None, None, list(purposes),
-        world.value("select now() + interval '1 year'"),
+        "grant_voice_consent", world.here.admin, world.here.employee, version, sha256, "written_release",
+        f"{world.here.id}/{world.here.employee}/release-17", SHA, list(purposes), world.value("select now() + interval '1 year'"), SHA,
     )
 
 

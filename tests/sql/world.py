@@ -185,11 +185,17 @@ class World:
             ACCOUNT, started_at, connection=connection,
         )
 
-    def grant(self, employee=None, user=None, purposes=("voice_clone",), method="written_release", days=365, expires_at=None):
+    def grant(
+        self, employee=None, user=None, purposes=("voice_clone",), method="written_release", days=365, expires_at=None, reference=None,
+        sha256=SHA, read=SHA, connection=None,
+    ):
+        """By an admin, on a signed release that was read; `read=None`: asked for the first time, when nobody has read it."""
+        employee, user = employee or self.here.employee, user or self.here.admin
+        org = self.there if user in (self.there.admin, self.there.member) else self.here
         expires_at = expires_at or datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
         return self.rpc(
-            "grant_voice_consent", user or self.here.admin, employee or self.here.employee, self.statement["version"],
-            self.statement["sha256"], method, "release-17", SHA, list(purposes), expires_at,
+            "grant_voice_consent", user, employee, self.statement["version"], self.statement["sha256"], method,
+            reference or f"{org.id}/{employee}/release-17", sha256, list(purposes), expires_at, read, connection=connection,
         )
 
     @cached_property
@@ -252,10 +258,9 @@ class World:
             expires_at, seconds, connection=connection,
         )
 
-    def answer(self, token, granted=True, withdrawal_token="withdrawal", connection=None):
+    def answer(self, token, granted=True, withdrawal_token="withdrawal", connection=None, address="203.0.113.7", agent="Firefox of Ottilie"):
         return self.rpc(
-            "answer_invitation", hashed(token), granted, hashed(withdrawal_token), "web", "203.0.113.7", "Firefox of Ottilie",
-            connection=connection,
+            "answer_invitation", hashed(token), granted, hashed(withdrawal_token), "web", address, agent, connection=connection,
         )
 
     def withdraw_with_token(self, token="withdrawal", connection=None):
