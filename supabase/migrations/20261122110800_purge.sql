@@ -84,7 +84,7 @@ set search_path = ''
 as $$
 declare
   v_chain uuid;
-  v_last public.voice_audit;
+  v_last record;
   v_purged integer;
 begin
   select coalesce(a.org_id, '00000000-0000-0000-0000-000000000000') into v_chain
@@ -98,9 +98,9 @@ begin
   perform 1 from public.voice_audit_heads h where h.org_id = v_chain for update;
 
   -- From the beginning of the chain, up to the first row that is still owed.
-  select p.row into v_last
+  select p.seq, p.hash into v_last
   from (
-    select a as row, bool_and(a.at < clock_timestamp() - understudy.proof_period()) over (order by a.seq) as is_old
+    select a.seq, a.hash, bool_and(a.at < clock_timestamp() - understudy.proof_period()) over (order by a.seq) as is_old
     from (
       select *
       from public.voice_audit a
@@ -110,7 +110,7 @@ begin
     ) a
   ) p
   where p.is_old
-  order by (p.row).seq desc
+  order by p.seq desc
   limit 1;
   delete from public.voice_audit a
   where coalesce(a.org_id, '00000000-0000-0000-0000-000000000000') = v_chain and a.seq <= v_last.seq;

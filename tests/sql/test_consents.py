@@ -179,7 +179,7 @@ def test_withdrawing_again_gives_the_same_answer_also_when_all_is_erased(world):
 def test_a_consent_that_ran_out_is_not_there_to_be_withdrawn(world):
     world.grant()
     world.expire_consent(world.here.employee)
-    world.rpc("sweep_expired_consents", 10)
+    world.rpc("sweep_erasures")
     assert world.withdraw() == {"outcome": "no_consent"}
 
 

@@ -55,7 +55,7 @@ def test_what_the_employee_granted_stays_the_most_there_is_after_it_is_over(worl
     granted_by_link(world)
     if over == "expired":
         world.expire_consent(world.here.employee)
-        world.rpc("sweep_expired_consents", 10)
+        world.rpc("sweep_erasures")
     else:
         world.withdraw()
         assert world.grant(days=364)["outcome"] == "granted"

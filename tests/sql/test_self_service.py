@@ -235,7 +235,7 @@ def test_a_token_says_withdrawn_only_when_nothing_lives_and_the_last_consent_was
     world.expire_consent(world.here.employee)
     assert world.withdraw_with_token() == {"outcome": "consent_token_invalid"}
     assert world.audit()[-1] == ("consent.withdraw", "consent_token_invalid")
-    world.rpc("sweep_expired_consents", 10)
+    world.rpc("sweep_erasures")
     assert world.withdraw_with_token() == {"outcome": "consent_token_invalid"}
 
 
