@@ -1,8 +1,9 @@
-"""ElevenLabs' voices and subscription: instant voice clones without a voice.
+"""ElevenLabs' voices, history and subscription: instant voice clones without a voice.
 
 Sources: https://elevenlabs.io/docs/api-reference/voices and https://elevenlabs.io/docs/eleven-api/resources/errors, and
 answers that others have seen. What the vendor does not document and is chosen here: 10 MiB a file, 5 s at least, 25
-files; 404 for a voice that is not there.
+files; 404 for a voice that is not there (`delete_missing_status` makes it the 500 of the specification, which says of
+deleting a voice only that what fails is a 500).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from aiohttp import web
 from .body import BODY
 from .control import FileAnswer, Vendor
 from .elevenlabs_errors import Refused, field_error, refusal
+from .elevenlabs_history import History, Item
 from .elevenlabs_voices import Voice, page, premade
 from .elevenlabs_upload import read_form
 
@@ -37,6 +39,9 @@ ACCOUNT = {
     "max_seconds": None,
     "max_files": 25,
     "api_key": None,
+    "delete_missing_status": 404,  # of DELETE /v1/voices/{id} for a voice that is not there: 404 or 500
+    "protected": None,  # the code of the 403 that the next voices/add answers: voice_access_denied, detected_captcha_voice
+    "user_read": True,  # whether the key may read GET /v1/user and the subscription
 }
 
 
@@ -45,11 +50,14 @@ class ElevenLabs(Vendor):
 
     PUT /_control/account               sets any of: tier, voice_limit, max_voice_add_edits, voice_add_edit_counter,
         can_use_instant_voice_cloning, concurrency_limit, add_seconds, search_lag_seconds, requires_verification,
-        library_voice_match, max_file_bytes, min_seconds, max_seconds, max_files, api_key
+        library_voice_match, max_file_bytes, min_seconds, max_seconds, max_files, api_key, delete_missing_status,
+        protected, user_read
     GET /_control/voices                every cloned voice with what was sent: {"voices": [{"voice_id", "name",
         "description", "labels", "remove_background_noise", "files": [{"filename", "content_type", "bytes", "sha256"}]}]}
     GET /_control/voices/{id}/sample    the bytes of its sample; ?file=1 for the second one. There after a deletion too
     PUT /_control/voices/{id}           makes a cloned voice without a sample: {"name", "description", "labels"}
+    POST /_control/history              what was generated with a voice: {"voice_id", "text"}; the voice need not be there
+    GET /_control/history               every item that is kept: {"history": […]}
     """
 
     def __init__(self, directory: Path) -> None:
@@ -57,6 +65,8 @@ class ElevenLabs(Vendor):
         self._first_key = "sk_" + secrets.token_hex(24)
         self.account: dict = {}
         self.voices: dict[str, Voice] = {}
+        self.history = History()
+        self.user_id = secrets.token_hex(14)  # the key may be replaced, the user stays
         self._adding = 0
         self.reset()
 
@@ -66,10 +76,17 @@ class ElevenLabs(Vendor):
             web.get("/v2/voices", self._search),
             web.get("/v1/voices/{id}", self._get),
             web.delete("/v1/voices/{id}", self._delete),
+            web.post("/v1/text-to-speech/{id}", self._speak),
+            web.get("/v1/history", self._list_history),
+            web.get("/v1/history/{item}", self._get_item),
+            web.delete("/v1/history/{item}", self._delete_item),
+            web.get("/v1/user", self._user),
             web.get("/v1/user/subscription", self._subscription),
             web.get("/_control/voices", self._all),
             web.get("/_control/voices/{id}/sample", self._sample),
             web.put("/_control/voices/{id}", self._put),
+            web.post("/_control/history", self._generate),
+            web.get("/_control/history", self._all_history),
         ]
 
     @property
@@ -91,6 +108,7 @@ class ElevenLabs(Vendor):
             path.unlink()
         self.account = ACCOUNT | {"api_key": self._first_key}
         self.voices = {voice.voice_id: voice for voice in premade()}
+        self.history.clear()
 
     def set_account(self, settings: dict) -> dict:
         unknown = set(settings) - set(ACCOUNT)
@@ -144,6 +162,8 @@ class ElevenLabs(Vendor):
 
     def _check_plan(self) -> None:
         account, used = self.account, self._used()
+        if account["protected"]:
+            raise Refused(403, "authorization_error", account["protected"], "The samples are of a protected voice.")
         if not account["can_use_instant_voice_cloning"]:
             raise Refused(400, "payment_required", "paid_plan_required", "Your subscription does not include instant voice cloning. Please upgrade your plan.", "can_not_use_instant_voice_cloning")
         if used >= account["voice_limit"]:
@@ -159,7 +179,12 @@ class ElevenLabs(Vendor):
         return web.json_response(self._voice(request).shown())
 
     async def _delete(self, request: web.Request) -> web.Response:
-        voice = self._voice(request)
+        try:
+            voice = self._voice(request)
+        except Refused:
+            if self.account["delete_missing_status"] != 500:
+                raise
+            raise Refused(500, "internal_error", "internal_error", "The voice could not be deleted.")
         if voice.category == "premade":
             raise Refused(400, "invalid_request", "voice_not_deletable", "Premade voices cannot be deleted.")
         voice.deleted = True
@@ -169,38 +194,78 @@ class ElevenLabs(Vendor):
         known = [voice for voice in self.voices.values() if not voice.deleted and voice.age() >= self.account["search_lag_seconds"]]
         return web.json_response(page(known, request.query, field_error))
 
-    async def _subscription(self, request: web.Request) -> web.Response:
-        account = self.account
+    async def _speak(self, request: web.Request) -> web.Response:
+        """Text to speech: a second of nothing, kept in the history as the vendor does unless `enable_logging` is false."""
+        voice = self._voice(request)
+        if request.query.get("enable_logging", "true").lower() != "false":
+            self.history.keep(Item(voice.voice_id, voice.name, str(request[BODY].json().get("text", ""))))
+        return web.Response(body=bytes(417), content_type="audio/mpeg")
+
+    async def _list_history(self, request: web.Request) -> web.Response:
+        return web.json_response(self.history.page(request.query, field_error))
+
+    async def _get_item(self, request: web.Request) -> web.Response:
+        return web.json_response(self.history.get(request.match_info["item"]).shown())
+
+    async def _delete_item(self, request: web.Request) -> web.Response:
+        self.history.delete(request.match_info["item"])
+        return web.json_response({"status": "ok"})
+
+    def _must_read_user(self) -> None:
+        if not self.account["user_read"]:
+            message = "The API key you used is missing the permission user_read to execute this operation."
+            raise Refused(401, "authentication_error", "missing_permissions", message)
+
+    async def _user(self, request: web.Request) -> web.Response:
+        self._must_read_user()
         return web.json_response(
             {
-                "tier": account["tier"],
-                "character_count": 0,
-                "character_limit": 100000,
-                "max_character_limit_extension": None,
-                "max_credit_limit_extension": 0,
-                "can_extend_character_limit": False,
-                "allowed_to_extend_character_limit": False,
-                "next_character_count_reset_unix": None,
-                "voice_slots_used": self._used(),
-                "professional_voice_slots_used": 0,
-                "professional_voice_slots_used_in_workspace": 0,
-                "voice_limit": account["voice_limit"],
-                "max_voice_add_edits": account["max_voice_add_edits"],
-                "voice_add_edit_counter": account["voice_add_edit_counter"],
-                "professional_voice_limit": 1,
-                "can_extend_voice_limit": False,
-                "can_use_instant_voice_cloning": account["can_use_instant_voice_cloning"],
-                "can_use_professional_voice_cloning": False,
-                "currency": "usd",
-                "current_overage": {"amount": "0", "currency": "usd"},
-                "status": "active",
-                "billing_period": "monthly_period",
-                "character_refresh_period": "monthly_period",
-                "next_invoice": None,
-                "open_invoices": [],
-                "has_open_invoices": False,
+                "user_id": self.user_id,
+                "subscription": self._subscribed(),
+                "is_new_user": False,
+                "xi_api_key": None,
+                "can_use_delayed_payment_methods": False,
+                "is_onboarding_completed": True,
+                "is_onboarding_checklist_completed": True,
+                "created_at": 1_753_999_199,
+                "seat_type": "workspace_admin",
             }
         )
+
+    async def _subscription(self, request: web.Request) -> web.Response:
+        self._must_read_user()
+        return web.json_response(self._subscribed())
+
+    def _subscribed(self) -> dict:
+        account = self.account
+        return {
+            "tier": account["tier"],
+            "character_count": 0,
+            "character_limit": 100000,
+            "max_character_limit_extension": None,
+            "max_credit_limit_extension": 0,
+            "can_extend_character_limit": False,
+            "allowed_to_extend_character_limit": False,
+            "next_character_count_reset_unix": None,
+            "voice_slots_used": self._used(),
+            "professional_voice_slots_used": 0,
+            "professional_voice_slots_used_in_workspace": 0,
+            "voice_limit": account["voice_limit"],
+            "max_voice_add_edits": account["max_voice_add_edits"],
+            "voice_add_edit_counter": account["voice_add_edit_counter"],
+            "professional_voice_limit": 1,
+            "can_extend_voice_limit": False,
+            "can_use_instant_voice_cloning": account["can_use_instant_voice_cloning"],
+            "can_use_professional_voice_cloning": False,
+            "currency": "usd",
+            "current_overage": {"amount": "0", "currency": "usd"},
+            "status": "active",
+            "billing_period": "monthly_period",
+            "character_refresh_period": "monthly_period",
+            "next_invoice": None,
+            "open_invoices": [],
+            "has_open_invoices": False,
+        }
 
     # -- control -----------------------------------------------------------------------------------------------------
 
@@ -221,3 +286,12 @@ class ElevenLabs(Vendor):
         voice = Voice(request.match_info["id"], settings["name"], settings.get("description"), settings.get("labels", {}))
         self.voices[voice.voice_id] = voice
         return web.json_response(voice.shown(), status=201)
+
+    async def _generate(self, request: web.Request) -> web.Response:
+        wish = request[BODY].json()
+        voice = self.voices.get(wish["voice_id"])
+        item = self.history.keep(Item(wish["voice_id"], voice and voice.name, wish.get("text", "Hello.")))
+        return web.json_response(item.shown(), status=201)
+
+    async def _all_history(self, request: web.Request) -> web.Response:
+        return web.json_response({"history": self.history.all()})

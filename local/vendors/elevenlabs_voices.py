@@ -73,7 +73,13 @@ class Voice:
                 for number, sample in enumerate(self.samples)
             ],
             "category": self.category,
-            "fine_tuning": {"is_allowed_to_fine_tune": False, "state": {}, "verification_failures": [], "verification_attempts_count": 0},
+            "fine_tuning": {
+                "is_allowed_to_fine_tune": False,
+                "state": {},
+                "verification_failures": [],
+                "verification_attempts_count": 0,
+                "manual_verification_requested": False,
+            },
             "labels": self.labels,
             "description": self.description,
             "preview_url": None,

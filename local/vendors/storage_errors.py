@@ -6,12 +6,12 @@ from aiohttp import web
 
 
 class StorageRefused(Exception):
-    """HTTP 400 whatever the status in the body says, except for 500, 429 and 544."""
+    """HTTP 400 whatever the status in the body says, except for 500, 416, 429 and 544."""
 
     def __init__(self, status: str, code: str, error: str, message: str):
         super().__init__(message)
         self.body = {"statusCode": status, "code": code, "error": error, "message": message}
-        self.http = int(status) if status in ("429", "500", "544") else 400
+        self.http = int(status) if status in ("416", "429", "500", "544") else 400
 
 
 def no_bucket() -> StorageRefused:
@@ -24,6 +24,10 @@ def no_key() -> StorageRefused:
 
 def invalid_key(key: str) -> StorageRefused:
     return StorageRefused("400", "InvalidKey", "InvalidKey", f"Invalid key: {key}")
+
+
+def no_authorization() -> StorageRefused:
+    return StorageRefused("400", "InvalidRequest", "Error", "headers must have required property 'authorization'")
 
 
 def too_large(entity: str = "object") -> StorageRefused:

@@ -39,6 +39,6 @@ def download(request: web.Request, stored: Object) -> web.Response | FileAnswer:
     start = int(first) if first else max(stored.bytes - int(last), 0)
     end = min(int(last), stored.bytes - 1) if first and last else stored.bytes - 1
     if start >= stored.bytes or start > end:
-        raise StorageRefused("416", "InvalidRange", "InvalidRange", "The requested range is not satisfiable")
+        raise StorageRefused("416", "InvalidRange", "invalid_range", "invalid range provided")
     headers["Content-Range"] = f"bytes {start}-{end}/{stored.bytes}"
     return FileAnswer(stored.path, headers, 206, start, end - start + 1)

@@ -34,12 +34,15 @@ class Supabase(Vendor):
     """Supabase. Its own control routes:
 
     PUT    /_control/account              {"secret_key", "publishable_key"} new keys; {"jwt_secret": "…"} also takes HS256
-           tokens, as projects from before the signing keys do; {"file_size_limit": n} of the project, in bytes
+           tokens, as projects from before the signing keys do; {"file_size_limit": n} of the project, in bytes;
+           {"adds_authorization": true}: the gateway gives Storage an `Authorization` where there is only an `apikey`, as
+           that of hosted projects has been seen to do; Storage itself refuses such a request
     POST   /_control/tokens               mints a user token: {"sub", "email", "expires_in": 3600, "claims": {…}, "kind"}.
-           claims change the usual ones, null leaves one out. kind: "valid" (default), "anonymous", "expired",
+           claims change the usual ones, null leaves one out. kind: "valid" (default), "anonymous", "oauth_client" (of a
+           third party that acts for the user: has `client_id` and `scope`), "expired",
            "foreign" (another key under our key id), "unknown_kid", "alg_none", "hs256" (needs jwt_secret),
            "hs256_public_key" (our public key as an HMAC secret). Answers {"token", "claims"}
-    POST   /_control/signing-keys         makes a new current ES256 key; the JWKS has the old ones too
+    POST   /_control/signing-keys         makes a new current key (?algorithm=ES256 or EdDSA); the JWKS has the old ones too
     DELETE /_control/signing-keys/{kid}   takes one out of the JWKS
     GET    /_control/objects[?bucket=]    {"objects": [{"bucket", "name", "bytes", "sha256", "content_type", "version"}]}
     """
@@ -68,6 +71,8 @@ class Supabase(Vendor):
     async def before(self, request: web.Request) -> None:
         if request.method not in ("GET", "HEAD") or not OPEN.search(request.path):
             request[CALLER] = self._caller(request)
+            if request.path.startswith("/storage/v1/"):
+                self.storage.before(request)
 
     def _caller(self, request: web.Request) -> Caller:
         """`apikey` says which project role; a bearer token, if it is more than the same key again, says which user."""
@@ -119,6 +124,8 @@ class Supabase(Vendor):
                 self.auth.jwt_secret = value
             elif name == "file_size_limit":
                 self.storage.size_limit = int(value)
+            elif name == "adds_authorization":
+                self.storage.adds_authorization = bool(value)
             else:
                 raise ValueError(f"unknown: {name}")
         return self.keys | {"jwt_secret": self.auth.jwt_secret, "file_size_limit": self.storage.size_limit}

@@ -14,13 +14,14 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import jwt
 from aiohttp import web
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from .body import BODY
 from .supabase_caller import CALLER, BadToken
 
-KINDS = ("valid", "anonymous", "expired", "foreign", "unknown_kid", "alg_none", "hs256", "hs256_public_key")
+KINDS = ("valid", "anonymous", "oauth_client", "expired", "foreign", "unknown_kid", "alg_none", "hs256", "hs256_public_key")
+ALGORITHMS = ("ES256", "EdDSA")
 
 
 class AuthRefused(Exception):
@@ -41,7 +42,7 @@ class Auth:
     def __init__(self, project) -> None:
         self._project = project  # its url, the issuer, is known only when it listens
         self.jwt_secret: str | None = None
-        self._keys: dict[str, ec.EllipticCurvePrivateKey] = {}
+        self._keys: dict[str, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey] = {}
         self._current = self._new_key()
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -58,10 +59,13 @@ class Auth:
         """The current key stays: tokens that were minted at the start go on working."""
         self.jwt_secret = None
 
-    def _new_key(self) -> str:
+    def _new_key(self, algorithm: str = "ES256") -> str:
         kid = str(uuid4())
-        self._keys[kid] = ec.generate_private_key(ec.SECP256R1())
+        self._keys[kid] = ed25519.Ed25519PrivateKey.generate() if algorithm == "EdDSA" else ec.generate_private_key(ec.SECP256R1())
         return kid
+
+    def _algorithm(self, kid: str) -> str:
+        return "EdDSA" if isinstance(self._keys[kid], ed25519.Ed25519PrivateKey) else "ES256"
 
     # -- tokens ------------------------------------------------------------------------------------------------------
 
@@ -83,6 +87,8 @@ class Auth:
             "amr": [{"method": "password", "timestamp": now}],
             "session_id": str(uuid4()),
             "is_anonymous": kind == "anonymous",
+            # Of a third party that the user has let act for them (supabase/auth `internal/tokens/service.go`).
+            **({"client_id": str(uuid4()), "scope": "openid email"} if kind == "oauth_client" else {}),
         } | (claims or {})
         payload = {name: value for name, value in payload.items() if value is not None}
         kid = str(uuid4()) if kind == "unknown_kid" else self._current
@@ -95,7 +101,7 @@ class Auth:
             public = self._keys[self._current].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
             secret = public if kind == "hs256_public_key" else (self.jwt_secret or "").encode()
             return _joined({"alg": "HS256", "typ": "JWT", "kid": kid}, payload, lambda text: hmac.new(secret, text, hashlib.sha256).digest())
-        return jwt.encode(payload, self._keys[self._current], "ES256", {"kid": kid})
+        return jwt.encode(payload, self._keys[self._current], self._algorithm(self._current), {"kid": kid})
 
     def verified(self, token: str) -> dict:
         """What PostgREST and Storage check: signature, exp, nbf, aud. Raises BadToken."""
@@ -103,8 +109,8 @@ class Auth:
             head = jwt.get_unverified_header(token)
             if head.get("alg") == "HS256" and self.jwt_secret:
                 key, algorithm = self.jwt_secret, "HS256"
-            elif head.get("alg") == "ES256" and head.get("kid") in self._keys:
-                key, algorithm = self._keys[head["kid"]].public_key(), "ES256"
+            elif head.get("kid") in self._keys and head.get("alg") == self._algorithm(head["kid"]):
+                key, algorithm = self._keys[head["kid"]].public_key(), head["alg"]
             else:
                 raise BadToken("key", "No suitable key or wrong key type")
             # Legacy anon and service_role keys have no aud.
@@ -122,8 +128,10 @@ class Auth:
     async def _jwks(self, request: web.Request) -> web.Response:
         keys = []
         for kid, key in self._keys.items():
-            public = jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
-            keys.append(public | {"kid": kid, "alg": "ES256", "use": "sig", "key_ops": ["verify"], "ext": True})
+            algorithm = self._algorithm(kid)
+            kind = jwt.algorithms.OKPAlgorithm if algorithm == "EdDSA" else jwt.algorithms.ECAlgorithm
+            public = kind.to_jwk(key.public_key(), as_dict=True)
+            keys.append(public | {"kid": kid, "alg": algorithm, "use": "sig", "key_ops": ["verify"], "ext": True})
         return web.json_response({"keys": keys}, headers={"Cache-Control": "public, max-age=600"})
 
     async def _discovery(self, request: web.Request) -> web.Response:
@@ -184,7 +192,10 @@ class Auth:
         return web.json_response({"token": token, "claims": jwt.decode(token, options={"verify_signature": False})}, status=201)
 
     async def _rotate(self, request: web.Request) -> web.Response:
-        old, self._current = self._current, self._new_key()
+        algorithm = request.query.get("algorithm", "ES256")
+        if algorithm not in ALGORITHMS:
+            raise web.HTTPBadRequest(text=f"algorithm is one of {', '.join(ALGORITHMS)}\n")
+        old, self._current = self._current, self._new_key(algorithm)
         return web.json_response({"kid": self._current, "previous": old}, status=201)
 
     async def _revoke(self, request: web.Request) -> web.Response:

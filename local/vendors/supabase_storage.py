@@ -1,11 +1,13 @@
 """Supabase Storage: buckets and objects as files. Read from supabase/storage (`src/http/routes`, `src/storage`).
 
 What surprises, and is as there:
-* Every error is HTTP 400, with the true status as a string in the body ("statusCode").
+* Nearly every error is HTTP 400, with the true status as a string in the body ("statusCode").
 * POST refuses an object that exists unless `x-upsert: true`; PUT always replaces. The check comes before the body is
   read, the write does not check again: of two that upload at once, both may be told 200 and the last one wins.
 * A new version is a new file and the name is flipped to it; who reads the old one goes on reading it.
-* `..` in a key is not refused.
+* A key with a segment `.` or `..` is refused when something is written to it.
+* Nothing of a private bucket is told without a good token: `GET /object/info/{bucket}/{key}` then says that there is no such
+  bucket, and `/object/info/authenticated/…` what is wrong with the token.
 
 There are no storage policies: the secret key may do everything, everybody else nothing but read public buckets.
 """
@@ -23,7 +25,7 @@ import jwt
 from aiohttp import web
 
 from .control import FileAnswer
-from .storage_errors import StorageRefused, invalid_key, no_bucket, no_key, refusal
+from .storage_errors import StorageRefused, invalid_key, no_authorization, no_bucket, no_key, refusal
 from .storage_requests import download, required_json
 from .storage_state import Bucket, Object, bucket_limits, now
 from .storage_upload import received
@@ -32,6 +34,8 @@ from .supabase_caller import CALLER
 KEY = re.compile(r"[A-Za-z0-9_/!.*'() &$=@;:+,?-]+")
 BUCKET = re.compile(r"[A-Za-z0-9_!.*'() &$=@;:+,?-]{1,100}")
 RLS = StorageRefused("403", "AccessDenied", "Unauthorized", "new row violates row-level security policy")
+# Answered without `Authorization`, or with a bad one: what is public, what carries its own signature, and these two of an object.
+OPEN = re.compile(r"^/storage/v1/object/(public|sign|info/public)/|^/storage/v1/object/(info/)?(?!authenticated/|info/|list/)[^/]+/.")
 DEFAULT_SIZE_LIMIT = 5 * 1024**3  # of a standard upload on a paid project; 50 MB on a free one
 
 
@@ -41,6 +45,7 @@ class Storage:
         self._files.mkdir()
         self._secret = secrets.token_hex(32)  # of signed URLs
         self.size_limit = DEFAULT_SIZE_LIMIT
+        self.adds_authorization = False
         self.buckets: dict[str, Bucket] = {}
         self.objects: dict[tuple[str, str], Object] = {}
 
@@ -63,10 +68,10 @@ class Storage:
             web.get(f"{at}/object/sign/{path}", self._signed),
             web.get(f"{at}/object/info/authenticated/{path}", self._info),
             web.get(f"{at}/object/info/public/{path}", self._public_info),
-            web.get(f"{at}/object/info/{path}", self._info),
+            web.get(f"{at}/object/info/{path}", self._open_info),
             web.get(f"{at}/object/public/{path}", self._public),
             web.get(f"{at}/object/authenticated/{path}", self._download),
-            web.get(f"{at}/object/{path}", self._download),
+            web.get(f"{at}/object/{path}", self._open_download),
             web.post(f"{at}/object/{path}", self._upload),
             web.put(f"{at}/object/{path}", self._upload),
             web.delete(f"{at}/object/{path}", self._delete),
@@ -79,10 +84,17 @@ class Storage:
 
     def reset(self) -> None:
         self.size_limit = DEFAULT_SIZE_LIMIT
+        self.adds_authorization = False
         for object_ in self.objects.values():
             object_.path.unlink(missing_ok=True)
         self.objects.clear()
         self.buckets.clear()
+
+    def before(self, request: web.Request) -> None:
+        """As Storage itself does it, which a gateway in front of it may have spared the caller: see `adds_authorization`."""
+        is_open = request.method in ("GET", "HEAD") and OPEN.search(request.path)
+        if not is_open and not self.adds_authorization and "Authorization" not in request.headers:
+            raise no_authorization()
 
     # -- who may ---------------------------------------------------------------------------------------------------
 
@@ -155,7 +167,7 @@ class Storage:
         served = self._served(request)
         if bucket is None:
             raise no_bucket()
-        if not KEY.fullmatch(key):
+        if not _is_valid(key):
             raise invalid_key(key)
         upload = received(request, bucket, self.size_limit)
         if not served:
@@ -172,7 +184,7 @@ class Storage:
     async def _copy(self, request: web.Request) -> web.Response:
         body = required_json(request, "bucketId", "sourceKey", "destinationKey")
         target, key = body.get("destinationBucket") or body["bucketId"], body["destinationKey"]
-        if not KEY.fullmatch(key):
+        if not _is_valid(key):
             raise invalid_key(key)
         source = self.objects.get((body["bucketId"], body["sourceKey"])) if self._served(request) else None
         if source is None:
@@ -190,7 +202,7 @@ class Storage:
     async def _move(self, request: web.Request) -> web.Response:
         body = required_json(request, "bucketId", "sourceKey", "destinationKey")
         target, key = body.get("destinationBucket") or body["bucketId"], body["destinationKey"]
-        if not KEY.fullmatch(key):
+        if not _is_valid(key):
             raise invalid_key(key)
         self._must_serve(request)
         if (target, key) in self.objects:
@@ -252,6 +264,20 @@ class Storage:
     async def _public_info(self, request: web.Request) -> web.Response:
         return web.json_response(self._public_object(request).info())
 
+    async def _open_info(self, request: web.Request) -> web.Response:
+        self._must_be_known(request)
+        return web.json_response(self._object(request).info())
+
+    async def _open_download(self, request: web.Request) -> web.Response | FileAnswer:
+        self._must_be_known(request)
+        return download(request, self._object(request))
+
+    def _must_be_known(self, request: web.Request) -> None:
+        """Whoever has no good token hears of no private bucket."""
+        bucket = self.buckets.get(request.match_info["bucket"])
+        if request[CALLER].token and not (bucket and bucket.public):
+            raise no_bucket()
+
     def _public_object(self, request: web.Request) -> Object:
         bucket = self.buckets.get(request.match_info["bucket"])
         if bucket is None or not bucket.public:
@@ -306,3 +332,7 @@ class Storage:
         wanted = request.query.get("bucket")
         shown = [stored.control() for (bucket, _), stored in sorted(self.objects.items()) if wanted in (None, bucket)]
         return web.json_response({"objects": shown})
+
+
+def _is_valid(key: str) -> bool:
+    return bool(KEY.fullmatch(key)) and not {".", ".."} & set(key.split("/"))

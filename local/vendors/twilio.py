@@ -2,7 +2,8 @@
 
 Sources: https://www.twilio.com/docs/voice/api/recording and the OpenAPI description twilio/twilio-oai (twilio_api_v2010).
 Error bodies are JSON below `.json` and XML elsewhere, with the codes of https://www.twilio.com/docs/api/errors. Not
-documented, and chosen here: the code of the 400 answers (20001), and that another account's path is a 401.
+documented, and chosen here: the code of the other 400 answers (20001, which Twilio has for the deletion of what is not
+completed), and that another account's path is a 401.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ class Twilio(Vendor):
     PUT    /_control/recordings/{RE…}            makes or replaces a recording. The body is its media (any bytes; a WAV's
            header tells channels and duration). Query, all optional: call_sid, channels (of the resource: what a
            download without RequestedChannels has), track, source, status, start_time, date_created (ISO 8601 or
-           RFC 2822), duration, error_code, conference_sid, encrypted=true (ciphertext flag), media=none (stored
-           elsewhere: 404), chunked=true (media without Content-Length), silence_bytes=N with file_channels=1|2
+           RFC 2822), duration, error_code, conference_sid, encrypted=true (ciphertext flag), media=external (in the
+           account's own S3: `media_url` is there, and the media are a 404 here) or none (a 404), chunked=true (media without Content-Length), silence_bytes=N with file_channels=1|2
            (instead of a body: a WAV of N bytes of silence that takes no disk).
     GET    /_control/recordings                  every recording, deleted ones too
     POST   /_control/recordings/{RE…}/callback   posts the signed callback, see `twilio_callback`
@@ -65,6 +66,7 @@ class Twilio(Vendor):
         return [
             web.get(account + "/Recordings.json", self._list),
             web.get(account + "/Calls/{call}/Recordings.json", self._list),
+            web.get(account + r"/Calls/{call}/Recordings/{sid:[^/.]+}.json", self._fetch),
             web.get(account + r"/Recordings/{sid:[^/.]+}.json", self._fetch),
             web.delete(account + r"/Recordings/{sid:[^/.]+}.json", self._delete),
             web.delete(account + r"/Recordings/{sid:[^/.]+}", self._delete),
@@ -121,8 +123,9 @@ class Twilio(Vendor):
         return {"account_sid": self.account_sid} | {name: getattr(self, name) for name in names}
 
     def _known(self, request: web.Request) -> Recording:
+        """Below a call's path only that call's recordings are found."""
         recording = self.recordings.get(request.match_info["sid"])
-        if recording is None:
+        if recording is None or request.match_info.get("call", recording.call_sid) != recording.call_sid:
             raise Refused(404)
         return recording
 
@@ -133,14 +136,14 @@ class Twilio(Vendor):
         recording = self._known(request)
         if recording.status == "deleted" and request.query.get("IncludeSoftDeleted", "").lower() != "true":
             raise Refused(404)
-        return web.json_response(recording.resource(self.account_sid, self.url))
+        return web.json_response(recording.resource(self.account_sid, self.url, "call" in request.match_info))
 
     async def _delete(self, request: web.Request) -> web.Response:
         recording = self._known(request)
         if recording.status == "deleted":
             raise Refused(404)
         if recording.status != "completed":
-            raise Refused(400, "Only completed recordings can be deleted")
+            raise Refused(400, "Only completed recordings can be deleted", 20001)
         recording.status, recording.date_updated = "deleted", datetime.now(timezone.utc)
         self._remove_files(recording.sid)
         return web.Response(status=204)
@@ -148,7 +151,7 @@ class Twilio(Vendor):
     async def _media(self, request: web.Request) -> FileAnswer:
         recording = self._known(request)
         path = self._path(recording.sid)
-        if recording.status != "completed" or recording.media == "none" or not path.exists():
+        if recording.status != "completed" or recording.media != "stored" or not path.exists():
             raise Refused(404)
         if request.match_info["suffix"] == ".mp3":  # this stand-in has no encoder; real Twilio has
             raise Refused(404)
@@ -196,7 +199,7 @@ class Twilio(Vendor):
         more = first + len(page) < len(found)
         return web.json_response(
             {
-                "recordings": [recording.resource(self.account_sid, self.url) for recording in page],
+                "recordings": [recording.resource(self.account_sid, self.url, "call" in request.match_info) for recording in page],
                 "page": number,
                 "page_size": int(size),
                 "start": number * int(size),

@@ -15,6 +15,10 @@ SOURCES = {
     "DialVerb", "Conference", "OutboundAPI", "Trunking", "RecordVerb", "StartCallRecordingAPI", "StartConferenceRecordingAPI",
 }  # fmt: skip
 TRACKS = {"inbound", "outbound", "both"}
+# `start_time` and `date_created` are nullable in Twilio's OpenAPI; of these there may be none.
+UNDATED = {"absent", "processing", "deleted"}
+# Where an account with external storage has its media (https://www.twilio.com/docs/voice/recording-settings).
+EXTERNAL = "https://recordings-of-a-customer.s3.amazonaws.com"
 _made = count()
 
 
@@ -82,7 +86,7 @@ class Recording:
             conference_sid=query.pop("conference_sid", None),
             error_code=int(query.pop("error_code")) if "error_code" in query else None,
             encrypted=one_of("encrypted", {"true", "false"}, "false") == "true",
-            media=one_of("media", {"stored", "none"}, "stored"),
+            media=one_of("media", {"stored", "external", "none"}, "stored"),
             chunked=one_of("chunked", {"true", "false"}, "false") == "true",
         )
         for name in ("start_time", "date_created"):
@@ -92,9 +96,13 @@ class Recording:
             raise ValueError(f"unknown: {', '.join(query)}")
         return recording
 
-    def resource(self, account_sid: str, base_url: str) -> dict:
-        """The JSON of the REST API. Numbers that are strings there are strings here."""
-        path = f"/2010-04-01/Accounts/{account_sid}/Recordings/{self.sid}"
+    def resource(self, account_sid: str, base_url: str, of_call: bool = False) -> dict:
+        """The JSON of the REST API. Numbers that are strings there are strings here. `track` is a field of a call's
+        recordings (/Calls/{CA…}/Recordings) and not of an account's."""
+        account = f"/2010-04-01/Accounts/{account_sid}"
+        path = f"{account}/Recordings/{self.sid}"
+        media = {"stored": base_url + path, "external": f"{EXTERNAL}/{account_sid}/{self.sid}.wav", "none": None}
+        dated = self.status not in UNDATED
         encryption = {
             "encryption_public_key_sid": "CR" + "0" * 32,
             "encryption_cek": "OV4h6zrsxMIW7h0Zfqwfn6TI2GCNl54KALlg8wn8YB8=",
@@ -106,22 +114,21 @@ class Recording:
             "call_sid": self.call_sid,
             "conference_sid": self.conference_sid,
             "channels": self.channels,
-            "date_created": TwilioDate.show(self.date_created),
+            "date_created": TwilioDate.show(self.date_created) if dated else None,
             "date_updated": TwilioDate.show(self.date_updated),
-            "start_time": TwilioDate.show(self.start_time),
+            "start_time": TwilioDate.show(self.start_time) if dated else None,
             "duration": str(-1 if self.duration is None else self.duration),
             "encryption_details": encryption if self.encrypted else None,
             "error_code": self.error_code,
-            "media_url": None if self.media == "none" else base_url + path,
+            "media_url": media[self.media],
             "price": None,
             "price_unit": "USD",
             "sid": self.sid,
             "source": self.source,
             "status": self.status,
-            "track": self.track,
-            "uri": path + ".json",
+            "uri": (f"{account}/Calls/{self.call_sid}/Recordings/{self.sid}" if of_call else path) + ".json",
             "subresource_uris": {
                 "add_on_results": path + "/AddOnResults.json",
                 "transcriptions": path + "/Transcriptions.json",
             },
-        }
+        } | ({"track": self.track} if of_call else {})

@@ -50,6 +50,7 @@ def test_a_voice_is_added_found_read_and_deleted(client, control):
     voice = client.voices.get(made.voice_id)
     assert (voice.name, voice.description, voice.labels, voice.category) == ("Alice", "employee 7 attempt 42", {"language": "en"}, "cloned")
     assert voice.is_owner is True and voice.voice_verification.requires_verification is False
+    assert voice.fine_tuning.manual_verification_requested is False
 
     [found] = client.voices.search(search="attempt 42").voices
     assert found.voice_id == made.voice_id
@@ -219,3 +220,58 @@ def test_a_voice_whose_answer_was_lost_is_there_and_can_be_searched(http, client
     with pytest.raises(httpx.ReadError):
         http.post("/v1/voices/add", data={"name": "A", "description": "attempt 9"}, files=[("files", file())])
     assert len(client.voices.search(search="attempt 9").voices) == 1
+
+
+# -- what is generated with a voice --------------------------------------------------------------------------------------
+
+
+def test_what_a_voice_has_said_is_kept_also_when_the_voice_is_gone_until_it_is_deleted_itself(client, control):
+    made = add(client)
+    for text in ("one", "two", "three"):
+        assert b"".join(client.text_to_speech.convert(made.voice_id, text=text, request_options=ONCE))
+    control["elevenlabs"]("POST", "/history", json={"voice_id": "another", "text": "other"})
+    client.voices.delete(made.voice_id)
+
+    first = client.history.list(voice_id=made.voice_id, page_size=2)
+    assert ([item.text for item in first.history], first.has_more) == (["three", "two"], True)
+    rest = client.history.list(voice_id=made.voice_id, page_size=2, start_after_history_item_id=first.last_history_item_id)
+    assert ([item.text for item in rest.history], rest.has_more) == (["one"], False)
+
+    for item in first.history + rest.history:
+        assert client.history.delete(item.history_item_id).status == "ok"
+    assert client.history.list(voice_id=made.voice_id).history == []
+    assert refused(lambda: client.history.delete(first.history[0].history_item_id)).status_code == 404
+    assert [item["text"] for item in control["elevenlabs"]("GET", "/history").json()["history"]] == ["other"]
+
+
+def test_speech_that_is_not_logged_leaves_nothing(client, control):
+    made = add(client)
+    b"".join(client.text_to_speech.convert(made.voice_id, text="one", enable_logging=False, request_options=ONCE))
+    assert control["elevenlabs"]("GET", "/history").json()["history"] == []
+
+
+def test_deleting_a_voice_that_is_gone_may_be_a_500(client, control):
+    made = add(client)
+    client.voices.delete(made.voice_id)
+    control["elevenlabs"].account(delete_missing_status=500)
+    assert refused(lambda: client.voices.delete(made.voice_id, request_options=ONCE)).status_code == 500
+    assert refused(lambda: client.voices.get(made.voice_id)).status_code == 404
+
+
+@pytest.mark.parametrize("code", ["voice_access_denied", "detected_captcha_voice"])
+def test_a_protected_voice_is_a_403(client, control, code):
+    control["elevenlabs"].account(protected=code)
+    error = refused(lambda: add(client))
+    assert (error.status_code, error.body["detail"]["code"]) == (403, code)
+    assert control["elevenlabs"]("GET", "/voices").json()["voices"] == []
+
+
+def test_the_user_stays_when_the_key_is_replaced_and_a_restricted_key_may_not_read_it(vendors, control):
+    def user(key: str) -> httpx.Response:
+        return httpx.get(vendors["elevenlabs"]["url"] + "/v1/user", headers={"xi-api-key": key})
+
+    before = user(vendors["elevenlabs"]["api_key"]).json()
+    control["elevenlabs"].account(api_key="new")
+    assert user("new").json()["user_id"] == before["user_id"]
+    control["elevenlabs"].account(user_read=False)
+    assert (user("new").status_code, user("new").json()["detail"]["code"]) == (401, "missing_permissions")

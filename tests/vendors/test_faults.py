@@ -17,6 +17,11 @@ SEARCH = "/v2/voices"
 RE1 = "RE" + "1" * 32
 
 
+def keys(where: dict) -> dict[str, str]:
+    """Headers with Supabase's secret key."""
+    return {"apikey": where["secret_key"], "Authorization": f"Bearer {where['secret_key']}"}
+
+
 @pytest.fixture
 def elevenlabs(vendors):
     where = vendors["elevenlabs"]
@@ -27,7 +32,7 @@ def elevenlabs(vendors):
 @pytest.fixture
 def supabase(vendors):
     where = vendors["supabase"]
-    with httpx.Client(base_url=where["url"], headers={"apikey": where["secret_key"]}, timeout=30) as client:
+    with httpx.Client(base_url=where["url"], headers=keys(where), timeout=30) as client:
         yield client
 
 
@@ -113,7 +118,7 @@ def test_a_delay_comes_before_the_real_answer(elevenlabs, control):
 def test_a_reset_answers_nothing_and_does_nothing(vendors, control, supabase, bucket):
     control["supabase"].fault(path="/object/b/k", method="POST", reset=True)
     where = vendors["supabase"]
-    head = f"POST {bucket}/k HTTP/1.1\nHost: x\napikey: {where['secret_key']}\nContent-Length: 4\n\n"
+    head = f"POST {bucket}/k HTTP/1.1\nHost: x\napikey: {where['secret_key']}\nAuthorization: Bearer {where['secret_key']}\nContent-Length: 4\n\n"
     assert raw(where["url"], head, b"data") == (b"", True)
     assert stored(control) == {}
     [entry] = control["supabase"].requests(path="/object/b/k")
@@ -156,7 +161,7 @@ def test_a_false_answer_can_come_after_the_work(control, supabase, bucket):
 def test_a_reset_at_once_does_not_wait_for_the_body(vendors, control, supabase, bucket):
     control["supabase"].fault(path="/object/b/k", reset=True, at_once=True)
     where = vendors["supabase"]
-    head = f"POST {bucket}/k HTTP/1.1\nHost: x\napikey: {where['secret_key']}\nContent-Length: 1000000\n\n"
+    head = f"POST {bucket}/k HTTP/1.1\nHost: x\napikey: {where['secret_key']}\nAuthorization: Bearer {where['secret_key']}\nContent-Length: 1000000\n\n"
     assert raw(where["url"], head) == (b"", True)
     assert control["supabase"].requests(path="/object/b/k")[0]["body"] is None
 
@@ -194,7 +199,7 @@ def test_a_drip_sends_the_real_answer_slowly(elevenlabs, control):
 def test_an_upload_that_ends_early_is_not_stored(vendors, control, supabase, bucket):
     where = vendors["supabase"]
     for framing, part in (("Content-Length: 100", b"only this"), ("Transfer-Encoding: chunked", b"9\r\nonly this\r\n")):
-        head = f"POST {bucket}/k HTTP/1.1\nHost: x\napikey: {where['secret_key']}\n{framing}\n\n"
+        head = f"POST {bucket}/k HTTP/1.1\nHost: x\napikey: {where['secret_key']}\nAuthorization: Bearer {where['secret_key']}\n{framing}\n\n"
         host, port = where["url"].removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(head.replace("\n", "\r\n").encode() + part)

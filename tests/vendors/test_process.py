@@ -96,7 +96,7 @@ def test_a_huge_recording_goes_from_twilio_to_storage_without_being_in_memory(st
     process, size = start(), 256 * MIB
     twilio, supabase = process.where["twilio"], process.where["supabase"]
     httpx.put(twilio["url"] + f"/_control/recordings/{SID}", params={"silence_bytes": size}).raise_for_status()
-    key = {"apikey": supabase["secret_key"]}
+    key = {"apikey": supabase["secret_key"], "Authorization": f"Bearer {supabase['secret_key']}"}
     httpx.post(supabase["url"] + "/storage/v1/bucket", json={"name": "b"}, headers=key).raise_for_status()
     media = f"{twilio['url']}/2010-04-01/Accounts/{twilio['account_sid']}/Recordings/{SID}.wav"
     with httpx.stream("GET", media, auth=(twilio["account_sid"], twilio["auth_token"]), timeout=PATIENCE) as download:

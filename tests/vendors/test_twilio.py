@@ -75,6 +75,33 @@ def test_an_encrypted_recording_says_so(client, control):
     assert set(client.recordings(sid(1)).fetch().encryption_details) == {"encryption_public_key_sid", "encryption_cek", "encryption_iv"}
 
 
+def test_only_a_calls_own_path_tells_the_track_and_it_has_that_calls_recordings_alone(client, control):
+    put(control, 1, wav(), call_sid=sid(1, "CA"), track="inbound")
+    of_call = client.calls(sid(1, "CA")).recordings(sid(1)).fetch()
+    assert (of_call.track, of_call.call_sid) == ("inbound", sid(1, "CA"))
+    assert [recording.track for recording in client.calls(sid(1, "CA")).recordings.list()] == ["inbound"]
+    where = client.http_client.url + f"/2010-04-01/Accounts/{client.account_sid}/Recordings/{sid(1)}.json"
+    of_account = httpx.get(where, auth=client.auth).json()
+    assert "track" not in of_account and of_account["call_sid"] == sid(1, "CA")
+    with pytest.raises(TwilioRestException) as error:
+        client.calls(sid(2, "CA")).recordings(sid(1)).fetch()
+    assert (error.value.status, error.value.code) == (404, 20404)
+
+
+@pytest.mark.parametrize("status", ["absent", "processing"])
+def test_what_has_no_audio_may_have_no_dates(client, control, status):
+    put(control, 1, status=status)
+    recording = client.recordings(sid(1)).fetch()
+    assert (recording.start_time, recording.date_created) == (None, None)
+
+
+def test_media_in_the_accounts_own_storage_are_named_there_and_not_found_here(client, control, media):
+    put(control, 1, wav(), media="external")
+    recording = client.recordings(sid(1)).fetch()
+    assert recording.status == "completed" and recording.media_url.startswith("https://recordings-of-a-customer.s3.amazonaws.com/")
+    assert media(sid(1), ".wav").status_code == 404
+
+
 def test_the_list_is_paged_newest_first_and_skips_nothing_when_one_is_deleted_meanwhile(client, control):
     for number in range(1, 8):
         put(control, number, wav(), call_sid=sid(number % 2, "CA"))
@@ -116,7 +143,7 @@ def test_only_a_completed_recording_can_be_deleted_or_downloaded(client, control
     put(control, 1, wav(), status="processing")
     with pytest.raises(TwilioRestException) as error:
         client.recordings(sid(1)).delete()
-    assert error.value.status == 400
+    assert (error.value.status, error.value.code) == (400, 20001)
     assert media(sid(1)).status_code == 404
     assert client.recordings(sid(1)).fetch().duration == "-1"
 
