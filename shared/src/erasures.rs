@@ -3,14 +3,17 @@
 //! The database lists the copies and keeps the state of each; a copy counts as gone only when its keeper, asked
 //! afterwards, no longer has it.
 
+use std::cell::Cell;
+use std::mem::{Discriminant, discriminant};
 use std::time::{Duration, SystemTime};
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::clients::VendorError;
 use crate::clients::elevenlabs::ElevenLabs;
 use crate::clients::supabase::Supabase;
 use crate::clients::twilio::{self, Twilio};
@@ -112,13 +115,15 @@ impl Outcome {
     const GONE: Self = Self::Gone { account: None, was_there: true };
 }
 
-/// How a round went.
+/// How the rounds of an invocation have gone.
 #[derive(Default)]
-struct Round {
+struct Progress {
     /// Copies that are gone, or known to be out of reach.
     settled: usize,
     /// The first vendor that turned our key away.
     turned_away: Option<Error>,
+    /// Kinds of copies whose keeper did not answer: each would take all our patience, and the others have to wait for it.
+    silent: Vec<Discriminant<Place>>,
 }
 
 /// Works on erasures, between the database and the keepers of the copies.
@@ -145,15 +150,17 @@ impl Eraser<'_> {
     /// [`Error::NotYet`] while copies are left that cannot be erased now; each one's own failure is kept with it in the
     /// database. A vendor that has turned our key away is an error of its own: another key may do.
     pub async fn work(&self, erasure_id: Uuid) -> Result<(), Error> {
+        let mut progress = Progress::default();
         loop {
             let left = match self.begin(erasure_id).await? {
                 Begun::Erased => return Ok(()),
                 Begun::ErasureUnknown => return Err(Error::Unusable("the database does not know the erasure")),
                 Begun::Erase(left) => left,
             };
-            let round = self.erase_copies(erasure_id, &left).await?;
-            if round.settled == 0 && left.is_listed {
-                return self.wait_for(left, round).await;
+            let before = progress.settled;
+            self.erase_copies(erasure_id, &left, &mut progress).await?;
+            if progress.settled == before && left.is_listed {
+                return self.wait_for(left, progress).await;
             }
             if Instant::now() >= self.deadline {
                 return self.erasures.send(&ErasureStarted { erasure_id }).await;
@@ -166,29 +173,51 @@ impl Eraser<'_> {
     }
 
     /// Nothing more can be done now: sees that attempts of unknown fate come to their end, and says when to look again.
-    async fn wait_for(&self, left: Left, round: Round) -> Result<(), Error> {
+    async fn wait_for(&self, left: Left, progress: Progress) -> Result<(), Error> {
         for attempt_id in left.blocked.iter().filter(|blocked| blocked.wait_seconds == 0).filter_map(|b| b.attempt_id) {
             self.clones.send(&CloneRequested { attempt_id }).await?;
         }
         let retry_after = left.wait_seconds.filter(|&seconds| seconds > 0).map(Duration::from_secs);
-        Err(round.turned_away.unwrap_or(Error::NotYet { reason: "not every copy is gone", retry_after }))
+        Err(progress.turned_away.unwrap_or(Error::NotYet { reason: "not every copy is gone", retry_after }))
     }
 
     /// Tries each copy by itself: kind after kind, several of a kind at the same time.
-    async fn erase_copies(&self, erasure_id: Uuid, left: &Left) -> Result<Round, Error> {
-        let mut round = Round::default();
-        let of_one_kind = |a: &Copy, b: &Copy| std::mem::discriminant(&a.place) == std::mem::discriminant(&b.place);
-        for copies in left.copies.chunk_by(of_one_kind) {
-            let tries = (0..copies.len()).map(|n| self.erase_and_report(erasure_id, &copies[n], &left.tombstone));
-            let mut tries = stream::iter(tries).buffer_unordered(AT_ONCE);
-            while let Some(tried) = tries.next().await {
-                match tried? {
-                    Ok(is_settled) => round.settled += usize::from(is_settled),
-                    Err(error) => round.turned_away = round.turned_away.or(Some(error).filter(Error::is_unauthorised)),
+    async fn erase_copies(&self, erasure_id: Uuid, left: &Left, progress: &mut Progress) -> Result<(), Error> {
+        for copies in left.copies.chunk_by(|a, b| discriminant(&a.place) == discriminant(&b.place)) {
+            let kind = discriminant(&copies[0].place);
+            if !progress.silent.contains(&kind) && self.erase_kind(erasure_id, copies, left, progress).await? {
+                progress.silent.push(kind);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries copies of one kind. Begins with no further one when their keeper does not answer, and returns whether it did
+    /// not.
+    async fn erase_kind(
+        &self,
+        erasure_id: Uuid,
+        copies: &[Copy],
+        left: &Left,
+        progress: &mut Progress,
+    ) -> Result<bool, Error> {
+        let is_silent = Cell::new(false);
+        let tries = stream::iter(copies)
+            .take_while(|_| future::ready(!is_silent.get()))
+            .map(|copy| self.erase_and_report(erasure_id, copy, &left.tombstone))
+            .buffer_unordered(AT_ONCE);
+        let mut tries = std::pin::pin!(tries);
+        while let Some(tried) = tries.next().await {
+            match tried? {
+                Ok(is_settled) => progress.settled += usize::from(is_settled),
+                Err(error) => {
+                    is_silent.set(is_silent.get() || matches!(error, Error::Vendor(VendorError { status: None, .. })));
+                    let turned_away = Some(error).filter(Error::is_unauthorised);
+                    progress.turned_away = progress.turned_away.take().or(turned_away);
                 }
             }
         }
-        Ok(round)
+        Ok(is_silent.get())
     }
 
     /// One copy's failure is its own: it is kept with it, and given back, and the others go on. Otherwise whether the
@@ -250,8 +279,10 @@ impl Eraser<'_> {
     }
 
     async fn remove_recording(&self, path: &str) -> Result<Outcome, Error> {
-        self.supabase.remove(recordings::BUCKET, path).await?;
+        let removed = self.supabase.remove(recordings::BUCKET, path).await;
+        // Whatever the answer was, or if it was lost: whether it is there decides.
         if self.supabase.has_object(recordings::BUCKET, path).await? {
+            removed?;
             return Err(Error::NotYet { reason: "the copy is still there", retry_after: None });
         }
         Ok(Outcome::GONE)
@@ -270,7 +301,7 @@ impl Eraser<'_> {
         let mut after = None;
         loop {
             let page = self.elevenlabs.history_of(voice_id, after.as_deref()).await?;
-            self.add_found(erasure_id, "vendor_speech", &page.history_item_ids).await?;
+            self.add_found(erasure_id, "vendor_speech", &page.items).await?;
             after = page.next;
             if after.is_none() {
                 return Ok(Outcome::GONE);

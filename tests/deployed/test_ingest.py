@@ -123,7 +123,7 @@ def test_audio_that_does_not_arrive_whole_is_never_stored_and_is_tried_again(cal
     {"path": "/object/recordings/", "reset": True, "do_work": True},
     {"path": "/object/copy", "status": 544},
     {"path": "/rpc/finish_ingest", "reset": True, "do_work": True},
-    {"path": "/rpc/newest_recording", "status": 503},
+    {"path": "/rpc/newest_published", "status": 503},
     {"path": "/rpc/recording_target", "reset": True},
 ], ids=lambda fault: fault["path"])  # fmt: skip
 def test_a_failure_of_supabase_at_any_step_is_put_right_by_the_next_try(call, fault):

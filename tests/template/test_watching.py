@@ -18,7 +18,7 @@ DASHBOARD = properties("Dashboard")["DashboardBody"]["Fn::Sub"]
 SPAN = {"span": {"requestId": "7e877e06", "name": "Lambda runtime invoke"}}
 REFUSED = {"level": "WARN", "fields": {"message": "a callback is refused", "code": "signature_invalid"}, **SPAN}
 QUEUED = {"level": "INFO", "fields": {"message": "the recording is queued", "recording_sid": "RE0"}, **SPAN}
-SWEPT = {"level": "INFO", "fields": {"message": "swept", "symptoms": 3, "consents_expired": 0, "attempts_queued": 3}, **SPAN}
+SWEPT = {"level": "INFO", "fields": {"message": "swept", "symptoms": 3, "erasures_started": 0, "attempts_queued": 3}, **SPAN}
 # What the API writes has the shape of the stage's own format, every value a text.
 ANSWERED = {name: value.removeprefix("$context.") for name, value in json.loads(properties("Stage")["AccessLogSettings"]["Format"]).items()}
 THROTTLED = ANSWERED | {"route": "ANY /twilio/recording", "status": "429"}
@@ -60,7 +60,7 @@ def counted(name: str, line: dict) -> float | None:
     ("CallbacksThrottledFilter", THROTTLED | {"status": "204"}, None),
     ("CallbacksThrottledFilter", THROTTLED | {"route": "ANY /api/audit"}, None),
     ("SweepSymptomsFilter", SWEPT, 3),
-    ("SweepSymptomsFilter", swept(symptoms=0, consents_expired=7), None),
+    ("SweepSymptomsFilter", swept(symptoms=0, erasures_started=7), None),
 ])
 def test_a_filter_counts_what_it_has_to_and_nothing_else(name, line, count):
     assert counted(name, line) == count
