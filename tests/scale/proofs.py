@@ -8,7 +8,7 @@ from collections import defaultdict
 
 import psycopg
 
-from .seeding import Person, somebody
+from .seeding import ACCOUNT, Person, somebody
 
 # Of the role that PostgREST logs in as, on hosted Supabase.
 STATEMENT_TIMEOUT = "8s"
@@ -16,8 +16,6 @@ STATEMENT_TIMEOUT = "8s"
 MOST = 1.0
 # Size of the database around it.
 AROUND = 1000
-# As voice-sweeper asks.
-LIMIT = 100
 
 
 class Calls:
@@ -67,16 +65,13 @@ def work_off(call: Calls, erasure: str) -> int:
     often it had to begin."""
     begun = 0
     while True:
-        for call_sid in call("erasure_calls", erasure).get("call_sids", []):
-            call("erasure_call_listed", erasure, call_sid)
         left = call("begin_erasure", erasure)
         begun += 1
         if left["outcome"] == "erased":
             return begun
-        if left["outcome"] != "erase" or not left["copies"]:
-            raise ProofFailed(f"begin_erasure answers {left['outcome']} with nothing to erase")
-        for copy in left["copies"]:
-            call("copy_erased", copy["copy_id"])
+        answers = {call("copy_erased", copy["copy_id"], ACCOUNT, True)["outcome"] for copy in left.get("copies", [])}
+        if "erased" not in answers and left.get("is_listed", True):
+            raise ProofFailed(f"begin_erasure answers {left['outcome']}, and nothing that it hands out can be erased: {answers}")
 
 
 def many_recordings(superuser_url: str, recordings: int) -> Person:
@@ -93,11 +88,13 @@ def many_recordings(superuser_url: str, recordings: int) -> Person:
         )
         connection.execute(
             """insert into public.recordings
-                 (recording_sid, call_sid, call_id, org_id, employee_id, storage_path, bytes, duration_seconds, channels, track, source, started_at)
+                 (recording_sid, call_sid, call_id, org_id, employee_id, storage_path, bytes, sha256, duration_seconds, channels, track, source,
+                  account_sid, started_at)
                select 'RE' || md5('many ' || k), 'CA' || md5('many ' || k), md5('many ' || k)::uuid, m.org_id, m.id,
-                 m.id || '/RE' || md5('many ' || k) || '.wav', 3000000, 90, 2, 'both', 'DialVerb', now() - k * interval '1 minute'
-               from (values (%s::uuid, %s::uuid, %s)) as m (org_id, id, number), generate_series(1, m.number) as k""",
-            made,
+                 m.id || '/RE' || md5('many ' || k) || '.wav', 3000000, repeat('a', 64), 90, 2, 'both', 'DialVerb', m.account,
+                 now() - k * interval '1 minute'
+               from (values (%s::uuid, %s::uuid, %s, %s)) as m (org_id, id, number, account), generate_series(1, m.number) as k""",
+            (*made, ACCOUNT),
         )
         connection.execute("vacuum (analyze)")
     return person
@@ -127,10 +124,10 @@ def many_expiring(superuser_url: str, consents: int) -> None:
 
 
 def expire_many_consents(call: Calls, consents: int) -> str:
-    """Sweep after sweep, until no consent is left that is over."""
-    ended, sweeps = 0, 0
-    while found := call("sweep_expired_consents", LIMIT)["erasure_ids"]:
-        ended, sweeps = ended + len(found), sweeps + 1
+    """As voice-sweeper does: one after the other, until no consent is left that is over."""
+    ended = 0
+    while call("sweep_erasures")["outcome"] == "started":
+        ended += 1
     if ended != consents:
         raise ProofFailed(f"{ended} of {consents} have ended")
-    return f"all ended, in {sweeps} sweeps"
+    return "all have ended, and each has an erasure"

@@ -15,7 +15,7 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
-from .seeding import Person, hashed, id_of, somebody
+from .seeding import ACCOUNT, WORKSPACE, Person, hashed, id_of, somebody
 
 # Functions that are not measured, each with the reason.
 NOT_MEASURED = {
@@ -48,6 +48,12 @@ class State:
         self.connection.execute(statement, values)
         self.connection.execute("set local role service_role")
 
+    def value(self, query: str, *values):
+        self.connection.execute("reset role")
+        value = self.connection.execute(query, values).fetchone()[0]
+        self.connection.execute("set local role service_role")
+        return value
+
     def one(self, kind: str) -> Person:
         return somebody(kind, self.size)
 
@@ -77,7 +83,7 @@ class State:
 
     def saved(self) -> str:
         attempt, _ = self.sampled()
-        assert self.rpc("save_vendor_voice", attempt, VENDOR_VOICE)["outcome"] == "saved"
+        assert self.rpc("save_vendor_voice", attempt, VENDOR_VOICE, WORKSPACE)["outcome"] == "saved"
         return attempt
 
     def erasing(self) -> str:
@@ -85,20 +91,24 @@ class State:
         person = self.one("voice")
         return self.rpc("start_erasure", person.admin, person.id)["erasure_id"]
 
-    def listed(self) -> str:
-        """... of which Twilio was asked."""
-        erasure = self.erasing()
-        for call_sid in self.rpc("erasure_calls", erasure)["call_sids"]:
-            self.rpc("erasure_call_listed", erasure, call_sid)
-        return erasure
-
     def copy(self) -> str:
-        return self.rpc("begin_erasure", self.listed())["copies"][0]["copy_id"]
+        return self.rpc("begin_erasure", self.erasing())["copies"][0]["copy_id"]
 
-    def new_recording(self) -> tuple[str, str, str]:
-        """RecordingSid, CallSid and key of one that Twilio has just told of."""
+    def new_recording(self) -> tuple[str, str, str, str]:
+        """RecordingSid, CallSid, key and write of one that Twilio has just told of."""
         recording_sid, call_sid = f"RE{secrets.token_hex(16)}", self.one("consented").call_sid()
-        return recording_sid, call_sid, self.rpc("recording_target", recording_sid, call_sid)["storage_path"]
+        target = self.rpc("recording_target", recording_sid, call_sid)
+        return recording_sid, call_sid, target["storage_path"], target["write_id"]
+
+    def ingested(self) -> dict:
+        """What finish_ingest says of a new recording."""
+        recording_sid, call_sid, path, write = self.new_recording()
+        return self.rpc("finish_ingest", *stored(recording_sid, call_sid, path, write))
+
+
+def stored(recording_sid: str, call_sid: str, path: str, write: str) -> tuple:
+    now = datetime.now(timezone.utc)
+    return write, recording_sid, call_sid, path, 3_000_000, "a" * 64, 61, 2, "both", "DialVerb", ACCOUNT, now
 
 
 @dataclass(frozen=True)
@@ -139,12 +149,18 @@ def recording_target__erased(at):
 
 @recipe("stored")
 def finish_ingest(at):
-    return *at.new_recording(), 3_000_000, 61, 2, "both", "DialVerb", datetime.now(timezone.utc)
+    return stored(*at.new_recording())
 
 
-@recipe("newest")
-def newest_recording(at):
-    return (at.one("voice").id,)
+@recipe("current")
+def newest_published(at):
+    newest = at.ingested()["newest"]
+    return newest["write_id"], newest["recording_sid"]
+
+
+@recipe("recorded")
+def write_cleared(at):
+    return (at.new_recording()[3],)
 
 
 # -- a clone -------------------------------------------------------------------------------------------------------------------
@@ -194,7 +210,7 @@ def release_clone(at):
 @recipe("saved")
 def save_vendor_voice(at):
     attempt, _ = at.sampled()
-    return attempt, VENDOR_VOICE
+    return attempt, VENDOR_VOICE, WORKSPACE
 
 
 @recipe("finished")
@@ -212,14 +228,14 @@ def fail_clone(at):
 def voice_deleted(at):
     person = at.one("erased")
     at.sql("update public.voices set vendor_deleted_at = null where id = %s", person.attempt)
-    return (person.attempt,)
+    return person.attempt, WORKSPACE, True
 
 
 @recipe("current")
 def metadata_written(at):
     attempt = at.saved()
     at.rpc("finish_clone", attempt)
-    return (attempt,)
+    return attempt, at.value("select id from public.storage_writes where attempt_id = %s", attempt)
 
 
 # -- consent and use -----------------------------------------------------------------------------------------------------------
@@ -308,29 +324,24 @@ def read_erasure(at):
     return person.member, person.id
 
 
-@recipe("calls")
-def erasure_calls(at):
-    return (at.erasing(),)
-
-
 @recipe("added")
-def add_erasure_copy(at):
-    return at.erasing(), "twilio_recording", f"RE{secrets.token_hex(16)}"
-
-
-@recipe("recorded")
-def erasure_call_listed(at):
-    return at.erasing(), at.one("voice").call_sid()
+def add_erasure_copies(at):
+    return at.erasing(), "twilio_recording", [f"RE{secrets.token_hex(16)}" for _ in range(10)]
 
 
 @recipe("erase")
 def begin_erasure(at):
-    return (at.listed(),)
+    return (at.erasing(),)
 
 
-@recipe("recorded")
+@recipe("erased")
+def begin_erasure__over(at):
+    return (at.one("erased").erasure,)
+
+
+@recipe("erased")
 def copy_erased(at):
-    return (at.copy(),)
+    return at.copy(), ACCOUNT, True
 
 
 @recipe("recorded")
@@ -338,19 +349,56 @@ def copy_failed(at):
     return at.copy(), "vendor_unavailable"
 
 
+@recipe("recorded")
+def copy_kept_elsewhere(at):
+    return at.copy(), "external_storage"
+
+
 # -- the sweep -----------------------------------------------------------------------------------------------------------------
 
 
-@recipe("swept")
-def sweep_expired_consents(at):
-    return (LIMIT,)
+@recipe("none")
+def sweep_erasures(at):
+    return ()
 
 
-@recipe("swept")
-def sweep_expired_consents__one(at):
+@recipe("started")
+def sweep_erasures__expired(at):
     at.sql("alter table public.voice_consents disable trigger voice_consents_kept")
     at.sql("update public.voice_consents set expires_at = clock_timestamp() where employee_id = %s and ended_at is null", at.one("voice").id)
-    return (LIMIT,)
+    return ()
+
+
+@recipe("started")
+def sweep_erasures__left(at):
+    at.sql("delete from public.employees where id = %s", at.one("voice").id)
+    return ()
+
+
+def _keeps(at, **days: int) -> tuple:
+    for column, number in days.items():
+        at.sql(f"insert into public.organization_voice_settings (org_id, {column}) values (%s, %s)", Person.organisation, number)
+    return ()
+
+
+@recipe("none")
+def sweep_erasures__nothing_is_too_old(at):
+    return _keeps(at, delete_recordings_days_after_call=1000)
+
+
+@recipe("started")
+def sweep_erasures__too_long_after_the_call(at):
+    return _keeps(at, delete_recordings_days_after_call=30)
+
+
+@recipe("none")
+def sweep_erasures__no_voice_is_too_old(at):
+    return _keeps(at, delete_recordings_days_after_clone=1000)
+
+
+@recipe("started")
+def sweep_erasures__too_long_after_the_clone(at):
+    return _keeps(at, delete_recordings_days_after_clone=30)
 
 
 @recipe("found")
@@ -370,20 +418,21 @@ def attempts_queued(at):
     return ([UUID(at.requested())],)
 
 
-def _listed(at, nth: int) -> dict:
+def _listed(at, nth: int, deployment: str) -> dict:
     person = somebody("voice", at.size, nth)
-    return {"vendor_voice_id": person.vendor_voice, "attempt_id": str(person.attempt), "deployment_id": None}
+    return {"vendor_voice_id": person.vendor_voice, "attempt_id": str(person.attempt), "deployment_id": deployment}
 
 
 @recipe("judged")
 def judge_vendor_voices(at):
     """A hundred voices."""
-    return (Jsonb([_listed(at, nth) for nth in range(LIMIT)]),)
+    deployment = str(at.value("select understudy.deployment_id()"))
+    return (Jsonb([_listed(at, nth, deployment) for nth in range(LIMIT)]),)
 
 
 @recipe("recorded")
 def voice_gone(at):
-    return (at.one("voice").attempt,)
+    return at.one("voice").attempt, WORKSPACE
 
 
 @recipe("state")
@@ -400,17 +449,45 @@ def missing_recordings(at):
     return (Jsonb([{"recording_sid": sid, "call_sid": call, "created_at": created} for sid, call in [*here, *new]]),)
 
 
+@recipe("missing")
+def matched_recordings(at):
+    return (LIMIT,)
+
+
+@recipe("recorded")
+def recordings_queued(at):
+    return ([f"RE{id_of(f'new {nth}').hex}" for nth in range(LIMIT)],)
+
+
 @recipe("recorded")
 def recording_page_seen(at):
     return [f"RE{id_of(f'new {nth}').hex}" for nth in range(LIMIT)], None
 
 
 @recipe("abandoned")
-def abandoned_uploads(at):
+def abandoned_writes(at):
     return (LIMIT,)
 
 
-@recipe("recorded")
-def upload_cleared(at):
-    recording_sid, _, path = at.new_recording()
-    return recording_sid, path
+@recipe("abandoned")
+def abandoned_writes__one(at):
+    write = at.new_recording()[3]
+    at.sql("update public.storage_writes set begun_at = clock_timestamp() - interval '2 hours' where id = %s", write)
+    return (LIMIT,)
+
+
+@recipe("purged")
+def purge(at):
+    return (1000,)
+
+
+@recipe("purged")
+def purge__something(at):
+    """A consent that ended so long ago that nobody owes a proof of it any more."""
+    at.sql("alter table public.voice_consents disable trigger voice_consents_kept")
+    at.sql(
+        "update public.voice_consents set granted_at = granted_at - interval '6 years', ended_at = ended_at - interval '6 years',"
+        " expires_at = expires_at - interval '6 years' where id = %s",
+        id_of(f"consent {at.one('voice').number}/1"),
+    )
+    return (1000,)

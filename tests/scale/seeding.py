@@ -14,6 +14,9 @@ import psycopg
 # Of the employees with an even number, all of them in one organisation, ten kinds in turn; of the others, in organisations of a hundred, too.
 KINDS = ["voice", "voice", "voice", "voice", "consented", "failed", "recorded", "invited", "erased", "voice after erasure"]
 RECORDINGS = 10
+# At Twilio.
+ACCOUNT = f"AC{'a' * 32}"
+WORKSPACE = "workspace"  # at ElevenLabs
 
 # {size}: how many employees. Every statement fills one table; `e` is the employees with what is told from their number.
 EMPLOYEES = """
@@ -41,10 +44,11 @@ select md5('call ' || n || '/' || k)::uuid, e.org_id, e.id, 'CA' || md5('call ' 
 from scale_employees e, generate_series(1, {recordings}) as k
 
 insert into public.recordings
-  (recording_sid, call_sid, call_id, org_id, employee_id, storage_path, bytes, duration_seconds, channels, track, source, started_at, stored_at, erased_at)
+  (recording_sid, call_sid, call_id, org_id, employee_id, storage_path, bytes, sha256, duration_seconds, channels, track, source, account_sid,
+   started_at, stored_at, erased_at)
 select 'RE' || md5('recording ' || n || '/' || k), 'CA' || md5('call ' || n || '/' || k), md5('call ' || n || '/' || k)::uuid, e.org_id, e.id,
-  e.id || '/RE' || md5('recording ' || n || '/' || k) || '.wav', 3000000, 90, 2, 'both', 'DialVerb', now() - k * interval '9 days',
-  now() - k * interval '9 days', case when kind = 8 or (kind = 9 and k > 5) then now() - interval '40 days' end
+  e.id || '/RE' || md5('recording ' || n || '/' || k) || '.wav', 3000000, repeat('a', 64), 90, 2, 'both', 'DialVerb', {account}, now() - k * interval '9 days',
+  now() - k * interval '9 days', case when kind = 8 or (kind = 9 and k > 4) then now() - interval '40 days' end
 from scale_employees e, generate_series(1, {recordings}) as k
 
 insert into public.voice_consents
@@ -67,7 +71,7 @@ from scale_employees e, generate_series(1, 2) as k
 where kind = 7
 
 insert into public.voices
-  (id, org_id, employee_id, consent_id, recording_sid, requested_by, state, code, pipeline_version, report, vendor_voice_id, vendor_deleted_at,
+  (id, org_id, employee_id, consent_id, recording_sid, requested_by, state, code, pipeline_version, report, vendor_voice_id, vendor_account, vendor_deleted_at,
    metadata_handed_at, metadata_written_at, requested_at, ready_at, closed_at)
 select md5('voice ' || n || '/' || k)::uuid, e.org_id, e.id, md5('consent ' || n || '/' || case when kind = 8 then 1 else 2 end)::uuid,
   'RE' || md5('recording ' || n || '/1'), md5('admin 0')::uuid,
@@ -75,7 +79,7 @@ select md5('voice ' || n || '/' || k)::uuid, e.org_id, e.id, md5('consent ' || n
   case when kind = 5 then 'sample_too_short' when k = 1 or kind = 8 then 'superseded' end,
   1, '{{"speech_seconds": 75.5}}',
   case when kind <> 5 then case when k = 1 then 'older' else 'voice' end || lpad(n::text, 15, '0') end,
-  case when kind <> 5 and (k = 1 or kind = 8) then now() - interval '40 days' end,
+  'workspace', case when kind <> 5 and (k = 1 or kind = 8) then now() - interval '40 days' end,
   case when kind <> 5 then now() - interval '41 days' end, case when kind <> 5 then now() - interval '39 days' end,
   now() - interval '42 days', case when kind <> 5 then now() - interval '41 days' end,
   case when kind = 5 or k = 1 or kind = 8 then now() - interval '40 days' end
@@ -87,27 +91,28 @@ select md5('voice ' || n || '/' || k)::uuid, p, 'RE' || md5('recording ' || n ||
 from scale_employees e, generate_series(1, 2) as k, generate_series(1, 3) as p
 where kind not in (4, 5, 6, 7)
 
-insert into public.voice_erasures (id, org_id, employee_id, reason, requested_by, requested_at, covers_until, begun_at, erased_at)
-select md5('erasure ' || n)::uuid, e.org_id, e.id, 'withdrawn', md5('admin 0')::uuid, now() - interval '41 days', now() - interval '41 days',
-  now() - interval '41 days', now() - interval '40 days'
+insert into public.voice_erasures
+  (id, org_id, employee_id, scope, reason, requested_by, requested_at, covers_until, known_until, listed_at, begun_at, erased_at, copies)
+select md5('erasure ' || n)::uuid, e.org_id, e.id, 'everything', 'withdrawn', md5('admin 0')::uuid, now() - interval '41 days',
+  now() - interval '41 days', now() - interval '41 days', now() - interval '41 days', now() - interval '41 days', now() - interval '40 days',
+  3 * case when kind = 8 then {recordings} else {recordings} - 4 end
 from scale_employees e where kind in (8, 9)
 
 insert into public.voice_erasure_copies (id, erasure_id, kind, reference, state, attempts, erased_at)
 select md5('copy ' || n || '/' || k || kind_of_copy)::uuid, md5('erasure ' || n)::uuid, kind_of_copy,
   case kind_of_copy when 'twilio_recording' then 'RE' || md5('recording ' || n || '/' || k)
-    else e.id || '/RE' || md5('recording ' || n || '/' || k) || '.wav' end,
+    when 'twilio_call' then 'CA' || md5('call ' || n || '/' || k) else e.id || '/RE' || md5('recording ' || n || '/' || k) || '.wav' end,
   'erased', 1, now() - interval '40 days'
-from scale_employees e, generate_series(1, {recordings}) as k, unnest(array['twilio_recording', 'stored_recording']) as kind_of_copy
-where kind = 8 or (kind = 9 and k > 5)
+from scale_employees e, generate_series(1, {recordings}) as k, unnest(array['twilio_recording', 'twilio_call', 'stored_recording']) as kind_of_copy
+where kind = 8 or (kind = 9 and k > 4)
 
-insert into public.voice_erasure_calls (erasure_id, call_sid, listed_at)
-select md5('erasure ' || n)::uuid, 'CA' || md5('call ' || n || '/' || k), now() - interval '40 days'
-from scale_employees e, generate_series(1, {recordings}) as k
-where kind = 8 or (kind = 9 and k > 5)
-
-insert into public.recording_uploads (recording_sid, storage_path, call_sid, begun_at)
-select 'RE' || md5('under way ' || n), e.id || '/RE' || md5('under way ' || n) || '.wav', 'CA' || md5('call ' || n || '/1'), now()
+insert into public.storage_writes (bucket, path, recording_sid, call_sid, begun_at)
+select 'recordings', e.id || '/RE' || md5('under way ' || n) || '.wav', 'RE' || md5('under way ' || n), 'CA' || md5('call ' || n || '/1'), now()
 from scale_employees e where n % 100 = 0
+
+insert into public.unmatched_recordings (recording_sid, call_sid, seen_at, checked_at)
+select 'RE' || md5('unmatched ' || n), 'CA' || md5('unmatched ' || n), now() - (n % 59) * interval '1 day', now() - (n % 59) * interval '1 day'
+from scale_employees e where n % 20 = 0
 
 insert into public.swept_recordings (recording_sid, queued_at)
 select 'RE' || md5('swept ' || n), now() - (n % 59) * interval '1 day' from scale_employees e where n % 20 = 0
@@ -169,7 +174,7 @@ def fill(superuser_url: str, size: int) -> None:
         connection.execute(EMPLOYEES.format(size=size))
         indexes = _take_indexes_off(connection)
         for statement in STATEMENTS.strip().split("\n\n"):
-            connection.execute(statement.format(size=size, recordings=RECORDINGS))
+            connection.execute(statement.format(size=size, recordings=RECORDINGS, account=f"'{ACCOUNT}'"))
         for definition in indexes:
             connection.execute(definition)
         connection.execute("drop table scale_employees")
