@@ -7,8 +7,10 @@ VENV := .venv
 # How long `make fuzz` looks, and where it keeps what it finds.
 SECONDS ?= 600
 FOUND ?= target/fuzz/found
+# Numbers of employees that `make scale` compares. A million of them need about 25 GB of disk.
+SIZES ?= 1000 100000
 
-.PHONY: help demo up down test faults load fuzz corpus fmt venv requirements.txt
+.PHONY: help demo up down test faults load scale fuzz corpus fmt venv requirements.txt
 .NOTPARALLEL:
 
 help: ## what there is to make
@@ -34,6 +36,9 @@ faults: venv ## whatever call fails, wherever a function dies: is anything lost,
 
 load: venv ## many callbacks at once, and slow vendors: nothing is lost or doubled
 	@$(VENV)/bin/python -m tests.load
+
+scale: venv ## does a call of the database cost more as the tables grow? SIZES="1000 100000" employees, ten recordings each
+	@$(VENV)/bin/python -m tests.scale --sizes $(SIZES)
 
 fuzz: ## any bytes as a recording, for SECONDS=600: looks for some that break the way to a sample
 	@mkdir -p $(FOUND)

@@ -11,6 +11,7 @@ of theirs by all the time that has passed in it; that one which is off by some m
 from __future__ import annotations
 
 import time
+from datetime import datetime
 
 import psycopg
 
@@ -40,6 +41,14 @@ class Clock:
 
     def close(self) -> None:
         self._database.close()
+
+    def go_on(self, passed: float, database_time: datetime) -> None:
+        """It is as late as it was when another lane ended."""
+        self._passed = passed
+        self._database.execute("update clock.hands set ahead = %s - began", [database_time])
+
+    def database_time(self) -> datetime:
+        return self._database.execute("select clock_timestamp()").fetchone()[0]
 
     def now(self) -> float:
         """Seconds since the lane began."""

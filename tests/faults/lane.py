@@ -9,8 +9,11 @@
 from __future__ import annotations
 
 import json
+import pickle
 import secrets
+import shutil
 import tempfile
+import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +30,7 @@ from .bundle import Bundle
 from .clock import ADJUSTABLE, Clock
 from .functions import SWEEPER, Functions, Gateway
 from .outside import Outside
+from .prepared import Prepared, changed, copy_files, state_of
 
 PUBLIC_BASE_URL = "https://voice.example.com"
 # More deliveries than any case needs; a message that goes round and round for ever ends here.
@@ -59,6 +63,10 @@ class Ground:
         apply_migrations(url)
         seed(url)
 
+    def forget(self, prepared: Prepared) -> None:
+        _drop(self.postgres, prepared.database)
+        shutil.rmtree(prepared.directory)
+
     def damaged(self, template: str, function: str, old: str, new: str) -> "Ground":
         """The same with something of one SQL function replaced: for proving that the checks see it."""
         url = self.postgres.create_database(template, self.template)
@@ -70,11 +78,12 @@ class Ground:
 
 
 class Lane:
-    """`ahead`: by how many seconds the database's clock is wrong. `rate`: how much faster than real time the lane's clock runs."""
+    """`ahead`: by how many seconds the database's clock is wrong. `rate`: how much faster than real time the lane's clock runs. `prepared`:
+    what there is from the beginning."""
 
-    def __init__(self, ground: Ground, ahead: float = 0, rate: float = 1):
+    def __init__(self, ground: Ground, ahead: float = 0, rate: float = 1, prepared: Prepared | None = None):
         self.ground = ground
-        self._ahead, self._rate = ahead, rate
+        self._ahead, self._rate, self.prepared = ahead, rate, prepared
         # A message dies after this many receipts if that is fewer than its queue allows.
         self.patience: int | None = None
         # Asked before time passes to a later moment: it may want to do something first.
@@ -94,14 +103,20 @@ class Lane:
 
     def _enter(self) -> None:
         later, postgres, bundle = self._closing.callback, self.ground.postgres, self.ground.bundle
-        directory = Path(self._closing.enter_context(tempfile.TemporaryDirectory(dir=self.ground.directory)))
-        name = f"lane_{secrets.token_hex(6)}"
-        url = postgres.create_database(name, self.ground.template)
-        later(_drop, postgres, name)
+        self._directory = directory = Path(tempfile.mkdtemp(dir=self.ground.directory))
+        self._name = name = f"lane_{secrets.token_hex(6)}"
+        self._kept = False
+        later(self._remove)
+        url = postgres.create_database(name, self.prepared.database if self.prepared else self.ground.template)
         self.clock = Clock(with_database(postgres.superuser_url, name), self._rate, self._ahead)
         later(self.clock.close)
-        self.outside = Outside(with_database(postgres.authenticator_url, name), directory)
+        self.outside = Outside(with_database(postgres.authenticator_url, name), directory / "outside")
         later(self.outside.close)
+        if self.prepared:
+            self.clock.go_on(self.prepared.passed, self.prepared.database_time)
+            self.prepared.restore(self.outside.vendors, directory / "outside")
+        else:
+            self._at_first = state_of(self.outside.vendors, directory / "outside")
         where = self.outside.vendors.where()
 
         # An ARN is what the template asks for; a lane's own says which secret it is.
@@ -122,6 +137,23 @@ class Lane:
             "api_url": gateway.url, "public_base_url": PUBLIC_BASE_URL, "database_url": url, **where, "aws": {"url": self.aws.url, "queues": {}},
         })  # fmt: skip
         later(self.scenario.close)
+
+    def keep(self, run: dict) -> Prepared:
+        """What there is now, for other lanes to begin with; this one is at its end. `run`: the flow's own state."""
+        self._kept = True
+        outside, kept = self._directory / "outside", self._directory / "kept"
+        vendors = changed(self._at_first, state_of(self.outside.vendors, outside))
+        # The stand-ins' own are gone with them.
+        copy_files(outside, kept)
+        prepared = Prepared(self._name, kept, vendors, pickle.dumps(run), self.clock.now(), self.clock.database_time(), time.monotonic())
+        # Nobody may be connected to what is copied.
+        self._closing.close()
+        return prepared
+
+    def _remove(self) -> None:
+        if not self._kept:
+            _drop(self.ground.postgres, self._name)
+            shutil.rmtree(self._directory)
 
     # -- what happens by itself -----------------------------------------------------------------------------------------------
 
@@ -190,4 +222,4 @@ class LaneScenario(Scenario):
 
 def _drop(postgres: Postgres, name: str) -> None:
     with psycopg.connect(postgres.superuser_url, autocommit=True) as superuser:
-        superuser.execute(f"drop database {name} with (force)")
+        superuser.execute(f"drop database if exists {name} with (force)")

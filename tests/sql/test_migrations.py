@@ -5,7 +5,9 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from local.postgres import apply_migrations
+from local.postgres import apply_migrations, with_database
+
+from .world import World
 
 # The application's tables as an earlier service may have left them: other column types, rights, policies, data.
 EXISTING = """
@@ -47,6 +49,31 @@ order by 1, 2
 """
 
 
+# Nothing that is made in `public` is granted to anybody by itself any more: in new projects since 30 May 2026, in all since 30 October.
+# https://supabase.com/changelog/45329-breaking-change-tables-not-exposed-to-data-and-graphql-api-automatically
+NOTHING_BY_DEFAULT = """
+alter default privileges for role postgres in schema public revoke all on tables from anon, authenticated, service_role;
+alter default privileges for role postgres in schema public revoke all on functions from anon, authenticated, service_role;
+alter default privileges for role postgres in schema public revoke all on sequences from anon, authenticated, service_role;
+alter default privileges for role postgres revoke execute on functions from public;
+"""
+# Who may do what with each table, sequence, function and schema.
+GRANTS = """
+select c.oid::regclass::text, a.grantee::regrole::text, a.privilege_type
+  from pg_class c, aclexplode(coalesce(c.relacl, acldefault(case c.relkind when 'S' then 's' else 'r' end::"char", c.relowner))) a
+  where c.relkind in ('r', 'p', 'v', 'S') and c.relnamespace::regnamespace::text in ('public', 'understudy')
+union all select p.oid::regprocedure::text, a.grantee::regrole::text, a.privilege_type
+  from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where p.pronamespace::regnamespace::text in ('public', 'understudy')
+union all select n.nspname, a.grantee::regrole::text, a.privilege_type
+  from pg_namespace n, aclexplode(n.nspacl) a where n.nspname in ('public', 'understudy')
+"""
+
+
+def grants(url):
+    with psycopg.connect(url) as connection:
+        return set(connection.execute(GRANTS).fetchall())
+
+
 def catalogue(url):
     with psycopg.connect(url) as connection:
         return connection.execute(CATALOGUE).fetchall()
@@ -55,6 +82,15 @@ def catalogue(url):
 @pytest.fixture
 def empty(postgres):
     return postgres.create_database()
+
+
+@pytest.fixture
+def granting_nothing(postgres):
+    """A fresh database of a project that grants nothing by default."""
+    url = postgres.create_database()
+    with psycopg.connect(url) as connection:
+        connection.execute(NOTHING_BY_DEFAULT)
+    return url
 
 
 @pytest.fixture
@@ -148,6 +184,22 @@ def test_the_functions_work_on_an_existing_database(in_use):
                 rpc("copy_erased(%s)", copy["copy_id"])
         assert rpc("begin_erasure(%s)", erasure) == {"outcome": "erased"}
         assert rpc("verify_audit()")["outcome"] == "whole"
+
+
+def test_what_the_migrations_grant_does_not_depend_on_what_a_project_grants_by_default(empty, granting_nothing):
+    apply_migrations(empty)
+    apply_migrations(granting_nothing)
+    assert grants(granting_nothing) == grants(empty)
+    assert ("read_voice(uuid,uuid)", "service_role", "EXECUTE") in grants(granting_nothing)
+
+
+def test_a_voice_comes_and_goes_where_nothing_is_granted_by_default(postgres, granting_nothing):
+    apply_migrations(granting_nothing)
+    with World(granting_nothing, with_database(postgres.authenticator_url, granting_nothing.rsplit("/", 1)[1])) as world:
+        world.cloned()
+        assert world.read()["voice_id"] == "voice_1"
+        assert world.work_off(world.erase()["erasure_id"]) == {"outcome": "erased"}
+        assert world.rpc("verify_audit")["outcome"] == "whole"
 
 
 def test_the_migrations_need_no_superuser(empty):

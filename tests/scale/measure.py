@@ -1,0 +1,87 @@
+"""One call of each function, at each size in turns, so that whatever else the machine is doing befalls all of them alike."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass, field
+
+import psycopg
+
+from .recipes import NOT_MEASURED, RECIPES, Recipe, State
+
+CALLS = 15
+# Not counted: plans are made, pages are read.
+FIRST_CALLS = 3
+MOST_TIMES_AS_MUCH = 1.5
+# Milliseconds. Two calls of one and the same function differ by as much on a machine that others use.
+NOT_COUNTED = 0.3
+
+
+@dataclass
+class Measured:
+    recipe: Recipe
+    milliseconds: dict[int, float] = field(default_factory=dict)  # by size: the median
+    wrong: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """How many times as much the dearest size costs as the smallest."""
+        return max(self.milliseconds.values()) / self.milliseconds[min(self.milliseconds)]
+
+    @property
+    def grows(self) -> bool:
+        more = max(self.milliseconds.values()) - self.milliseconds[min(self.milliseconds)]
+        return self.ratio > MOST_TIMES_AS_MUCH and more > NOT_COUNTED
+
+
+def forgotten(connection: psycopg.Connection) -> list[str]:
+    """Functions of schema public for which there is neither a recipe nor a reason, and recipes for functions that there are not."""
+    there = {name for (name,) in connection.execute("select proname from pg_proc where pronamespace = 'public'::regnamespace").fetchall()}
+    return sorted(there ^ ({recipe.function for recipe in RECIPES} | set(NOT_MEASURED)))
+
+
+def measure(recipe: Recipe, databases: dict[int, psycopg.Connection], calls: int = CALLS, first_calls: int = FIRST_CALLS) -> Measured:
+    """`databases`: by size, a superuser's connection to each."""
+    measured, times = Measured(recipe), {size: [] for size in databases}
+    try:
+        for number in range(first_calls + calls):
+            for size, connection in databases.items():
+                milliseconds = _one_call(recipe, connection, size)
+                if number >= first_calls:
+                    times[size].append(milliseconds)
+    except (psycopg.Error, WrongAnswer, LookupError, AssertionError) as error:
+        measured.wrong = f"{type(error).__name__}: {error}".splitlines()[0]
+        return measured
+    measured.milliseconds = {size: statistics.median(each) for size, each in times.items()}
+    return measured
+
+
+class WrongAnswer(Exception):
+    """Something else was measured than was to be."""
+
+
+def _one_call(recipe: Recipe, connection: psycopg.Connection, size: int) -> float:
+    with connection.transaction(force_rollback=True):
+        connection.execute("set local role service_role")
+        arguments = recipe.arguments(State(connection, size))
+        statement = f"select public.{recipe.function}({', '.join(['%s'] * len(arguments))})"
+        began = time.perf_counter()
+        answer = connection.execute(statement, arguments).fetchone()[0]
+        milliseconds = (time.perf_counter() - began) * 1000
+    if answer["outcome"] != recipe.outcome:
+        raise WrongAnswer(f"{answer['outcome']} and not {recipe.outcome}")
+    return milliseconds
+
+
+def table(all_measured: list[Measured], sizes: list[int]) -> str:
+    """Medians in milliseconds, by function and size."""
+    width = max(len(measured.recipe.name) for measured in all_measured)
+    lines = [f"{'ms, the median':<{width}} " + " ".join(f"{size:>11,}" for size in sizes) + f" {'ratio':>7}"]
+    for measured in all_measured:
+        if measured.wrong:
+            lines.append(f"{measured.recipe.name:<{width}} {measured.wrong}")
+            continue
+        figures = " ".join(f"{measured.milliseconds[size]:>11.2f}" for size in sizes)
+        lines.append(f"{measured.recipe.name:<{width}} {figures} {measured.ratio:>7.2f}{'  grows' if measured.grows else ''}")
+    return "\n".join(lines)
