@@ -181,7 +181,8 @@ class Scenario:
         """The ids of the voices at ElevenLabs that carry this employee's mark."""
         url = f"{self.stack['elevenlabs']['url']}/v2/voices?search={employee}&page_size=100"
         answer = self.expect([200], "GET", url, None, {"xi-api-key": self.stack["elevenlabs"]["api_key"]})
-        return [voice["voice_id"] for voice in answer.json()["voices"] if employee in (voice.get("description") or "")]
+        voices = answer.json()["voices"]
+        return [voice["voice_id"] for voice in voices if employee in (voice["labels"].get("employee"), *(voice["description"] or "").replace(",", " ").split())]
 
     def journal(self, vendor: str, **query) -> list[dict]:
         """The requests that a stand-in got. `query`: see its GET /_control/requests."""

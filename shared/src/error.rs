@@ -217,6 +217,9 @@ pub enum Refusal {
     VoicePlanRequired,
     VoiceRequiresVerification,
     VoiceRejected,
+    VoiceProtected,
+    SampleSynthetic,
+    CloneAttemptsExhausted,
     CloneFailed,
 }
 
@@ -279,7 +282,7 @@ impl Refusal {
             Self::ConsentPurpose => (S::FORBIDDEN, "consent_purpose", "The employee's consent does not cover this purpose."),
             Self::RecordingMissing => (S::CONFLICT, "recording_missing", "There is no recording of a call with this employee yet."),
             Self::RecordingNotAudio => (S::UNPROCESSABLE_ENTITY, "recording_not_audio", "The recording is not one of a call, or the voice vendor cannot use what was made of it."),
-            Self::EmployeeChannelUnknown => (S::UNPROCESSABLE_ENTITY, "employee_channel_unknown", "The recording has two channels, and nobody has said on which of them the employee is."),
+            Self::EmployeeChannelUnknown => (S::UNPROCESSABLE_ENTITY, "employee_channel_unknown", "Nobody has said which channel of the recording is the employee's, or it holds the other party alone."),
             Self::SampleMixedSpeakers => (S::UNPROCESSABLE_ENTITY, "sample_mixed_speakers", "The recording holds both parties in one channel, so the employee's voice cannot be told apart."),
             Self::SampleTooShort => (S::UNPROCESSABLE_ENTITY, "sample_too_short", "The employee speaks too little in the recordings; another call adds to them."),
             Self::SampleTooQuiet => (S::UNPROCESSABLE_ENTITY, "sample_too_quiet", "The employee is too quiet in the recording."),
@@ -292,6 +295,9 @@ impl Refusal {
             Self::VoicePlanRequired => (S::PAYMENT_REQUIRED, "voice_plan_required", "The voice vendor's plan does not include instant voice cloning, or its credits are used up."),
             Self::VoiceRequiresVerification => (S::CONFLICT, "voice_requires_verification", "The voice vendor wants this voice verified before it may be used, so it was deleted again."),
             Self::VoiceRejected => (S::UNPROCESSABLE_ENTITY, "voice_rejected", "The voice vendor refused to make a voice from this recording."),
+            Self::VoiceProtected => (S::UNPROCESSABLE_ENTITY, "voice_protected", "The voice vendor takes this for the voice of somebody whom it protects, and does not clone it."),
+            Self::SampleSynthetic => (S::UNPROCESSABLE_ENTITY, "sample_synthetic", "A cloned voice spoke in the recorded calls, and no clone is made of a clone."),
+            Self::CloneAttemptsExhausted => (S::CONFLICT, "clone_attempts_exhausted", "A sample of the newest recording was sent to the voice vendor as often as it may be; a newer call starts anew."),
             Self::CloneFailed => (S::UNPROCESSABLE_ENTITY, "clone_failed", "The voice could not be cloned."),
         }
     }

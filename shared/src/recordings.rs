@@ -156,8 +156,8 @@ async fn store(
     storage_path: &str,
     write_id: Uuid,
 ) -> Result<Option<Newest>, Error> {
-    let recording = twilio.recording(&finished.recording_sid).await?;
-    check_is_readable(&recording)?;
+    let recording = twilio.finished_recording(finished).await?;
+    check_is_readable(twilio, &recording)?;
     supabase.ensure_private_bucket(BUCKET).await?;
     let wav = Wav::open(twilio.media(&finished.recording_sid).await?).await?;
     let (bytes, hash) = (wav.length, wav.hash.clone());
@@ -250,13 +250,20 @@ fn call_unknown() -> Error {
     Error::NotYet { reason: "the database does not know the call", retry_after: None }
 }
 
-fn check_is_readable(recording: &Recording) -> Result<(), Error> {
+fn check_is_readable(twilio: &Twilio, recording: &Recording) -> Result<(), Error> {
+    if twilio.keeps_elsewhere(recording) {
+        // What to do about it stands in the README, under the alarm of the dead letters.
+        return Err(Error::Unusable("the account keeps the recording in a bucket of its own, where we cannot read it"));
+    }
     if recording.encryption_details.is_some() {
         return Err(Error::Unusable("the recording is encrypted with the account's public key"));
     }
     match recording.status.as_str() {
+        "completed" if recording.start_time.is_none() => {
+            Err(Error::NotYet { reason: "Twilio does not say when the recording began", retry_after: None })
+        }
         "completed" => Ok(()),
-        "absent" | "deleted" => Err(Error::Unusable("Twilio has no audio of this recording")),
+        "absent" | "deleted" | "failed" => Err(Error::Unusable("Twilio has no audio of this recording")),
         _ => Err(Error::NotYet { reason: "Twilio has not finished the recording", retry_after: None }),
     }
 }

@@ -134,7 +134,8 @@ def test_the_vendor_is_told_whose_voice_it_is(scenario, employee):
     (voice,) = [voice for voice in scenario.voices_sent() if voice["voice_id"] == voice_id]
     attempt = scenario.one("select id from voices where vendor_voice_id = %s", voice_id)
     assert voice["name"] == "Robin Example"
-    assert employee in voice["description"] and str(attempt) in voice["description"]
+    assert voice["labels"]["employee"] == employee and voice["labels"]["attempt"] == str(attempt)
+    assert set(voice["labels"]) == {"employee", "attempt", "deployment"} and f"attempt {attempt} " in voice["description"]
 
 
 # -- the vendor fails ------------------------------------------------------------------------------------------------

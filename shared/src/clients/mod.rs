@@ -38,7 +38,7 @@ pub fn http_client() -> reqwest::Client {
 
 /// A vendor did not do what was asked. Holds nothing of the request or the body: both may be personal.
 #[derive(Debug, thiserror::Error)]
-#[error("{vendor} {action}: {}{}{}", status_text(.status), code_text(.code), cause_text(.cause))]
+#[error("{vendor} {action}: {}{}{}", status_text(.status, .code), code_text(.code), cause_text(.cause))]
 pub struct VendorError {
     /// `twilio`, `elevenlabs` or `supabase`.
     pub vendor: &'static str,
@@ -54,8 +54,13 @@ pub struct VendorError {
     pub cause: Option<reqwest::Error>,
 }
 
-fn status_text(status: &Option<StatusCode>) -> String {
-    status.map_or("no answer".into(), |status| format!("answered {}", status.as_u16()))
+fn status_text(status: &Option<StatusCode>, code: &Option<String>) -> String {
+    match (status, code) {
+        (Some(status), _) => format!("answered {}", status.as_u16()),
+        // The code is ours: what was answered is not something to go on with.
+        (None, Some(_)) => "unacceptable".to_owned(),
+        (None, None) => "no answer".to_owned(),
+    }
 }
 
 fn code_text(code: &Option<String>) -> String {
@@ -90,9 +95,11 @@ impl VendorError {
         }
     }
 
-    /// Whether the vendor turned our key away, so that it is worth reading the secret again.
+    /// Whether the vendor turned our key away, so that it is worth reading the secret again. ElevenLabs answers 403 for
+    /// other reasons, too: there the code decides.
     pub fn is_unauthorised(&self) -> bool {
         matches!(self.status, Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN))
+            && (self.vendor != elevenlabs::NAME || elevenlabs::is_about_the_key(self.code.as_deref()))
     }
 
     /// Whether the request never left, so that the vendor cannot have acted on it.
@@ -137,14 +144,13 @@ impl Call {
     }
 
     fn transport(self, cause: reqwest::Error) -> VendorError {
-        VendorError {
-            vendor: self.vendor,
-            action: self.action,
-            status: None,
-            code: None,
-            retry_after: None,
-            cause: Some(cause.without_url()),
-        }
+        VendorError { code: None, cause: Some(cause.without_url()), ..self.unacceptable("") }
+    }
+
+    /// An answer that must not be gone on with, told by a code of our own.
+    fn unacceptable(self, code: &str) -> VendorError {
+        let code = Some(code.to_owned());
+        VendorError { vendor: self.vendor, action: self.action, status: None, code, retry_after: None, cause: None }
     }
 }
 

@@ -167,12 +167,15 @@ impl Supabase {
         call.send(request.json(&json!({"prefixes": [path]}))).await.map(drop)
     }
 
-    /// Whether an object is there.
+    /// Whether an object is there. Only `NoSuchKey` says that it is not: a missing bucket or a token that is not good says
+    /// nothing of the object, and without `authenticated` in the path Storage does not tell the three apart.
+    ///
+    /// Source: <https://github.com/supabase/storage>, `getObjectInfo.ts`
     pub async fn has_object(&self, bucket: &str, path: &str) -> Result<bool, VendorError> {
         let call = Call { vendor: NAME, action: "look for an object" };
-        let path = format!("/storage/v1/object/info/{bucket}/{path}");
+        let path = format!("/storage/v1/object/info/authenticated/{bucket}/{path}");
         match call.send(self.request(Method::GET, &path).timeout(SHORT)).await {
-            Err(error) if error.status == Some(StatusCode::NOT_FOUND) => Ok(false),
+            Err(error) if error.code.as_deref() == Some("NoSuchKey") => Ok(false),
             answer => answer.map(|_| true),
         }
     }
@@ -182,5 +185,31 @@ impl Supabase {
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let key = self.secret.secret_key.expose_secret();
         self.http.request(method, format!("{}{path}", self.base_url)).header("apikey", key).bearer_auth(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wiremock::matchers::path;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_object_is_gone_only_if_storage_says_that_its_key_is() {
+        for (status, code, gone) in [
+            ("404", "NoSuchKey", Some(true)),
+            ("404", "NoSuchBucket", None),
+            ("403", "AccessDenied", None),
+            ("400", "InvalidRequest", None),
+        ] {
+            let server = MockServer::start().await;
+            let answer = ResponseTemplate::new(400).set_body_json(json!({"statusCode": status, "code": code}));
+            let at = path("/storage/v1/object/info/authenticated/recordings/a");
+            Mock::given(at).respond_with(answer).expect(1).mount(&server).await;
+            let secret = serde_json::from_value(json!({"secret_key": "sb_secret_0123456789abcdef"})).unwrap();
+            let supabase = Supabase::new(crate::clients::http_client(), server.uri().into(), Arc::new(secret));
+            assert_eq!(supabase.has_object("recordings", "a").await.ok(), gone.map(|gone: bool| !gone), "{code}");
+        }
     }
 }
