@@ -20,6 +20,7 @@ from .supabase_storage import Storage
 
 # Answered without an API key: they are public, or carry their own signature.
 OPEN = re.compile(r"^/auth/v1/\.well-known/|^/storage/v1/object/(public|sign)/.|^/storage/v1/object/info/public/")
+OPEN_UPLOAD = re.compile(r"^/storage/v1/object/upload/sign/.")
 BROWSER = re.compile(r"Mozilla/|AppleWebKit|Chrome/|Safari/|Firefox/", re.I)
 PROTECTED = "Secret API keys can only be used in a protected environment and should never be used in a browser."
 
@@ -34,7 +35,8 @@ class Supabase(Vendor):
     """Supabase. Its own control routes:
 
     PUT    /_control/account              {"secret_key", "publishable_key"} new keys; {"jwt_secret": "…"} also takes HS256
-           tokens, as projects from before the signing keys do; {"file_size_limit": n} of the project, in bytes
+           tokens, as projects from before the signing keys do; {"file_size_limit": n} of the project, in bytes;
+           {"signed_upload_seconds": n}: how long a URL that is signed for an upload is good
     POST   /_control/tokens               mints a user token: {"sub", "email", "expires_in": 3600, "claims": {…}, "kind"}.
            claims change the usual ones, null leaves one out. kind: "valid" (default), "anonymous", "expired",
            "foreign" (another key under our key id), "unknown_kid", "alg_none", "hs256" (needs jwt_secret),
@@ -66,7 +68,8 @@ class Supabase(Vendor):
         await self.rest.close()
 
     async def before(self, request: web.Request) -> None:
-        if request.method not in ("GET", "HEAD") or not OPEN.search(request.path):
+        is_open = OPEN.search(request.path) if request.method in ("GET", "HEAD") else request.method == "PUT" and OPEN_UPLOAD.search(request.path)
+        if not is_open:
             request[CALLER] = self._caller(request)
 
     def _caller(self, request: web.Request) -> Caller:
@@ -119,6 +122,8 @@ class Supabase(Vendor):
                 self.auth.jwt_secret = value
             elif name == "file_size_limit":
                 self.storage.size_limit = int(value)
+            elif name == "signed_upload_seconds":
+                self.storage.signed_upload_seconds = int(value)
             else:
                 raise ValueError(f"unknown: {name}")
         return self.keys | {"jwt_secret": self.auth.jwt_secret, "file_size_limit": self.storage.size_limit}
