@@ -20,6 +20,7 @@ from .supabase_storage import Storage
 
 # Answered without an API key: they are public, or carry their own signature.
 OPEN = re.compile(r"^/auth/v1/\.well-known/|^/storage/v1/object/(public|sign)/.|^/storage/v1/object/info/public/")
+OPEN_UPLOAD = re.compile(r"^/storage/v1/object/upload/sign/.")
 BROWSER = re.compile(r"Mozilla/|AppleWebKit|Chrome/|Safari/|Firefox/", re.I)
 PROTECTED = "Secret API keys can only be used in a protected environment and should never be used in a browser."
 
@@ -37,6 +38,7 @@ class Supabase(Vendor):
            tokens, as projects from before the signing keys do; {"file_size_limit": n} of the project, in bytes;
            {"adds_authorization": true}: the gateway gives Storage an `Authorization` where there is only an `apikey`, as
            that of hosted projects has been seen to do; Storage itself refuses such a request
+           {"signed_upload_seconds": n}: how long a URL that is signed for an upload is good
     POST   /_control/tokens               mints a user token: {"sub", "email", "expires_in": 3600, "claims": {…}, "kind"}.
            claims change the usual ones, null leaves one out. kind: "valid" (default), "anonymous", "oauth_client" (of a
            third party that acts for the user: has `client_id` and `scope`), "expired",
@@ -69,7 +71,8 @@ class Supabase(Vendor):
         await self.rest.close()
 
     async def before(self, request: web.Request) -> None:
-        if request.method not in ("GET", "HEAD") or not OPEN.search(request.path):
+        is_open = OPEN.search(request.path) if request.method in ("GET", "HEAD") else request.method == "PUT" and OPEN_UPLOAD.search(request.path)
+        if not is_open:
             request[CALLER] = self._caller(request)
             if request.path.startswith("/storage/v1/"):
                 self.storage.before(request)
@@ -126,6 +129,8 @@ class Supabase(Vendor):
                 self.storage.size_limit = int(value)
             elif name == "adds_authorization":
                 self.storage.adds_authorization = bool(value)
+            elif name == "signed_upload_seconds":
+                self.storage.signed_upload_seconds = int(value)
             else:
                 raise ValueError(f"unknown: {name}")
         return self.keys | {"jwt_secret": self.auth.jwt_secret, "file_size_limit": self.storage.size_limit}

@@ -8,6 +8,8 @@ What surprises, and is as there:
 * A key with a segment `.` or `..` is refused when something is written to it.
 * Nothing of a private bucket is told without a good token: `GET /object/info/{bucket}/{key}` then says that there is no such
   bucket, and `/object/info/authenticated/…` what is wrong with the token.
+* A URL that is signed for an upload is for one object, and as often as anybody likes until that object is there. Signing it checks that it is
+  not there yet; the upload checks again. Its token opens no download, nor the other way round.
 
 There are no storage policies: the secret key may do everything, everybody else nothing but read public buckets.
 """
@@ -38,6 +40,8 @@ RLS = StorageRefused("403", "AccessDenied", "Unauthorized", "new row violates ro
 OPEN = re.compile(r"^/storage/v1/object/(public|sign|info/public)/|^/storage/v1/object/(info/)?(?!authenticated/|info/|list/)[^/]+/.")
 DEFAULT_SIZE_LIMIT = 5 * 1024**3  # of a standard upload on a paid project; 50 MB on a free one
 
+SIGNED_UPLOAD_SECONDS = 7200  # hosted; 60 where nobody set UPLOAD_SIGNED_URL_EXPIRATION_TIME
+
 
 class Storage:
     def __init__(self, directory: Path) -> None:
@@ -46,6 +50,7 @@ class Storage:
         self._secret = secrets.token_hex(32)  # of signed URLs
         self.size_limit = DEFAULT_SIZE_LIMIT
         self.adds_authorization = False
+        self.signed_upload_seconds = SIGNED_UPLOAD_SECONDS
         self.buckets: dict[str, Bucket] = {}
         self.objects: dict[tuple[str, str], Object] = {}
 
@@ -64,6 +69,8 @@ class Storage:
             web.post(f"{at}/object/copy", self._copy),
             web.post(f"{at}/object/move", self._move),
             web.post(f"{at}/object/list/{{bucket}}", self._list),
+            web.post(f"{at}/object/upload/sign/{path}", self._sign_upload),
+            web.put(f"{at}/object/upload/sign/{path}", self._signed_upload),
             web.post(f"{at}/object/sign/{path}", self._sign),
             web.get(f"{at}/object/sign/{path}", self._signed),
             web.get(f"{at}/object/info/authenticated/{path}", self._info),
@@ -85,6 +92,7 @@ class Storage:
     def reset(self) -> None:
         self.size_limit = DEFAULT_SIZE_LIMIT
         self.adds_authorization = False
+        self.signed_upload_seconds = SIGNED_UPLOAD_SECONDS
         for object_ in self.objects.values():
             object_.path.unlink(missing_ok=True)
         self.objects.clear()
@@ -163,23 +171,61 @@ class Storage:
     # -- writing ---------------------------------------------------------------------------------------------------
 
     async def _upload(self, request: web.Request) -> web.Response:
+        replace = request.method == "PUT" or request.headers.get("x-upsert") == "true"
+        stored = self._receive(request, self._served(request), replace)
+        return web.json_response({"Id": stored.id, "Key": f"{stored.bucket}/{stored.name}"})
+
+    def _receive(self, request: web.Request, allowed: bool, replace: bool) -> Object:
         bucket, key = self.buckets.get(request.match_info["bucket"]), request.match_info["key"]
-        served = self._served(request)
         if bucket is None:
             raise no_bucket()
         if not _is_valid(key):
             raise invalid_key(key)
         upload = received(request, bucket, self.size_limit)
-        if not served:
+        if not allowed:
             raise RLS
-        replace = request.method == "PUT" or request.headers.get("x-upsert") == "true"
         if not replace and (bucket.id, key) in self.objects:
             raise StorageRefused("409", "KeyAlreadyExists", "Duplicate", "The resource already exists")
         path = self._files / uuid4().hex
         upload.move_to(path)
         stored = Object(bucket.id, key, path, upload.bytes, upload.sha256, upload.mime, upload.cache_control, upload.metadata)
         self._put(stored)
-        return web.json_response({"Id": stored.id, "Key": f"{bucket.id}/{key}"})
+        return stored
+
+    async def _sign_upload(self, request: web.Request) -> web.Response:
+        """No look at the bucket, but a row that is inserted and rolled back: a missing bucket is a broken reference."""
+        self._must_serve(request)
+        bucket, key = request.match_info["bucket"], request.match_info["key"]
+        replace = request.headers.get("x-upsert") == "true"
+        if bucket not in self.buckets:
+            raise StorageRefused("404", "InvalidRequest", "InvalidRequest", "The related resource does not exist")
+        if not replace and (bucket, key) in self.objects:
+            raise StorageRefused("409", "KeyAlreadyExists", "Duplicate", "The resource already exists")
+        url = f"{bucket}/{key}"
+        token = self._token(url, self.signed_upload_seconds, upsert=replace, scope="upload")
+        return web.json_response({"url": f"/object/upload/sign/{url}?token={token}", "token": token})
+
+    async def _signed_upload(self, request: web.Request) -> web.Response:
+        """Whoever has the URL: no key, no user. Whether it replaces was decided when it was signed."""
+        claims = self._claims(request, "upload")
+        stored = self._receive(request, True, claims["upsert"])
+        return web.json_response({"Key": f"{stored.bucket}/{stored.name}"})
+
+    def _token(self, url: str, seconds: int, **claims) -> str:
+        issued = int(time.time())
+        return jwt.encode({"url": url, "iat": issued, "exp": issued + seconds} | claims, self._secret, "HS256")
+
+    def _claims(self, request: web.Request, scope: str) -> dict:
+        """Of the token in the query, which must be for this object and this purpose; raises StorageRefused."""
+        try:
+            claims = jwt.decode(request.query.get("token", ""), self._secret, ["HS256"])
+        except jwt.InvalidTokenError as error:
+            raise StorageRefused("400", "InvalidJWT", "InvalidJWT", str(error))
+        if claims.get("scope") != scope:
+            raise StorageRefused("400", "InvalidSignature", "InvalidSignature", f"Token is not scoped for {scope}")
+        if claims.get("url") != f"{request.match_info['bucket']}/{request.match_info['key']}":
+            raise StorageRefused("400", "InvalidSignature", "InvalidSignature", "Invalid signature")
+        return claims
 
     async def _copy(self, request: web.Request) -> web.Response:
         body = required_json(request, "bucketId", "sourceKey", "destinationKey")
@@ -292,19 +338,13 @@ class Storage:
         if not seconds.isdigit() or int(seconds) < 1:
             raise StorageRefused("400", "InvalidRequest", "Error", "body/expiresIn must be >= 1")
         stored = self._object(request)
-        url, issued = f"{stored.bucket}/{stored.name}", int(time.time())
-        token = jwt.encode({"url": url, "iat": issued, "exp": issued + int(seconds)}, self._secret, "HS256")
+        url = f"{stored.bucket}/{stored.name}"
+        token = self._token(url, int(seconds), scope="download")
         return web.json_response({"signedURL": f"/object/sign/{url}?token={token}"})
 
     async def _signed(self, request: web.Request) -> web.Response | FileAnswer:
-        bucket, key = request.match_info["bucket"], request.match_info["key"]
-        try:
-            claims = jwt.decode(request.query.get("token", ""), self._secret, ["HS256"])
-        except jwt.InvalidTokenError as error:
-            raise StorageRefused("400", "InvalidJWT", "InvalidJWT", str(error))
-        if claims.get("url") != f"{bucket}/{key}":
-            raise StorageRefused("400", "InvalidSignature", "InvalidSignature", "Invalid signature")
-        stored = self.objects.get((bucket, key))
+        self._claims(request, "download")
+        stored = self.objects.get((request.match_info["bucket"], request.match_info["key"]))
         if stored is None:
             raise no_key()
         return download(request, stored)

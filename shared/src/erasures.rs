@@ -262,6 +262,9 @@ impl Eraser<'_> {
             Place::VendorSpeech(id) => Ok(self.elevenlabs.delete_history_item(id).await.map(|()| Outcome::GONE)?),
             Place::VendorVoice(voice_id) => {
                 let was_there = self.elevenlabs.delete_voice(voice_id).await?;
+                if self.elevenlabs.has_voice(voice_id).await? {
+                    return Err(Error::NotYet { reason: "the voice is still there", retry_after: None });
+                }
                 let account = Some(self.elevenlabs.account().await?);
                 Ok(Outcome::Gone { account, was_there })
             }

@@ -11,6 +11,8 @@ use crate::sample::{Channel, PIPELINE_VERSION};
 
 /// The private bucket of the voices' metadata.
 pub const METADATA_BUCKET: &str = "deep-fakes";
+/// The private bucket of the evidence of consents: papers that were uploaded, and copies of the calls in which employees agreed.
+pub const EVIDENCE_BUCKET: &str = "voice-consent-evidence";
 
 /// The message from `clone-voice` to `clone-worker`: an attempt waits to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ create table if not exists public.voice_consent_statements (
   constraint voice_consent_statements_sha256 check (sha256 = encode(sha256(convert_to(text, 'UTF8')), 'hex')),
   constraint voice_consent_statements_described check (
     purpose_descriptions ?& purposes
-    and not jsonb_path_exists(purpose_descriptions, 'strict $.* ? (@.type() != "string" || @ == "")')
+    and not jsonb_path_exists(purpose_descriptions, 'strict $.* ? (@.type() != "string" || @ == "")', '{}', true)
   )
 );
 create index if not exists voice_consent_statements_by_version on public.voice_consent_statements (version, sha256);

@@ -351,6 +351,7 @@ def test_the_routes_are_these():
         "ANY /api/audit": "integrations/${VoiceConsentIntegration}",
         "ANY /api/employees/{employee_id}/voice-consent": "integrations/${VoiceConsentIntegration}",
         "ANY /api/employees/{employee_id}/voice-consent/invitation": "integrations/${VoiceConsentIntegration}",
+        "ANY /api/employees/{employee_id}/voice-consent/evidence": "integrations/${VoiceConsentIntegration}",
         "ANY /api/employees/{employee_id}/voice/authorize": "integrations/${VoiceConsentIntegration}",
         "ANY /api/employees/{employee_id}/voice/erasure": "integrations/${VoiceConsentIntegration}",
         "DELETE /api/employees/{employee_id}/voice": "integrations/${VoiceConsentIntegration}",

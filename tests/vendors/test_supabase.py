@@ -140,6 +140,54 @@ def test_a_signed_url_opens_one_object_for_a_while(bucket):
     assert httpx.get(url.replace("/a%20b", "/b")).json()["code"] in ("InvalidSignature", "NoSuchKey")
 
 
+def test_a_url_signed_for_an_upload_takes_one_object_from_anybody_and_never_replaces_it(bucket, http):
+    signed = bucket.create_signed_upload_url("o/e/paper")
+    assert signed["path"] == "o/e/paper" and signed["signed_url"].startswith(f"{http.base_url}")
+    assert httpx.put(signed["signed_url"], content=b"signed", headers={"Content-Type": "application/pdf"}).json() == {"Key": "recordings/o/e/paper"}
+    assert bucket.download("o/e/paper") == b"signed" and bucket.info("o/e/paper")["content_type"] == "application/pdf"
+    again = httpx.put(signed["signed_url"], content=b"forged")
+    assert (again.status_code, again.json()["statusCode"], again.json()["code"]) == (400, "409", "KeyAlreadyExists")
+    assert bucket.download("o/e/paper") == b"signed"
+    # Not even a new URL is to be had for what is there.
+    assert code(lambda: bucket.create_signed_upload_url("o/e/paper")) == ("409", "Duplicate")
+
+
+def test_the_library_uploads_to_a_signed_url(bucket):
+    signed = bucket.create_signed_upload_url("a")
+    bucket.upload_to_signed_url(signed["path"], signed["token"], b"content")
+    assert bucket.download("a") == b"content"
+
+
+def test_a_token_for_an_upload_is_for_its_object_its_purpose_and_its_time(bucket, http, control):
+    signed = bucket.create_signed_upload_url("a")["signed_url"]
+    assert httpx.put(signed.replace("/a?", "/b?"), content=b"x").json()["code"] == "InvalidSignature"
+    assert httpx.put(signed + "x", content=b"x").json()["code"] == "InvalidJWT"
+    assert httpx.get(signed.replace("/upload/sign/", "/sign/")).json()["code"] == "InvalidSignature"
+    bucket.upload("there", b"x")
+    download = bucket.create_signed_url("there", 60)["signedURL"]
+    assert httpx.put(download.replace("/sign/", "/upload/sign/"), content=b"y").json()["code"] == "InvalidSignature"
+    control["supabase"].account(signed_upload_seconds=-1)
+    assert httpx.put(bucket.create_signed_upload_url("a")["signed_url"], content=b"x").json()["code"] == "InvalidJWT"
+    assert not bucket.exists("a")
+
+
+def test_nobody_but_the_secret_key_signs_an_upload(http, bucket, make_client, vendors):
+    anonymous = make_client("publishable_key").storage.from_("recordings")
+    assert code(lambda: anonymous.create_signed_upload_url("a")) == ("403", "Unauthorized")
+    assert httpx.post(f"{http.base_url}/storage/v1/object/upload/sign/recordings/a").status_code == 401
+    missing = http.post("/storage/v1/object/upload/sign/nowhere/a", json={}).json()
+    assert (missing["statusCode"], missing["code"]) == ("404", "InvalidRequest")
+
+
+def test_a_copy_goes_to_another_bucket_and_stays_when_its_source_is_gone(client, bucket, http):
+    client.storage.create_bucket("voice-consent-evidence", options={"public": False})
+    bucket.upload("e/RE1.wav", b"call")
+    body = {"bucketId": "recordings", "sourceKey": "e/RE1.wav", "destinationBucket": "voice-consent-evidence", "destinationKey": "o/e/RE1.wav"}
+    assert http.post("/storage/v1/object/copy", json=body, headers={"x-upsert": "true"}).json()["Key"] == "voice-consent-evidence/o/e/RE1.wav"
+    bucket.remove(["e/RE1.wav"])
+    assert client.storage.from_("voice-consent-evidence").download("o/e/RE1.wav") == b"call"
+
+
 def test_every_error_is_http_400_with_the_status_in_the_body(http, bucket):
     missing = http.get("/storage/v1/object/recordings/none")
     assert missing.status_code == 400

@@ -67,6 +67,7 @@ impl Endpoint {
 
     async fn try_serve(&self, route: Route, request: &Request, deadline: Instant) -> Result<Response<String>, Error> {
         let supabase = self.supabase.client().await?;
+        let supabase = supabase.for_caller(request.source_ip.as_deref(), request.header("user-agent"));
         let user_id = self.verifier.user(&request.headers, supabase.jwt_secret()).await?;
         match route {
             Route::Voice(employee_id) => voices::read_voice(&supabase, user_id, employee_id)

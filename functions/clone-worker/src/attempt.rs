@@ -12,6 +12,7 @@ use shared::clients::supabase::Supabase;
 use shared::error::{Error, Refusal};
 use shared::sample::{Channel, Problem, Report};
 use shared::voices::METADATA_BUCKET;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::sampling::{SampleSource, Source, sample_recordings};
@@ -47,12 +48,20 @@ struct DoomedVoice {
     vendor_voice_id: String,
 }
 
+/// What is to be written where; the database has noted that it is about to be.
+#[derive(Deserialize)]
+struct Metadata {
+    write_id: Uuid,
+    path: String,
+    body: Value,
+}
+
 /// How an attempt has ended, and what is left to do.
 #[derive(Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 enum Ended {
-    Finished { metadata: Option<Value>, delete_voices: Vec<DoomedVoice> },
-    Refused { code: String, metadata: Option<Value>, delete_voices: Vec<DoomedVoice> },
+    Finished { metadata: Option<Metadata>, delete_voices: Vec<DoomedVoice> },
+    Refused { code: String, metadata: Option<Metadata>, delete_voices: Vec<DoomedVoice> },
     NotFinishable,
 }
 
@@ -85,6 +94,8 @@ pub struct CloneWorker {
     pub usual_channel: Option<Channel>,
     /// How long the attempt is ours; longer than the function may run.
     pub lease: Duration,
+    /// The vendor's account, once it is known.
+    pub account: OnceCell<String>,
 }
 
 impl CloneWorker {
@@ -175,6 +186,11 @@ impl CloneWorker {
     /// Sends the sample to the vendor, and saves the id of the voice before anything else.
     async fn add_voice(&self, lease_id: Uuid, voice: NewVoice<'_>, report: &Report) -> Result<(), Error> {
         let attempt_id = voice.attempt_id;
+        // Asked for beforehand: nothing comes between a voice and the saving of its id.
+        if let Err(error) = self.account().await {
+            self.release(attempt_id, lease_id, true).await?;
+            return Err(error);
+        }
         match self.elevenlabs.add_voice(voice).await {
             Ok(voice) => self.keep(attempt_id, lease_id, vec![voice]).await,
             Err(AddVoiceError::Refused(refusal)) => {
@@ -206,6 +222,7 @@ impl CloneWorker {
 
     /// Looks for the voice of an attempt whose `add_voice` never answered: adopts it, or lets the attempt start anew.
     async fn resolve(&self, attempt_id: Uuid, lease_id: Uuid) -> Result<(), Error> {
+        self.account().await?;
         let voices = self.elevenlabs.find_voices(attempt_id).await?;
         if voices.is_empty() {
             return self.release(attempt_id, lease_id, true).await;
@@ -234,11 +251,17 @@ impl CloneWorker {
 
     /// Tells the database the vendor's id. A voice that the attempt does not need, or no longer, is deleted at once.
     async fn save(&self, attempt_id: Uuid, voice_id: &str) -> Result<(), Error> {
-        let arguments = json!({"p_attempt_id": attempt_id, "p_vendor_voice_id": voice_id});
+        let account = self.account().await?;
+        let arguments = json!({"p_attempt_id": attempt_id, "p_vendor_voice_id": voice_id, "p_account": account});
         match self.supabase.rpc("save_vendor_voice", arguments).await? {
             Saved::Saved => Ok(()),
-            Saved::Superfluous => Ok(self.elevenlabs.delete_voice(voice_id).await?),
+            Saved::Superfluous => Ok(self.elevenlabs.delete_voice(voice_id).await.map(drop)?),
         }
+    }
+
+    /// Which account has the voices that are made now.
+    async fn account(&self) -> Result<&str, Error> {
+        Ok(self.account.get_or_try_init(|| self.elevenlabs.account()).await?)
     }
 
     async fn release(&self, attempt_id: Uuid, lease_id: Uuid, fate_known: bool) -> Result<(), Error> {
@@ -288,20 +311,20 @@ impl CloneWorker {
     }
 
     /// Writes `{employee_id}/{employee_id}.json`, and again while another voice has become the current one meanwhile.
-    async fn write_metadata(&self, mut attempt_id: Uuid, mut metadata: Value) -> Result<(), Error> {
+    async fn write_metadata(&self, mut attempt_id: Uuid, mut metadata: Metadata) -> Result<(), Error> {
         #[derive(Deserialize)]
         #[serde(tag = "outcome", rename_all = "snake_case")]
         enum Written {
             Current,
-            Behind { attempt_id: Uuid, metadata: Value },
+            Behind { attempt_id: Uuid, metadata: Metadata },
         }
         self.supabase.ensure_private_bucket(METADATA_BUCKET).await?;
         loop {
-            let employee_id = metadata["employee_id"].as_str().unwrap_or_default();
-            let path = format!("{employee_id}/{employee_id}.json");
-            let json = metadata.to_string();
-            self.supabase.upload(METADATA_BUCKET, &path, "application/json", json.len() as u64, json).await?;
-            match self.supabase.rpc("metadata_written", json!({"p_attempt_id": attempt_id})).await? {
+            let json = metadata.body.to_string();
+            let length = json.len() as u64;
+            self.supabase.upload(METADATA_BUCKET, &metadata.path, "application/json", length, json).await?;
+            let written = json!({"p_attempt_id": attempt_id, "p_write_id": metadata.write_id});
+            match self.supabase.rpc("metadata_written", written).await? {
                 Written::Current => return Ok(()),
                 Written::Behind { attempt_id: current, metadata: newer } => (attempt_id, metadata) = (current, newer),
             }
@@ -320,8 +343,10 @@ impl CloneWorker {
     }
 
     async fn delete_one(&self, voice: &DoomedVoice) -> Result<(), Error> {
-        self.elevenlabs.delete_voice(&voice.vendor_voice_id).await?;
-        self.supabase.rpc::<Value>("voice_deleted", json!({"p_attempt_id": voice.attempt_id})).await?;
+        let was_there = self.elevenlabs.delete_voice(&voice.vendor_voice_id).await?;
+        let account = self.account().await?;
+        let deleted = json!({"p_attempt_id": voice.attempt_id, "p_account": account, "p_was_there": was_there});
+        self.supabase.rpc::<Value>("voice_deleted", deleted).await?;
         Ok(())
     }
 }

@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 
 use http::{Response, StatusCode};
 use lambda_runtime::LambdaEvent;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::auth::Verifier;
 use shared::clients::supabase::{Supabase, SupabaseSecret};
@@ -18,6 +18,7 @@ use shared::vendor::Vendor;
 use shared::{answer, referee};
 use uuid::Uuid;
 
+use crate::evidence;
 use crate::route::{Action, Route};
 use crate::token::Token;
 
@@ -47,11 +48,33 @@ pub struct Endpoint {
 struct Grant {
     statement_version: String,
     statement_sha256: String,
-    method: String,
-    evidence_reference: Option<String>,
-    evidence_sha256: Option<String>,
+    method: Method,
+    evidence_reference: String,
+    evidence_sha256: Sha256,
     purposes: Vec<String>,
     expires_at: String,
+}
+
+/// How an employee has told an admin that they agree. What they say for themself comes by an invitation.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Method {
+    WrittenRelease,
+    RecordedCall,
+}
+
+/// 64 hexadecimal digits in lower case.
+#[derive(Serialize, Deserialize)]
+#[serde(try_from = "String")]
+struct Sha256(String);
+
+impl TryFrom<String> for Sha256 {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let is_hash = text.len() == 64 && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+        if is_hash { Ok(Self(text)) } else { Err("not a SHA-256") }
+    }
 }
 
 /// `POST …/voice-consent/invitation`: what the employee shall be asked.
@@ -120,6 +143,7 @@ impl Endpoint {
     /// Asks the database, in whoever's name it is.
     async fn decide(&self, route: &Route, request: &Request) -> Result<Value, Error> {
         let supabase = self.supabase.client().await?;
+        let supabase = supabase.for_caller(request.source_ip.as_deref(), request.header("user-agent"));
         match route {
             Route::ReadStatement => {
                 // The database takes no text with a NUL; no language has one either.
@@ -131,7 +155,7 @@ impl Endpoint {
                 )
                 .await
             }
-            Route::ReadInvitation | Route::AnswerInvitation | Route::WithdrawWithToken => {
+            Route::ReadInvitation | Route::AnswerInvitation | Route::ReadWithdrawal | Route::WithdrawWithToken => {
                 self.for_token(&supabase, route, request).await
             }
             Route::ReadAudit | Route::Employee(..) => {
@@ -148,17 +172,14 @@ impl Endpoint {
         match route {
             Route::AnswerInvitation => {
                 let reply: Reply = body(request)?;
-                let withdrawal = Token::new()?;
+                let withdrawal = token.withdrawal();
                 let arguments = json!({
                     "p_token_sha256": token.sha256, "p_granted": reply.granted,
                     "p_withdrawal_token_sha256": withdrawal.sha256,
                     "p_channel": "link", "p_address": address, "p_user_agent": user_agent,
                 });
-                let mut decided: Value = referee::ask(supabase, "answer_invitation", arguments).await?;
-                if reply.granted {
-                    decided["withdrawal_token"] = withdrawal.secret.into();
-                }
-                Ok(decided)
+                let decided = referee::ask(supabase, "answer_invitation", arguments).await?;
+                Ok(with_withdrawal_token(decided, withdrawal))
             }
             Route::WithdrawWithToken => {
                 let arguments = json!({
@@ -166,6 +187,9 @@ impl Endpoint {
                     "p_now": asked_at(),
                 });
                 referee::ask(supabase, "withdraw_with_token", arguments).await
+            }
+            Route::ReadWithdrawal => {
+                referee::ask(supabase, "read_withdrawal", json!({"p_token_sha256": token.sha256})).await
             }
             _ => referee::ask(supabase, "read_invitation", json!({"p_token_sha256": token.sha256})).await,
         }
@@ -187,7 +211,11 @@ impl Endpoint {
             Action::ReadConsent => referee::ask(supabase, "read_voice_consent", about).await,
             Action::Withdraw => referee::ask(supabase, "withdraw_voice_consent", asked_now(about)).await,
             Action::Erase => referee::ask(supabase, "start_erasure", asked_now(about)).await,
-            Action::ReadErasure => referee::ask(supabase, "read_erasure", about).await,
+            Action::ReadErasure => {
+                let after = request.query_parameter("after").map(|number| number.parse::<i64>()).transpose();
+                let more = json!({"p_after": after.map_err(|_| Refusal::QueryInvalid)?});
+                referee::ask(supabase, "read_erasure", both(about, more)).await
+            }
             Action::Authorize => {
                 let wanted: Use = body(request)?;
                 let more = json!({"p_purpose": wanted.purpose});
@@ -201,8 +229,9 @@ impl Endpoint {
                     "p_evidence_sha256": grant.evidence_sha256, "p_purposes": grant.purposes,
                     "p_expires_at": grant.expires_at,
                 });
-                referee::ask(supabase, "grant_voice_consent", both(about, more)).await
+                evidence::grant(supabase, both(about, more)).await
             }
+            Action::OfferEvidence => evidence::offer(supabase, about).await,
             Action::Invite => {
                 let invitation: Invitation = body(request)?;
                 if !INVITATION_MAY_LAST.contains(&invitation.valid_days) {
@@ -232,6 +261,16 @@ impl Endpoint {
 
 fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refusal> {
     serde_json::from_slice(&request.body).map_err(|_| Refusal::BodyInvalid)
+}
+
+/// The answer with the token that withdraws, if the database says that it does from now on.
+fn with_withdrawal_token(mut decided: Value, withdrawal: Token) -> Value {
+    if let Some(fields) = decided.as_object_mut()
+        && fields.remove("token_handed") == Some(Value::Bool(true))
+    {
+        fields.insert("withdrawal_token".to_owned(), withdrawal.secret.into());
+    }
+    decided
 }
 
 /// With the moment of the request, for what starts an erasure.
@@ -273,6 +312,42 @@ mod tests {
         for wrong in ["", "{}", "[]", r#"{"granted": "yes"}"#, r#"{"granted": true, "admin": true}"#] {
             assert_eq!(body::<Reply>(&with_body(wrong)).err(), Some(Refusal::BodyInvalid), "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_admin_records_two_methods_and_evidence_with_its_hash_and_nothing_else() {
+        let grant = |change: Value| {
+            let consent = json!({
+                "statement_version": "1", "statement_sha256": "a", "method": "written_release", "purposes": ["voice_clone"],
+                "evidence_reference": "r", "evidence_sha256": "a".repeat(64), "expires_at": "2027-01-01T00:00:00Z",
+            });
+            body::<Grant>(&with_body(&both(consent, change).to_string())).map(|grant| json!(grant.method))
+        };
+        for method in ["written_release", "recorded_call"] {
+            assert_eq!(grant(json!({"method": method})), Ok(json!(method)));
+        }
+        for wrong in [
+            json!({"method": "self_service"}),
+            json!({"method": "self_service", "evidence_reference": null, "evidence_sha256": null}),
+            json!({"method": "hearsay"}),
+            json!({"method": null}),
+            json!({"evidence_reference": null}),
+            json!({"evidence_sha256": null}),
+            json!({"evidence_sha256": "A".repeat(64)}),
+            json!({"evidence_sha256": "a".repeat(63)}),
+            json!({"p_read": "a"}),
+        ] {
+            assert_eq!(grant(wrong.clone()), Err(Refusal::BodyInvalid), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_told_only_when_it_withdraws_something() {
+        let told = |decided: Value| with_withdrawal_token(decided, Token::new().unwrap());
+        let granted = told(json!({"outcome": "granted", "token_handed": true}));
+        assert_eq!(granted["withdrawal_token"].as_str().map(str::len), Some(43));
+        let refused = told(json!({"outcome": "refused", "live_consent": null, "token_handed": false}));
+        assert_eq!(refused, json!({"outcome": "refused", "live_consent": null}));
     }
 
     #[test]

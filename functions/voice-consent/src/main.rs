@@ -2,6 +2,7 @@
 //!
 //! Every decision is one function of the database; here the caller is proven and the answer put into HTTP.
 
+mod evidence;
 mod handler;
 mod route;
 mod token;

@@ -12,7 +12,9 @@ pub enum Route {
     ReadInvitation,
     /// What an invited employee answers, with their token.
     AnswerInvitation,
-    /// The employee takes back what they granted, with the token that granting gave them.
+    /// What the employee would withdraw, with the token that answering gave them.
+    ReadWithdrawal,
+    /// The employee ends what lives, with the token that answering gave them.
     WithdrawWithToken,
     /// The audit of the caller's organisation.
     ReadAudit,
@@ -24,6 +26,7 @@ pub enum Route {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Action {
     Grant,
+    OfferEvidence,
     ReadConsent,
     Withdraw,
     Invite,
@@ -47,8 +50,9 @@ impl Route {
             (["api", "voice-consent", "invitation"], "GET") => Ok(Self::ReadInvitation),
             (["api", "voice-consent", "invitation"], "POST") => Ok(Self::AnswerInvitation),
             (["api", "voice-consent", "invitation"], _) => only("GET, POST"),
+            (["api", "voice-consent", "withdrawal"], "GET") => Ok(Self::ReadWithdrawal),
             (["api", "voice-consent", "withdrawal"], "POST") => Ok(Self::WithdrawWithToken),
-            (["api", "voice-consent", "withdrawal"], _) => only("POST"),
+            (["api", "voice-consent", "withdrawal"], _) => only("GET, POST"),
             (["api", "audit"], "GET") => Ok(Self::ReadAudit),
             (["api", "audit"], _) => only("GET"),
             (["api", "employees", id, "voice-consent"], "GET") => employee(id, Action::ReadConsent),
@@ -57,6 +61,8 @@ impl Route {
             (["api", "employees", _, "voice-consent"], _) => only("GET, PUT, DELETE"),
             (["api", "employees", id, "voice-consent", "invitation"], "POST") => employee(id, Action::Invite),
             (["api", "employees", _, "voice-consent", "invitation"], _) => only("POST"),
+            (["api", "employees", id, "voice-consent", "evidence"], "POST") => employee(id, Action::OfferEvidence),
+            (["api", "employees", _, "voice-consent", "evidence"], _) => only("POST"),
             (["api", "employees", id, "voice", "authorize"], "POST") => employee(id, Action::Authorize),
             (["api", "employees", _, "voice", "authorize"], _) => only("POST"),
             (["api", "employees", id, "voice", "erasure"], "GET") => employee(id, Action::ReadErasure),
@@ -79,10 +85,11 @@ mod tests {
         let paths = [
             ("/api/voice-consent-statement".to_owned(), "GET"),
             ("/api/voice-consent/invitation".to_owned(), "GET, POST"),
-            ("/api/voice-consent/withdrawal".to_owned(), "POST"),
+            ("/api/voice-consent/withdrawal".to_owned(), "GET, POST"),
             ("/api/audit".to_owned(), "GET"),
             (format!("/api/employees/{ID}/voice-consent"), "GET, PUT, DELETE"),
             (format!("/api/employees/{ID}/voice-consent/invitation"), "POST"),
+            (format!("/api/employees/{ID}/voice-consent/evidence"), "POST"),
             (format!("/api/employees/{ID}/voice/authorize"), "POST"),
             (format!("/api/employees/{ID}/voice/erasure"), "GET"),
         ];

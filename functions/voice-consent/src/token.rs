@@ -4,7 +4,7 @@
 //! of the link that the employee gets, since paths and queries end up in logs.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand;
+use aws_lc_rs::{hmac, rand};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::HeaderMap;
@@ -13,6 +13,8 @@ use shared::error::{Error, Refusal};
 /// The request header that carries a token.
 pub const HEADER: &str = "consent-token";
 const BYTES: usize = 32;
+/// What sets a derived token apart from anything else that might ever be derived from an invitation's.
+const WITHDRAWAL: &[u8] = b"understudy: withdrawal token of an invitation token";
 
 /// A token, with what the database knows of it.
 pub struct Token {
@@ -30,6 +32,13 @@ impl Token {
         Ok(Self::of(BASE64_URL_SAFE_NO_PAD.encode(bytes)))
     }
 
+    /// The one that withdraws, for who has answered an invitation with this one. Always the same, so that an answer
+    /// that was lost can be had again; nobody can tell one from the other without having this one.
+    pub fn withdrawal(&self) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.secret.as_bytes());
+        Self::of(BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&key, WITHDRAWAL)))
+    }
+
     /// The one that a request carries.
     pub fn from_headers(headers: &HeaderMap) -> Result<Self, Refusal> {
         let secret = headers.get(HEADER).and_then(|value| value.to_str().ok()).ok_or(Refusal::ConsentTokenMissing)?;
@@ -37,9 +46,14 @@ impl Token {
     }
 
     fn of(secret: String) -> Self {
-        let sha256 = digest(&SHA256, secret.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hexadecimal(digest(&SHA256, secret.as_bytes()).as_ref());
         Self { secret, sha256 }
     }
+}
+
+/// Two digits for each byte, in lower case.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -54,6 +68,18 @@ mod tests {
         let headers = HeaderMap::from_iter([(HEADER.parse().unwrap(), one.secret.parse().unwrap())]);
         assert_eq!(Token::from_headers(&headers).unwrap().sha256, one.sha256);
         assert_eq!(one.sha256.len(), 64);
+    }
+
+    #[test]
+    fn the_token_to_withdraw_with_is_always_the_same_for_one_invitation_and_no_other() {
+        let invitation = |text: &str| Token::of(text.to_owned());
+        let first = invitation("one").withdrawal();
+        assert_eq!(first.secret, invitation("one").withdrawal().secret);
+        assert_eq!(first.secret.len(), 43);
+        assert_ne!(first.secret, invitation("other").withdrawal().secret);
+        assert_ne!(first.secret, first.withdrawal().secret);
+        // A changed label would take the token away from everybody who has one.
+        assert_eq!(first.sha256, "8d2b8489ceb229bee4cd3f3724dd18046761246c47d7f12f58a187cf396bcc66");
     }
 
     #[test]

@@ -238,21 +238,21 @@ impl ElevenLabs {
     }
 
     /// Deletes a voice. One that is not there counts as deleted, whichever way the vendor says so: by its specification a
-    /// deletion that fails is a 500, so whether the voice is there decides.
+    /// deletion that fails is a 500, so whether the voice is there decides. Returns whether the vendor says that it had it.
     ///
     /// # Errors
     /// What the vendor said to the deletion, while the voice is there or nobody can tell.
     ///
     /// Source: <https://elevenlabs.io/docs/api-reference/voices/delete>
-    pub async fn delete_voice(&self, voice_id: &str) -> Result<(), VendorError> {
+    pub async fn delete_voice(&self, voice_id: &str) -> Result<bool, VendorError> {
         let call = Call { vendor: NAME, action: "delete a voice" };
         let request = self.request(Method::DELETE, &format!("/v1/voices/{voice_id}")).timeout(SHORT);
         match call.send(request).await {
-            Ok(_) => Ok(()),
-            Err(error) if says_not_found(&error) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(error) if says_not_found(&error) => Ok(false),
             Err(error) if error.is_unauthorised() => Err(error),
             Err(error) => match self.has_voice(voice_id).await {
-                Ok(false) => Ok(()),
+                Ok(false) => Ok(false),
                 _ => Err(error),
             },
         }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use futures_util::Stream;
-use http::StatusCode;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use reqwest::{Body, Client, Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -27,6 +29,9 @@ const DOWNLOAD: Duration = Duration::from_secs(150);
 /// Bound for a copy inside Storage, which takes as long as the recording is large.
 const COPY: Duration = Duration::from_secs(60);
 
+/// As much of a caller's user agent as the database keeps.
+const USER_AGENT_BYTES: usize = 500;
+
 /// Supabase's secret, as it stands in Secrets Manager.
 #[derive(Deserialize)]
 pub struct SupabaseSecret {
@@ -41,6 +46,17 @@ pub struct Supabase {
     http: Client,
     base_url: Arc<str>,
     secret: Arc<SupabaseSecret>,
+    /// Who is calling us, for the database.
+    caller: HeaderMap,
+}
+
+/// An address at which somebody without a key may store one object.
+#[derive(Debug)]
+pub struct SignedUpload {
+    /// To be put to.
+    pub url: String,
+    /// How long that is possible.
+    pub expires_in: Duration,
 }
 
 /// What Storage answers when it has stored an object. Without it, whoever answered 200 was somebody in between.
@@ -61,7 +77,24 @@ pub struct Object<S> {
 impl Supabase {
     /// `base_url` without a trailing slash.
     pub fn new(http: Client, base_url: Arc<str>, secret: Arc<SupabaseSecret>) -> Self {
-        Self { http, base_url, secret }
+        Self { http, base_url, secret, caller: HeaderMap::new() }
+    }
+
+    /// The same client on behalf of a caller: with each call of a function, the database hears from where the request
+    /// came that is being served. What does not fit into a header is left out.
+    ///
+    /// PostgREST hands a request's headers to the function, in the setting `request.headers`
+    /// (<https://docs.postgrest.org/en/stable/references/transactions.html#request-headers-cookies-and-jwt-claims>).
+    #[must_use]
+    pub fn for_caller(mut self, address: Option<&str>, user_agent: Option<&str>) -> Self {
+        self.caller.clear();
+        for (name, value) in [("x-caller-address", address), ("x-caller-user-agent", user_agent)] {
+            let value = value.filter(|text| text.is_ascii()).map(|text| &text[..text.len().min(USER_AGENT_BYTES)]);
+            if let Some(value) = value.and_then(|text| HeaderValue::from_str(text).ok()) {
+                self.caller.insert(name, value);
+            }
+        }
+        self
     }
 
     /// What verifies HS256 tokens, where the project still signs with the legacy secret.
@@ -75,7 +108,8 @@ impl Supabase {
     pub async fn rpc<T: DeserializeOwned>(&self, function: &'static str, arguments: Value) -> Result<T, VendorError> {
         let call = Call { vendor: NAME, action: function };
         let path = format!("/rest/v1/rpc/{function}");
-        call.json(self.request(Method::POST, &path).timeout(SHORT).json(&arguments)).await
+        let request = self.request(Method::POST, &path).headers(self.caller.clone());
+        call.json(request.timeout(SHORT).json(&arguments)).await
     }
 
     /// Makes sure that a bucket exists and is private; makes it if it is missing.
@@ -141,10 +175,41 @@ impl Supabase {
 
     /// Copies an object inside a bucket, replacing what was at the destination. No byte passes through us.
     pub async fn copy(&self, bucket: &str, from: &str, to: &str) -> Result<(), VendorError> {
+        self.copy_between((bucket, from), (bucket, to)).await
+    }
+
+    /// Copies an object from one place (bucket and key) to another, replacing what was there.
+    ///
+    /// Source: <https://github.com/supabase/storage>, `copyObject.ts`
+    pub async fn copy_between(&self, from: (&str, &str), to: (&str, &str)) -> Result<(), VendorError> {
         let call = Call { vendor: NAME, action: "copy an object" };
-        let body = json!({"bucketId": bucket, "sourceKey": from, "destinationKey": to});
+        let body = json!({
+            "bucketId": from.0, "sourceKey": from.1, "destinationBucket": to.0, "destinationKey": to.1,
+        });
         let request = self.request(Method::POST, "/storage/v1/object/copy").timeout(COPY);
         call.json::<Stored>(request.header("x-upsert", "true").json(&body)).await.map(drop)
+    }
+
+    /// Signs the upload of one object, which must not be there yet. Whoever has the address may store it, once, for as
+    /// long as the project says: two hours at Supabase.
+    ///
+    /// # Errors
+    /// What Storage said; [`Error::Unusable`] for an address of anything else than was asked for.
+    ///
+    /// Source: <https://github.com/supabase/storage>, `getSignedUploadURL.ts`
+    pub async fn sign_upload(&self, bucket: &str, path: &str) -> Result<SignedUpload, Error> {
+        #[derive(Deserialize)]
+        struct Signed {
+            url: String,
+        }
+        let call = Call { vendor: NAME, action: "sign an upload" };
+        let place = format!("/object/upload/sign/{bucket}/{path}");
+        let request = self.request(Method::POST, &format!("/storage/v1{place}")).timeout(SHORT).json(&json!({}));
+        let signed: Signed = call.json(request).await?;
+        let token = signed.url.strip_prefix(&place).and_then(|rest| rest.strip_prefix("?token="));
+        let expires_in =
+            token.and_then(lifetime).ok_or(Error::Unusable("a signed upload is not what was asked for"))?;
+        Ok(SignedUpload { url: format!("{}/storage/v1{}", self.base_url, signed.url), expires_in })
     }
 
     /// Opens an object of a private bucket.
@@ -188,12 +253,85 @@ impl Supabase {
     }
 }
 
+/// How long a token of Storage is good, from when it was made. Not verified: Storage itself will do that.
+fn lifetime(token: &str) -> Option<Duration> {
+    #[derive(Deserialize)]
+    struct Claims {
+        iat: u64,
+        exp: u64,
+    }
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let Claims { iat, exp } = serde_json::from_slice(&claims).ok()?;
+    exp.checked_sub(iat).map(Duration::from_secs)
+}
+
 #[cfg(test)]
 mod tests {
-    use wiremock::matchers::path;
+    use wiremock::matchers::{body_json, header, method, path};
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
+
+    fn client(server: &MockServer) -> Supabase {
+        let secret = serde_json::from_value(json!({"secret_key": "sb_secret_0123456789abcdef"})).unwrap();
+        Supabase::new(crate::clients::http_client(), server.uri().into(), Arc::new(secret))
+    }
+
+    #[tokio::test]
+    async fn the_database_hears_from_where_the_caller_calls() {
+        let server = MockServer::start().await;
+        Mock::given(method("POST")).respond_with(ResponseTemplate::new(200).set_body_json(1)).mount(&server).await;
+        let long = "a".repeat(600);
+        let told = [
+            (None, None),
+            (Some("192.0.2.1"), Some("Firefox")),
+            (Some("192.0.2.1\r\nx-forged: 1"), Some("caf\u{e9}")),
+            (Some(""), Some(long.as_str())),
+        ];
+        for (address, user_agent) in told {
+            let supabase = client(&server).for_caller(address, user_agent);
+            supabase.rpc::<u8>("f", json!({})).await.unwrap();
+        }
+        let requests = server.received_requests().await.unwrap();
+        let heard = |name: &str| -> Vec<Option<usize>> {
+            requests.iter().map(|request| request.headers.get(name).map(HeaderValue::len)).collect()
+        };
+        assert_eq!(heard("x-caller-address"), [None, Some(9), None, Some(0)]);
+        assert_eq!(heard("x-caller-user-agent"), [None, Some(7), None, Some(500)]);
+        assert_eq!(heard("x-forged"), [None; 4]);
+    }
+
+    #[tokio::test]
+    async fn a_copy_between_buckets_names_both() {
+        let server = MockServer::start().await;
+        let body = json!({
+            "bucketId": "a", "sourceKey": "b", "destinationBucket": "c", "destinationKey": "d",
+        });
+        let copied = ResponseTemplate::new(200).set_body_json(json!({"Key": "c/d"}));
+        let asked = Mock::given(path("/storage/v1/object/copy")).and(header("x-upsert", "true")).and(body_json(body));
+        asked.respond_with(copied).expect(1).mount(&server).await;
+        client(&server).copy_between(("a", "b"), ("c", "d")).await.unwrap();
+    }
+
+    async fn signed(url: &str) -> Result<SignedUpload, Error> {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(200).set_body_json(json!({"url": url, "token": "x"}));
+        Mock::given(method("POST")).respond_with(answer).mount(&server).await;
+        client(&server).sign_upload("bucket", "o/e/1").await
+    }
+
+    #[tokio::test]
+    async fn a_signed_upload_says_how_long_it_is_good_and_is_for_what_was_asked() {
+        let claims = BASE64_URL_SAFE_NO_PAD.encode(r#"{"iat":1000,"exp":1060,"url":"bucket/o/e/1"}"#);
+        let token = format!("header.{claims}.signature");
+        let good = signed(&format!("/object/upload/sign/bucket/o/e/1?token={token}")).await.unwrap();
+        assert_eq!(good.expires_in, Duration::from_secs(60));
+        assert!(good.url.ends_with(&format!("/storage/v1/object/upload/sign/bucket/o/e/1?token={token}")));
+        for other in ["https://evil.example/", "@evil.example/", "/object/upload/sign/bucket/o/e/2?token=", ""] {
+            assert!(matches!(signed(&format!("{other}{token}")).await, Err(Error::Unusable(_))), "{other}");
+        }
+        assert!(signed("/object/upload/sign/bucket/o/e/1?token=none").await.is_err());
+    }
 
     #[tokio::test]
     async fn an_object_is_gone_only_if_storage_says_that_its_key_is() {
@@ -207,8 +345,7 @@ mod tests {
             let answer = ResponseTemplate::new(400).set_body_json(json!({"statusCode": status, "code": code}));
             let at = path("/storage/v1/object/info/authenticated/recordings/a");
             Mock::given(at).respond_with(answer).expect(1).mount(&server).await;
-            let secret = serde_json::from_value(json!({"secret_key": "sb_secret_0123456789abcdef"})).unwrap();
-            let supabase = Supabase::new(crate::clients::http_client(), server.uri().into(), Arc::new(secret));
+            let supabase = client(&server);
             assert_eq!(supabase.has_object("recordings", "a").await.ok(), gone.map(|gone: bool| !gone), "{code}");
         }
     }

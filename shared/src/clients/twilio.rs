@@ -92,7 +92,10 @@ pub enum RecordingState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Erasure {
     /// Twilio, asked afterwards, has no audio of it.
-    Erased,
+    Erased {
+        /// Whether it had some before.
+        was_there: bool,
+    },
     /// Its audio is in a bucket of the account's own, where only its owner can delete it. Twilio's row stays: it says where.
     KeptElsewhere,
 }
@@ -209,13 +212,13 @@ impl Twilio {
     /// What Twilio said to the deletion, while the audio is still there; or to the question.
     pub async fn erase_recording(&self, sid: &RecordingSid) -> Result<Erasure, VendorError> {
         match self.recording_state(sid).await? {
-            RecordingState::Gone => return Ok(Erasure::Erased),
+            RecordingState::Gone => return Ok(Erasure::Erased { was_there: false }),
             RecordingState::KeptElsewhere => return Ok(Erasure::KeptElsewhere),
             RecordingState::HasNoMedia | RecordingState::There => {}
         }
         let deleted = self.delete_recording(sid).await;
         match self.recording_state(sid).await? {
-            RecordingState::Gone | RecordingState::HasNoMedia => Ok(Erasure::Erased),
+            RecordingState::Gone | RecordingState::HasNoMedia => Ok(Erasure::Erased { was_there: true }),
             RecordingState::KeptElsewhere => Ok(Erasure::KeptElsewhere),
             RecordingState::There => match deleted {
                 Err(error) => Err(error),
@@ -447,8 +450,12 @@ mod tests {
     #[tokio::test]
     async fn whether_a_recording_is_erased_is_decided_by_a_look_and_not_by_the_answer_to_its_deletion() {
         let absent = resource("absent", Some(CALL), None);
-        assert_eq!(erased(Some(absent), 400).await.0.unwrap(), Erasure::Erased, "Twilio refuses to delete it");
-        assert_eq!(erased(None, 500).await.0.unwrap(), Erasure::Erased, "it was gone before");
+        assert_eq!(
+            erased(Some(absent), 400).await.0.unwrap(),
+            Erasure::Erased { was_there: true },
+            "Twilio refuses to delete it"
+        );
+        assert_eq!(erased(None, 500).await.0.unwrap(), Erasure::Erased { was_there: false }, "it was gone before");
         let there = resource("completed", Some(CALL), None);
         assert_eq!(erased(Some(there.clone()), 400).await.0.unwrap_err().code.as_deref(), Some("20001"));
         assert_eq!(erased(Some(there), 204).await.0.unwrap_err().code.as_deref(), Some("still_there"));

@@ -1,0 +1,210 @@
+//! Evidence of a consent that an admin records: a signed paper, or the recording of a call.
+//!
+//! The database says what is to be read before it records anything, and compares the hash of what was read.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use futures_util::TryStreamExt;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shared::clients::VendorError;
+use shared::clients::supabase::Supabase;
+use shared::error::Error;
+use shared::voices::EVIDENCE_BUCKET;
+use shared::{recordings, referee};
+use tokio::time::timeout;
+
+use crate::token::hexadecimal;
+
+/// A scanned paper has a few megabytes.
+const LARGEST_BYTES: u64 = 25_000_000;
+/// How long recording a consent may take, reading or copying its evidence included; shorter than the function's
+/// timeout. Asking again is harmless.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+/// What the database wants to have looked at before it records a consent.
+#[derive(Deserialize)]
+struct Wanted {
+    /// The key of the evidence.
+    object: String,
+    /// The key of the recording that is to be copied there.
+    copy_from: Option<String>,
+}
+
+/// An address at which the frontend may store a signed paper, and how a consent refers to it.
+///
+/// # Errors
+/// The caller is no admin of the employee's organisation, or Storage does not do what it is asked for.
+pub async fn offer(supabase: &Supabase, about: Value) -> Result<Value, Error> {
+    #[derive(Deserialize)]
+    struct Offered {
+        reference: String,
+    }
+    let Offered { reference } = referee::ask(supabase, "offer_evidence", about).await?;
+    supabase.ensure_private_bucket(EVIDENCE_BUCKET).await?;
+    let upload = supabase.sign_upload(EVIDENCE_BUCKET, &reference).await?;
+    Ok(json!({
+        "reference": reference, "upload_url": upload.url, "expires_in_seconds": upload.expires_in.as_secs(),
+    }))
+}
+
+/// Records a consent, once its evidence was read.
+///
+/// # Errors
+/// Every refusal of the database; nothing is recorded then. Whoever is refused, or gets a 503, may leave evidence behind
+/// that no consent rests on: the database knows of it and has it removed.
+pub async fn grant(supabase: &Supabase, arguments: Value) -> Result<Value, Error> {
+    let recorded = timeout(PATIENCE, record(supabase, arguments)).await;
+    recorded.unwrap_or_else(|_| Err(Error::unavailable("recording a consent")("its evidence takes too long")))
+}
+
+async fn record(supabase: &Supabase, mut arguments: Value) -> Result<Value, Error> {
+    let decided: Value = referee::ask(supabase, "grant_voice_consent", arguments.clone()).await?;
+    let Ok(Wanted { object, copy_from }) = Wanted::deserialize(&decided) else {
+        return Ok(decided);
+    };
+    supabase.ensure_private_bucket(EVIDENCE_BUCKET).await?;
+    arguments["p_read"] = match copy_from {
+        Some(recording) => copied(supabase, &recording, &object).await?.into(),
+        None => read(supabase, &object).await?.into(),
+    };
+    referee::ask(supabase, "grant_voice_consent", arguments).await
+}
+
+/// Copies a recording to where it outlives the erasure of recordings. Its hash is known to the database.
+async fn copied(supabase: &Supabase, recording: &str, object: &str) -> Result<&'static str, Error> {
+    match supabase.copy_between((recordings::BUCKET, recording), (EVIDENCE_BUCKET, object)).await {
+        Err(error) if says_missing(&error) => Ok("missing"),
+        answer => Ok(answer.map(|()| "copied")?),
+    }
+}
+
+/// The hash of an object, in hexadecimal, or the word for what was in the way. Nothing is kept in memory.
+async fn read(supabase: &Supabase, object: &str) -> Result<String, Error> {
+    let paper = match supabase.download(EVIDENCE_BUCKET, object).await {
+        Err(Error::Vendor(error)) if says_missing(&error) => return Ok("missing".to_owned()),
+        answer => answer?,
+    };
+    match paper.length {
+        0 => return Ok("unreadable".to_owned()),
+        1..=LARGEST_BYTES => {}
+        _ => return Ok("too_large".to_owned()),
+    }
+    let (mut stream, mut hash) = (pin!(paper.stream), Context::new(&SHA256));
+    let interrupted = |cause: reqwest::Error| Error::unavailable("reading evidence")(cause.without_url());
+    while let Some(chunk) = stream.try_next().await.map_err(interrupted)? {
+        hash.update(&chunk);
+    }
+    Ok(hexadecimal(hash.finish().as_ref()))
+}
+
+/// Only this code: Storage answers 404 to a key that it does not take, too.
+fn says_missing(error: &VendorError) -> bool {
+    error.code.as_deref() == Some("NoSuchKey")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use shared::clients::http_client;
+    use shared::clients::supabase::SupabaseSecret;
+    use shared::error::Refusal;
+    use wiremock::matchers::{body_partial_json, method, path, path_regex};
+    use wiremock::{Match, Mock, MockServer, Request, ResponseTemplate};
+
+    use super::*;
+
+    const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    struct FirstTime;
+
+    impl Match for FirstTime {
+        fn matches(&self, request: &Request) -> bool {
+            !String::from_utf8_lossy(&request.body).contains("p_read")
+        }
+    }
+
+    fn json_answer(body: Value) -> ResponseTemplate {
+        ResponseTemplate::new(200).set_body_json(body)
+    }
+
+    /// A database that wants this looked at first, and a private bucket.
+    async fn wanting(wanted: Value) -> (MockServer, Supabase) {
+        let server = MockServer::start().await;
+        let rpc = Mock::given(path("/rest/v1/rpc/grant_voice_consent")).and(FirstTime);
+        rpc.respond_with(json_answer(wanted)).mount(&server).await;
+        let bucket = Mock::given(method("GET")).and(path("/storage/v1/bucket/voice-consent-evidence"));
+        bucket.respond_with(json_answer(json!({"public": false}))).mount(&server).await;
+        let secret = SupabaseSecret { secret_key: "sb_secret_x".to_owned().into(), jwt_secret: None };
+        let supabase = Supabase::new(http_client(), server.uri().into(), Arc::new(secret));
+        (server, supabase)
+    }
+
+    async fn told(server: &MockServer, read: &str, answer: Value) {
+        let rpc = Mock::given(path("/rest/v1/rpc/grant_voice_consent")).and(body_partial_json(json!({"p_read": read})));
+        rpc.respond_with(json_answer(answer)).expect(1).mount(server).await;
+    }
+
+    async fn paper(body: ResponseTemplate, read: &str) {
+        let (server, supabase) = wanting(json!({"outcome": "evidence_wanted", "object": "o/e/1"})).await;
+        let object =
+            Mock::given(method("GET")).and(path("/storage/v1/object/authenticated/voice-consent-evidence/o/e/1"));
+        object.respond_with(body).expect(1).mount(&server).await;
+        told(&server, read, json!({"outcome": "granted", "consent_id": "c"})).await;
+        assert_eq!(grant(&supabase, json!({})).await.unwrap()["consent_id"], "c");
+    }
+
+    #[tokio::test]
+    async fn a_paper_is_read_and_the_database_hears_its_hash() {
+        paper(ResponseTemplate::new(200).set_body_bytes("abc"), ABC).await;
+    }
+
+    #[tokio::test]
+    async fn a_paper_that_cannot_be_evidence_is_told_by_what_is_in_the_way() {
+        let missing =
+            json!({"statusCode": "404", "code": "NoSuchKey", "error": "not_found", "message": "Object not found"});
+        paper(ResponseTemplate::new(400).set_body_json(missing), "missing").await;
+        paper(ResponseTemplate::new(200).set_body_bytes(""), "unreadable").await;
+        let large = usize::try_from(LARGEST_BYTES).unwrap();
+        paper(ResponseTemplate::new(200).set_body_bytes(vec![0; large + 1]), "too_large").await;
+        assert_eq!(hexadecimal(Context::new(&SHA256).finish().as_ref()), EMPTY);
+    }
+
+    #[tokio::test]
+    async fn a_storage_that_cannot_be_reached_refuses_nothing_and_records_nothing() {
+        let (server, supabase) = wanting(json!({"outcome": "evidence_wanted", "object": "o/e/1"})).await;
+        let broken = json!({"statusCode": "404", "code": "NoSuchBucket", "message": "Bucket not found"});
+        let object = Mock::given(path_regex("^/storage/v1/object/"));
+        object.respond_with(ResponseTemplate::new(400).set_body_json(broken)).mount(&server).await;
+        let error = grant(&supabase, json!({})).await.unwrap_err();
+        assert_eq!(error.status(), http::StatusCode::SERVICE_UNAVAILABLE);
+        let asked = server.received_requests().await.unwrap();
+        assert_eq!(asked.iter().filter(|request| request.url.path().contains("/rpc/")).count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_recording_is_copied_before_the_consent_is_recorded() {
+        let wanted = json!({"outcome": "evidence_wanted", "object": "o/e/RE1.wav", "copy_from": "e/RE1.wav"});
+        let (server, supabase) = wanting(wanted).await;
+        let copy = json!({
+            "bucketId": "recordings", "sourceKey": "e/RE1.wav",
+            "destinationBucket": "voice-consent-evidence", "destinationKey": "o/e/RE1.wav",
+        });
+        let storage = Mock::given(path("/storage/v1/object/copy")).and(body_partial_json(copy));
+        storage.respond_with(json_answer(json!({"Key": "k"}))).expect(1).mount(&server).await;
+        told(&server, "copied", json!({"outcome": "evidence_missing"})).await;
+        let refused = grant(&supabase, json!({})).await.unwrap_err();
+        assert!(matches!(refused, Error::Refused(Refusal::EvidenceMissing)));
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_elsewhere_is_not_looked_for() {
+        let (server, supabase) = wanting(json!({"outcome": "granted", "evidence_unverified": true})).await;
+        assert_eq!(grant(&supabase, json!({})).await.unwrap()["evidence_unverified"], true);
+        assert_eq!(server.received_requests().await.unwrap().len(), 1);
+    }
+}
