@@ -77,11 +77,14 @@ class Scenario:
         org_id = (organization or self.organization)["id"]
         return str(self.one("insert into employees (id, org_id, full_name) values (gen_random_uuid(), %s, 'Robin Example') returning id", org_id))
 
-    def consent(self, employee: str, recording_path: str = "recordings/example.wav", audio: bytes = b"") -> dict:
+    def consent(self, employee: str) -> dict:
+        """A signed release, as if it had been read: what the database says. In the database alone: there is no such paper in Storage."""
         statement = self.one("select current_consent_statement('en')")["statement"]
+        sha256 = hashlib.sha256(b"a signed release").hexdigest()
         return self.one(
-            "select grant_voice_consent(%s, %s, %s, %s, 'recorded_call', %s, %s, array['voice_clone'], now() + interval '1 year')",
-            self.user("admin")["id"], employee, statement["version"], statement["sha256"], recording_path, _sha256(audio),
+            "select grant_voice_consent(%s, %s, %s, %s, 'written_release', (select org_id || '/' || id || '/release' from employees where id = %s),"
+            " %s, array['voice_clone'], now() + interval '1 year', %s)",
+            self.user("admin")["id"], employee, statement["version"], statement["sha256"], employee, sha256, sha256,
         )
 
     # -- Twilio --------------------------------------------------------------------------------------------------------
@@ -262,7 +265,3 @@ class Scenario:
                 raise Missing(f"{what} did not appear within {patience:.0f} s")
             time.sleep(0.1)
         return found
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 
 from local.call import recording
 
@@ -26,15 +27,26 @@ def cloned(scenario) -> tuple[str, str]:
     return employee, scenario.clone(employee)["voice_id"]
 
 
-def grant_body(scenario) -> dict:
-    """A consent to the current statement, as an admin records it."""
+def grant_body(scenario, paper: dict | None = None) -> dict:
+    """A consent to the current statement, as an admin records it. `paper`: what `uploaded` says of it; without, nobody has it."""
     statement = scenario.anyone("GET", "/voice-consent-statement").json()["statement"]
     in_a_year = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=365)
     return {
         "statement_version": statement["version"], "statement_sha256": statement["sha256"], "method": "written_release",
         "evidence_reference": "cabinet 3, folder 17", "evidence_sha256": "a" * 64, "purposes": ["voice_clone"],
         "expires_at": in_a_year.isoformat(),
-    }  # fmt: skip
+    } | (paper or {})  # fmt: skip
+
+
+def uploaded(scenario, employee: str, paper: bytes = b"%PDF-1.7 signed by Robin Example") -> dict:
+    """A paper that a browser has uploaded: how a consent refers to it."""
+    offered = scenario.api("POST", f"/employees/{employee}/voice-consent/evidence")
+    assert offered.status == 200, offered.body
+    url = offered.json()["upload_url"]
+    assert url.startswith(f"{scenario.stack['supabase']['url']}/storage/v1/object/upload/sign/voice-consent-evidence/")
+    browser = {"Content-Type": "application/pdf", "User-Agent": "Mozilla/5.0", "Origin": "https://app.example.com"}
+    scenario.expect([200], "PUT", url, paper, browser)
+    return {"evidence_reference": offered.json()["reference"], "evidence_sha256": hashlib.sha256(paper).hexdigest()}
 
 
 def problem(answer) -> tuple[int, str]:

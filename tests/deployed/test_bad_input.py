@@ -46,7 +46,7 @@ PATHS = [
     "/twilio/recording", "/api/voice-clones", "/api/voice-consent-statement", "/api/voice-consent/invitation",
     "/api/voice-consent/withdrawal", "/api/audit",
     *(f"/api/employees/{EMPLOYEE}/{rest}" for rest in (
-        "clone-voice", "voice", "voice/authorize", "voice/erasure", "voice-consent", "voice-consent/invitation",
+        "clone-voice", "voice", "voice/authorize", "voice/erasure", "voice-consent/evidence", "voice-consent", "voice-consent/invitation",
     )),
 ]  # fmt: skip
 METHODS = st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH"])

@@ -107,10 +107,10 @@ class Flow:
 
     def consents(self, employee: str, lasting: str = "1 year") -> None:
         self.scenario.one(
-            "select grant_voice_consent(%s, %s, s.version, s.sha256, 'written_release', 'folder 17', repeat('a', 64), array['voice_clone'],"
-            " clock_timestamp() + %s::interval)"
-            " from jsonb_to_record(current_consent_statement('en') -> 'statement') as s (version text, sha256 text)",
-            self.scenario.user("admin")["id"], employee, lasting,
+            "select grant_voice_consent(%s, e.id, s.version, s.sha256, 'written_release', e.org_id || '/' || e.id || '/release', repeat('a', 64),"
+            " array['voice_clone'], clock_timestamp() + %s::interval, repeat('a', 64))"
+            " from jsonb_to_record(current_consent_statement('en') -> 'statement') as s (version text, sha256 text), employees e where e.id = %s",
+            self.scenario.user("admin")["id"], lasting, employee,
         )  # fmt: skip
 
     def asks(self, employee: str) -> None:
