@@ -244,9 +244,15 @@ def metadata_written(at):
 @recipe("granted")
 def grant_voice_consent(at):
     person, statement = at.one("recorded"), at.statement()
-    return (
-        person.admin, person.id, statement["version"], statement["sha256"], "written_release", "release-17", "a" * 64, PURPOSES, at.in_a_year(),
-    )  # fmt: skip
+    release = at.rpc("offer_evidence", person.admin, person.id)["reference"]
+    said = (person.admin, person.id, statement["version"], statement["sha256"], "written_release", release)
+    return *said, "a" * 64, PURPOSES, at.in_a_year(), "a" * 64
+
+
+@recipe("offered")
+def offer_evidence(at):
+    person = at.one("recorded")
+    return person.admin, person.id
 
 
 @recipe("withdrawn")
@@ -290,6 +296,11 @@ def answer_invitation__with_no(at):
 @recipe("withdrawn")
 def withdraw_with_token(at):
     return at.one("voice").withdrawal_token, *ADDRESS
+
+
+@recipe("withdrawal")
+def read_withdrawal(at):
+    return (at.one("voice").withdrawal_token,)
 
 
 @recipe("authorized")
@@ -462,6 +473,25 @@ def recordings_queued(at):
 @recipe("recorded")
 def recording_page_seen(at):
     return [f"RE{id_of(f'new {nth}').hex}" for nth in range(LIMIT)], None
+
+
+@recipe("abandoned")
+def abandoned_evidence(at):
+    return (LIMIT,)
+
+
+@recipe("abandoned")
+def abandoned_evidence__one(at):
+    person = at.one("recorded")
+    at.rpc("offer_evidence", person.admin, person.id)
+    at.sql("update public.voice_consent_evidence set noted_at = noted_at - interval '2 days' where employee_id = %s", person.id)
+    return (LIMIT,)
+
+
+@recipe("cleared")
+def evidence_cleared(at):
+    person = at.one("recorded")
+    return (at.rpc("offer_evidence", person.admin, person.id)["reference"],)
 
 
 @recipe("abandoned")

@@ -18,6 +18,7 @@ RECORDINGS = 10
 ACCOUNT = f"AC{'a' * 32}"
 WORKSPACE = "workspace"  # at ElevenLabs
 
+# Uploads that are under way are those of odd numbers, so that no erasure that is measured has to wait for one.
 # {size}: how many employees. Every statement fills one table; `e` is the employees with what is told from their number.
 EMPLOYEES = """
 create unlogged table scale_employees as
@@ -52,12 +53,14 @@ select 'RE' || md5('recording ' || n || '/' || k), 'CA' || md5('call ' || n || '
 from scale_employees e, generate_series(1, {recordings}) as k
 
 insert into public.voice_consents
-  (id, org_id, employee_id, statement_version, statement_sha256, method, evidence_reference, evidence_sha256, purposes, recorded_by, granted_at,
-   expires_at, ended_at, ended_as, withdrawal_token_sha256)
-select md5('consent ' || n || '/' || k)::uuid, e.org_id, e.id, '2026-11-1', repeat('a', 64), 'written_release', 'folder ' || n, repeat('a', 64),
+  (id, org_id, employee_id, statement_version, statement_sha256, method, evidence_reference, evidence_sha256, evidence_object, invitation_id, purposes,
+   recorded_by, granted_at, expires_at, ended_at, ended_as)
+select md5('consent ' || n || '/' || k)::uuid, e.org_id, e.id, '2026-11-1', repeat('a', 64),
+  case when k = 1 then 'written_release' else 'self_service' end, case when k = 1 then e.org_id || '/' || e.id || '/release' end,
+  case when k = 1 then repeat('a', 64) end, case when k = 1 then e.org_id || '/' || e.id || '/release' end,
+  case when k = 2 then md5('invitation ' || n || '/1')::uuid end,
   array['voice_clone'], md5('admin 0')::uuid, now() - interval '100 days' + k * interval '1 day', now() + interval '1 year',
-  case when k = 1 then now() - interval '41 days' end, case when k = 1 then case when kind >= 8 then 'withdrawn' else 'superseded' end end,
-  encode(sha256(convert_to('token ' || n || '/' || k, 'UTF8')), 'hex')
+  case when k = 1 then now() - interval '41 days' end, case when k = 1 then case when kind >= 8 then 'withdrawn' else 'superseded' end end
 from scale_employees e, generate_series(1, 2) as k
 where kind not in (6, 7) and not (kind = 8 and k = 2)
 
@@ -65,10 +68,20 @@ insert into public.voice_consent_invitations
   (id, org_id, employee_id, token_sha256, statement_locale, statement_version, purposes, consent_expires_at, invited_by, invited_at, expires_at,
    closed_at, closed_as)
 select md5('invitation ' || n || '/' || k)::uuid, e.org_id, e.id, encode(sha256(convert_to('invitation ' || n || '/' || k, 'UTF8')), 'hex'),
-  'en', '2026-11-1', array['voice_clone'], now() + interval '1 year', md5('admin 0')::uuid, now() - interval '1 day', now() + interval '7 days',
-  case when k = 1 then now() - interval '1 day' end, case when k = 1 then 'superseded' end
+  'en', '2026-11-1', array['voice_clone'], now() + interval '1 year', md5('admin 0')::uuid, now() - interval '98 days', now() + interval '7 days',
+  case when k = 1 then now() - interval '98 days' end, case when k = 1 then case when kind = 7 then 'superseded' else 'granted' end end
 from scale_employees e, generate_series(1, 2) as k
-where kind = 7
+where kind = 7 or (kind not in (6, 8) and k = 1)
+
+insert into public.voice_withdrawal_tokens (token_sha256, org_id, employee_id, invitation_id, consent_id)
+select encode(sha256(convert_to('token ' || n, 'UTF8')), 'hex'), e.org_id, e.id, md5('invitation ' || n || '/1')::uuid, md5('consent ' || n || '/2')::uuid
+from scale_employees e where kind not in (6, 7, 8)
+
+insert into public.voice_consent_evidence (object, org_id, employee_id, noted_at)
+select e.org_id || '/' || e.id || '/uploaded', e.org_id, e.id, now() from scale_employees e where n % 100 = 51
+
+insert into understudy.admin_origins (org_id, kind, sha256)
+select o.id, 'address', encode(sha256(convert_to(k::text, 'UTF8')), 'hex') from public.organizations o, generate_series(1, 20) as k
 
 insert into public.voices
   (id, org_id, employee_id, consent_id, recording_sid, requested_by, state, code, pipeline_version, report, vendor_voice_id, vendor_account, vendor_deleted_at,
@@ -108,11 +121,11 @@ where kind = 8 or (kind = 9 and k > 4)
 
 insert into public.storage_writes (bucket, path, recording_sid, call_sid, begun_at)
 select 'recordings', e.id || '/RE' || md5('under way ' || n) || '.wav', 'RE' || md5('under way ' || n), 'CA' || md5('call ' || n || '/1'), now()
-from scale_employees e where n % 100 = 0
+from scale_employees e where n % 100 = 51
 
 insert into public.unmatched_recordings (recording_sid, call_sid, seen_at, checked_at)
 select 'RE' || md5('unmatched ' || n), 'CA' || md5('unmatched ' || n), now() - (n % 59) * interval '1 day', now() - (n % 59) * interval '1 day'
-from scale_employees e where n % 20 = 0
+from generate_series(1, 200 + {size} / 20) as n
 
 insert into public.swept_recordings (recording_sid, queued_at)
 select 'RE' || md5('swept ' || n), now() - (n % 59) * interval '1 day' from scale_employees e where n % 20 = 0
@@ -149,7 +162,7 @@ class Person:
         # The current one, or the last.
         self.attempt = id_of(f"voice {number}/2")
         self.vendor_voice = f"voice{number:015}"
-        self.withdrawal_token = hashed(f"token {number}/2")
+        self.withdrawal_token = hashed(f"token {number}")
         self.invitation_token = hashed(f"invitation {number}/2")
 
     def call_sid(self, number: int = 1) -> str:
@@ -185,7 +198,8 @@ def _take_indexes_off(connection: psycopg.Connection) -> list[str]:
     """What makes them again. Those of constraints stay."""
     found = connection.execute(
         """select c.oid::regclass::text, pg_get_indexdef(c.oid) from pg_index i join pg_class c on c.oid = i.indexrelid
-           where c.relnamespace = 'public'::regnamespace and not exists (select from pg_constraint k where k.conindid = c.oid)"""
+           where c.relnamespace in ('public'::regnamespace, 'understudy'::regnamespace)
+             and not exists (select from pg_constraint k where k.conindid = c.oid)"""
     ).fetchall()
     for name, _ in found:
         connection.execute(f"drop index {name}")
