@@ -19,7 +19,7 @@ from typing import Iterator
 from local.progress import Progress
 
 from . import bundle, chaos, matrix
-from .flows import FLOWS
+from .all_flows import FLOWS
 from .lane import Ground
 
 

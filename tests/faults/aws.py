@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -52,7 +53,10 @@ class Aws(Vendor):
     def __init__(self, directory: Path, queues: dict[str, Queue], secrets: dict[str, str], clock: Clock):
         """`secrets`: by ARN, each the text of one."""
         super().__init__(directory)
-        self._queues, self._secrets, self._clock = queues, secrets, clock
+        self._queues, self._clock = queues, clock
+        # By ARN and stage; and what the next reads get instead of what is current.
+        self._secrets = {arn: {"AWSCURRENT": text} for arn, text in secrets.items()}
+        self._read_first: dict[str, list[str]] = {arn: [] for arn in secrets}
         self._lock = threading.RLock()  # the driver is in another thread than the server
         self._numbers = count()
         self.messages: list[Message] = []
@@ -107,6 +111,16 @@ class Aws(Vendor):
             for letter in letters:
                 self.send(letter.queue.name, letter.body)
             return len(letters)
+
+    def rotate(self, arn: str, versions: dict[str, str], first_reads: int) -> None:
+        """Replaces versions of a secret, by stage. So many reads still get the one that was current, as a function does that started before."""
+        with self._lock:
+            self._read_first[arn] = [self._secrets[arn]["AWSCURRENT"]] * first_reads
+            self._secrets[arn] |= versions
+
+    def secret(self, arn: str) -> str:
+        """The version that is current."""
+        return self._secrets[arn]["AWSCURRENT"]
 
     # -- the stand-in ------------------------------------------------------------------------------------------------------
 
@@ -166,10 +180,15 @@ class Aws(Vendor):
         return {}
 
     def _get_secret(self, body: dict) -> dict:
-        arn = body["SecretId"]
-        if arn not in self._secrets:
-            raise Refused("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
-        return {"ARN": arn, "Name": arn.rpartition(":")[2], "SecretString": self._secrets[arn], "VersionId": str(uuid4())}
+        arn, stage = body["SecretId"], body.get("VersionStage", "AWSCURRENT")
+        if stage not in self._secrets.get(arn, {}):
+            raise Refused("ResourceNotFoundException", "Secrets Manager can't find the specified secret value.")
+        text = self._secrets[arn][stage]
+        if stage == "AWSCURRENT" and self._read_first[arn]:
+            text = self._read_first[arn].pop()
+        return {
+            "ARN": arn, "Name": arn.rpartition(":")[2], "SecretString": text, "VersionId": str(uuid4()), "VersionStages": [stage], "CreatedDate": time.time(),
+        }  # fmt: skip
 
 
 def _md5(text: str) -> str:

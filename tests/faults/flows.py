@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from functools import cache
 
 from local.call import recording
-from local.scenario import Missing
+from local.scenario import Answer, Missing
 
 from .lane import Lane
 
@@ -42,6 +43,8 @@ class World:
     ends: dict[str, str] = field(default_factory=dict)
     # Voices that were put at the vendor, so that something finds them.
     planted: set[str] = field(default_factory=set)
+    # What people were told that is not so.
+    untrue: list[str] = field(default_factory=list)
 
 
 class Flow:
@@ -50,6 +53,8 @@ class Flow:
     name: str
     # Whose calls are of interest; those of others have a flow of their own.
     functions: frozenset[str]
+    # Which of them, by their label.
+    calls = re.compile("")
 
     def __init__(self, lane: Lane):
         self.lane, self.scenario = lane, lane.scenario
@@ -64,6 +69,9 @@ class Flow:
 
     def again(self) -> None:
         pass
+
+    def check(self) -> None:
+        """Looks, when the dust has settled, at what only this flow knows, and adds to `world.untrue`."""
 
     # -- people ------------------------------------------------------------------------------------------------------------
 
@@ -117,11 +125,36 @@ class Flow:
         """Somebody asks for a clone, and again when something went wrong."""
         self._insists(lambda: self.scenario.ask_for_clone(employee, headers={"Prefer": "respond-async"}))
 
-    def _insists(self, request) -> None:
+    def _insists(self, request) -> Answer:
+        """The last answer."""
         for _ in range(TRIES):
-            if request().status < 500:
-                return
+            if (answer := request()).status < 500:
+                break
             self.lane.pass_time(5)
+        return answer
+
+    def _is_told(self, status: int, request) -> Answer:
+        """Insists; whatever is no failure is to have this status."""
+        answer = self._insists(request)
+        if answer.status < 500 and answer.status != status:
+            self.world.untrue.append(f"a request was answered {answer.status}: {answer.body[:200].decode(errors='replace')}")
+        return answer
+
+    # -- the employee, who has no account ----------------------------------------------------------------------------------
+
+    def invited(self, employee: str) -> str | None:
+        """The token that the admin has got for them."""
+        asks = {"purposes": ["voice_clone"], "consent_expires_at": in_a_year()}
+        answer = self._is_told(200, lambda: self.scenario.api("POST", f"/employees/{employee}/voice-consent/invitation", asks))
+        return answer.json()["token"] if answer.status == 200 else None
+
+    def answers(self, token: str, granted: bool) -> Answer:
+        answer = {"granted": granted}
+        return self._is_told(200, lambda: self.scenario.anyone("POST", "/voice-consent/invitation", answer, consent_token=token))
+
+    def grants(self, employee: str) -> str:
+        """With nothing in the way; the token to withdraw with."""
+        return self.answers(self.invited(employee), True).json()["withdrawal_token"]
 
 
 class Ingest(Flow):
@@ -275,6 +308,10 @@ class Sweep(Flow):
     functions = frozenset({"voice-sweeper"})
 
     def prepare(self) -> None:
+        self._paper_that_no_consent_rests_on()
+        self._object_that_nobody_names()
+        self.lane.pass_time(25 * 60 * 60)
+        self._recording_that_came_before_its_call()
         self._attempt_without_a_message()
         self._erasure_without_a_message()
         self._voice_that_nobody_owns()
@@ -320,8 +357,37 @@ class Sweep(Flow):
     def _recording_that_nobody_told_of(self) -> None:
         self.recorded(self.employee("nothing"))
 
+    def _recording_that_came_before_its_call(self) -> None:
+        """A sweep has heard of it, and did not know whose it is."""
+        employee, call_sid = self.employee("nothing"), f"CA{secrets.token_hex(16)}"
+        self.recorded(employee, call_sid, ago=EARLIER)
+        self.lane.sweep()
+        self.call_becomes_known(call_sid, employee)
 
-FLOWS: dict[str, type[Flow]] = {flow.name: flow for flow in (Ingest, Clone, CloneAgain, Replace, Resolve, Campaign, Withdraw, Return, Sweep)}
+    def _object_that_nobody_names(self) -> None:
+        """Its worker has died, and its call belongs to somebody else now, with whom it was stored then."""
+        before, after = self.employee("nothing"), self.employee("nothing")
+        call_sid = self.scenario.new_call(before)
+        recording_sid = self.recorded(before, call_sid)
+        self.scenario.callback(recording_sid)
+        self.scenario.fault("supabase", method="POST", path="/rpc/finish_ingest$", status=503, body={})
+        self.lane.deliver(self.lane.aws.next())
+        self.scenario.control("DELETE", "supabase", "/faults")
+        self.scenario.database.execute("update calls set employee_id = %s where twilio_call_sid = %s", [after, call_sid])
+        self.world.told[recording_sid].employee = after
+        self.lane.drain()
+
+    def _paper_that_no_consent_rests_on(self) -> None:
+        offered = self.scenario.api("POST", f"/employees/{self.employee('nothing')}/voice-consent/evidence").json()
+        self.scenario.expect([200], "PUT", offered["upload_url"], b"%PDF-1.7", {"Content-Type": "application/pdf"})
+
+    def check(self) -> None:
+        if any(bucket == "voice-consent-evidence" for bucket, _ in self.lane.outside.vendors.supabase.storage.objects):
+            self.world.untrue.append("a paper that no consent rests on is kept")
+
+
+def in_a_year() -> str:
+    return (datetime.now(timezone.utc) + timedelta(days=365)).isoformat()
 
 
 @cache

@@ -51,6 +51,8 @@ class Inspection:
                     self._live[employee].append(voice.voice_id)
 
     def inspect(self) -> list[Finding]:
+        for untrue in self.world.untrue:
+            self._found("W", untrue)
         self._recordings()
         self._voices_made()
         for employee, end in self.world.ends.items():

@@ -120,7 +120,7 @@ class Lane:
         where = self.outside.vendors.where()
 
         # An ARN is what the template asks for; a lane's own says which secret it is.
-        arns = {name: f"arn:aws:secretsmanager:eu-central-1:000000000000:secret:{name}-abcdef" for name in ("twilio", "supabase", "elevenlabs")}
+        self._arns = arns = {name: f"arn:aws:secretsmanager:eu-central-1:000000000000:secret:{name}-abcdef" for name in ("twilio", "supabase", "elevenlabs")}
         kept = {arns[name]: json.dumps({key: value for key, value in where[name].items() if key != "url"}) for name in arns}
         self.aws = Aws(directory / "aws", bundle.queues, kept, self.clock)
         self.outside.listen("aws", self.aws)
@@ -198,6 +198,11 @@ class Lane:
                 return True
             self.pass_time(60)
         return False
+
+    def rotate(self, vendor: str, first_reads: int = 0, **versions: dict) -> None:
+        """A secret gets new versions, by stage: what is current with these changes. `first_reads`: see `Aws.rotate`."""
+        current = json.loads(self.aws.secret(self._arns[vendor]))
+        self.aws.rotate(self._arns[vendor], {stage: json.dumps(current | changes) for stage, changes in versions.items()}, first_reads)
 
     # -- looking --------------------------------------------------------------------------------------------------------------
 

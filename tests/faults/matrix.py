@@ -15,8 +15,8 @@ from typing import Iterator
 
 from local.process import end_with_parent
 
+from .all_flows import FLOWS
 from .calls import Call
-from .flows import FLOWS
 from .invariants import Finding, Inspection
 from .kinds import COLUMNS, Kind, kinds_for
 from .lane import Ground, Lane
@@ -141,6 +141,7 @@ def _settled(lane: Lane, run) -> list[Finding]:
     lane.pass_time(20 * 60)
     swept = lane.sweep()
     lane.drain()
+    run.check()
     return Inspection(lane, run.world).inspect() + ([] if swept else [Finding("W", "the sweep fails")])
 
 
@@ -166,7 +167,7 @@ def find_cases(ground: Ground, pool: ProcessPoolExecutor, flows: list[str]) -> t
     for flow, (calls, findings) in zip(flows, pool.map(undisturbed, [ground] * len(flows), flows)):
         wrong[flow] = findings
         for position, call in enumerate(calls):
-            if call.function not in FLOWS[flow].functions:
+            if call.function not in FLOWS[flow].functions or not FLOWS[flow].calls.search(call.label):
                 continue
             same = [c for c in calls[:position] if (c.vendor, c.invocation) == (call.vendor, call.invocation)]
             for kind in kinds_for(call):

@@ -8,7 +8,6 @@ from local.progress import Progress
 
 from . import chaos, matrix
 from .__main__ import ground
-from .flows import FLOWS
 
 LANES = 6
 # Cases in which nothing has to time out: what they take is what the machine needs.
