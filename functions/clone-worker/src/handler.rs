@@ -11,6 +11,7 @@ use shared::queue::{Batch, BatchResponse, Queue};
 use shared::sample::Channel;
 use shared::vendor::Vendor;
 use shared::voices::CloneRequested;
+use tokio::sync::OnceCell;
 
 use crate::attempt::CloneWorker;
 
@@ -54,6 +55,7 @@ impl Worker {
             elevenlabs: self.elevenlabs.client().await?,
             usual_channel: self.usual_channel,
             lease,
+            account: OnceCell::new(),
         };
         worker.work(requested.attempt_id).await
     }

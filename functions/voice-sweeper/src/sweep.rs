@@ -313,7 +313,7 @@ impl Sweep<'_> {
         let judged: Judged = self.supabase.rpc("judge_vendor_voices", json!({"p_voices": voices})).await?;
         let mut outcome = Ok(());
         for voice_id in judged.delete.iter().take(LIMIT) {
-            let deleted = self.elevenlabs.delete_voice(voice_id).await.map(|()| true).map_err(Error::from);
+            let deleted = self.elevenlabs.delete_voice(voice_id).await.map(|_| true).map_err(Error::from);
             findings.voices_deleted += usize::from(or_noted(deleted, &mut outcome)?);
         }
         for voice in judged.missing {

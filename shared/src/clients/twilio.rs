@@ -10,7 +10,7 @@ use reqwest::{Client, Method, RequestBuilder, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::{Call, SHORT, VendorError};
+use super::{Call, SHORT, VendorError, absent_if_empty, too_short};
 use crate::error::Error;
 use crate::recordings::{CallSid, RecordingFinished, RecordingSid};
 
@@ -30,16 +30,51 @@ pub struct TwilioSecret {
     #[serde(alias = "accountSid")]
     pub account_sid: String,
     /// Signs the callbacks; also the password for REST unless there is an API key.
-    #[serde(alias = "authToken")]
+    #[serde(alias = "authToken", default, deserialize_with = "absent_if_empty")]
     pub auth_token: Option<SecretString>,
     /// `SK…`: with its secret, used for REST instead of the auth token, as Twilio recommends.
     #[serde(alias = "apiKeySid")]
     pub api_key_sid: Option<String>,
     /// The API key's secret.
-    #[serde(alias = "apiKeySecret")]
+    #[serde(alias = "apiKeySecret", default, deserialize_with = "absent_if_empty")]
     pub api_key_secret: Option<SecretString>,
     /// Signs the callbacks with HMAC-SHA256, where the account has a webhook shared key.
+    #[serde(default, deserialize_with = "absent_if_empty")]
     pub shared_key_secret: Option<SecretString>,
+}
+
+/// Twilio's auth tokens and API key secrets are 32 characters long.
+const LEAST_TOKEN: usize = 32;
+/// Nobody documents how long a shared key is; nobody could guess one of this length.
+const LEAST_SHARED_KEY: usize = 16;
+
+impl TwilioSecret {
+    /// What keeps the REST API from being called with it; `None` if nothing does.
+    pub fn problem_for_rest(&self) -> Option<String> {
+        let has_key = self.api_key_sid.as_ref().is_some_and(|sid| !sid.is_empty()) && self.api_key_secret.is_some();
+        let none = (!has_key && self.auth_token.is_none())
+            .then(|| "it has neither `auth_token` nor `api_key_sid` with `api_key_secret`".to_owned());
+        self.malformed().or(none)
+    }
+
+    /// What keeps callbacks from being verified with it; `None` if nothing does.
+    pub fn problem_for_callbacks(&self) -> Option<String> {
+        let none = (self.auth_token.is_none() && self.shared_key_secret.is_none())
+            .then(|| "it has neither `auth_token` nor `shared_key_secret`".to_owned());
+        self.malformed().or(none)
+    }
+
+    fn malformed(&self) -> Option<String> {
+        let is_account = self
+            .account_sid
+            .strip_prefix("AC")
+            .is_some_and(|digits| digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let account = (!is_account).then(|| "`account_sid` is not AC and 32 hexadecimal digits".to_owned());
+        account
+            .or_else(|| too_short("auth_token", self.auth_token.as_ref(), LEAST_TOKEN))
+            .or_else(|| too_short("api_key_secret", self.api_key_secret.as_ref(), LEAST_TOKEN))
+            .or_else(|| too_short("shared_key_secret", self.shared_key_secret.as_ref(), LEAST_SHARED_KEY))
+    }
 }
 
 /// A client of one account.
@@ -92,7 +127,10 @@ pub enum RecordingState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Erasure {
     /// Twilio, asked afterwards, has no audio of it.
-    Erased,
+    Erased {
+        /// Whether it had some before.
+        was_there: bool,
+    },
     /// Its audio is in a bucket of the account's own, where only its owner can delete it. Twilio's row stays: it says where.
     KeptElsewhere,
 }
@@ -209,13 +247,13 @@ impl Twilio {
     /// What Twilio said to the deletion, while the audio is still there; or to the question.
     pub async fn erase_recording(&self, sid: &RecordingSid) -> Result<Erasure, VendorError> {
         match self.recording_state(sid).await? {
-            RecordingState::Gone => return Ok(Erasure::Erased),
+            RecordingState::Gone => return Ok(Erasure::Erased { was_there: false }),
             RecordingState::KeptElsewhere => return Ok(Erasure::KeptElsewhere),
             RecordingState::HasNoMedia | RecordingState::There => {}
         }
         let deleted = self.delete_recording(sid).await;
         match self.recording_state(sid).await? {
-            RecordingState::Gone | RecordingState::HasNoMedia => Ok(Erasure::Erased),
+            RecordingState::Gone | RecordingState::HasNoMedia => Ok(Erasure::Erased { was_there: true }),
             RecordingState::KeptElsewhere => Ok(Erasure::KeptElsewhere),
             RecordingState::There => match deleted {
                 Err(error) => Err(error),
@@ -384,6 +422,41 @@ mod tests {
         json!({"status": status, "call_sid": call_sid, "start_time": null, "channels": 2, "media_url": media_url})
     }
 
+    #[test]
+    fn a_secret_with_an_empty_or_short_field_is_not_one_to_start_with() {
+        let token = "0123456789abcdef0123456789abcdef";
+        let secret = |fields: Value| -> TwilioSecret {
+            let mut whole = json!({"account_sid": ACCOUNT});
+            whole.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            serde_json::from_value(whole).unwrap()
+        };
+        let both = |secret: &TwilioSecret| [secret.problem_for_rest(), secret.problem_for_callbacks()];
+        for usable in [
+            json!({"auth_token": token}),
+            json!({"authToken": token, "shared_key_secret": ""}),
+            json!({"auth_token": "", "shared_key_secret": token, "api_key_sid": "SK1", "api_key_secret": token}),
+        ] {
+            assert_eq!(both(&secret(usable.clone())), [None, None], "{usable}");
+        }
+        let callbacks_only = secret(json!({"shared_key_secret": token}));
+        assert!(callbacks_only.problem_for_rest().is_some() && callbacks_only.problem_for_callbacks().is_none());
+        let rest_only = secret(json!({"api_key_sid": "SK1", "api_key_secret": token}));
+        assert!(rest_only.problem_for_rest().is_none() && rest_only.problem_for_callbacks().is_some());
+        for (unusable, field) in [
+            (json!({}), "auth_token"),
+            (json!({"auth_token": ""}), "auth_token"),
+            (json!({"auth_token": "short-token"}), "auth_token"),
+            (json!({"auth_token": token, "shared_key_secret": "short-key"}), "shared_key_secret"),
+            (json!({"auth_token": token, "api_key_secret": "short-secret"}), "api_key_secret"),
+            (json!({"auth_token": token, "account_sid": ""}), "account_sid"),
+        ] {
+            for problem in both(&secret(unusable.clone())) {
+                let problem = problem.unwrap_or_else(|| panic!("{unusable} is usable"));
+                assert!(problem.contains(field) && !problem.contains("short-"), "{problem}");
+            }
+        }
+    }
+
     #[tokio::test]
     async fn a_recording_is_read_below_its_call_which_tells_the_track() {
         let mut recording = resource("completed", Some(CALL), None);
@@ -447,8 +520,12 @@ mod tests {
     #[tokio::test]
     async fn whether_a_recording_is_erased_is_decided_by_a_look_and_not_by_the_answer_to_its_deletion() {
         let absent = resource("absent", Some(CALL), None);
-        assert_eq!(erased(Some(absent), 400).await.0.unwrap(), Erasure::Erased, "Twilio refuses to delete it");
-        assert_eq!(erased(None, 500).await.0.unwrap(), Erasure::Erased, "it was gone before");
+        assert_eq!(
+            erased(Some(absent), 400).await.0.unwrap(),
+            Erasure::Erased { was_there: true },
+            "Twilio refuses to delete it"
+        );
+        assert_eq!(erased(None, 500).await.0.unwrap(), Erasure::Erased { was_there: false }, "it was gone before");
         let there = resource("completed", Some(CALL), None);
         assert_eq!(erased(Some(there.clone()), 400).await.0.unwrap_err().code.as_deref(), Some("20001"));
         assert_eq!(erased(Some(there), 204).await.0.unwrap_err().code.as_deref(), Some("still_there"));
