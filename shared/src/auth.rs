@@ -29,7 +29,7 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Verifier {
     http: Client,
     jwks_url: String,
-    issuer: String,
+    issuers: Vec<String>,
     keys: Mutex<Keys>,
 }
 
@@ -49,34 +49,52 @@ impl Keys {
 #[derive(Deserialize)]
 struct Claims {
     sub: Uuid,
+    role: String,
+    /// There in the tokens of OAuth clients: a third party that the user has let act for them.
+    client_id: Option<serde::de::IgnoredAny>,
     #[serde(default)]
     is_anonymous: bool,
 }
 
 impl Verifier {
-    /// Tokens are those that the project at `supabase_url` issues.
-    pub fn new(http: Client, supabase_url: &str) -> Self {
+    /// Tokens are those that the project at `supabase_url` issues, in its own name or, where it has a custom domain, in
+    /// that of `other_issuer`. The keys are read from `supabase_url`.
+    ///
+    /// Source: <https://supabase.com/docs/guides/platform/custom-domains>
+    pub fn new(http: Client, supabase_url: &str, other_issuer: Option<String>) -> Self {
         let issuer = format!("{supabase_url}/auth/v1");
-        Self { http, jwks_url: format!("{issuer}/.well-known/jwks.json"), issuer, keys: Mutex::default() }
+        let jwks_url = format!("{issuer}/.well-known/jwks.json");
+        Self {
+            http,
+            jwks_url,
+            issuers: [Some(issuer), other_issuer].into_iter().flatten().collect(),
+            keys: Mutex::default(),
+        }
     }
 
     /// The id of the user whose token the request carries.
     ///
-    /// ES256 and RS256 are verified with the project's published keys. HS256 is accepted only where a
+    /// ES256, RS256 and EdDSA are verified with the project's published keys. HS256 is accepted only where a
     /// `legacy_secret` is configured, and never with a published key: a public key is no secret.
+    ///
+    /// A token of an OAuth client is refused, though it names the user: they have let a third party see who they are, not
+    /// have voices cloned in their name.
     ///
     /// Source: <https://supabase.com/docs/guides/auth/jwts>, <https://supabase.com/docs/guides/auth/jwt-fields>
     pub async fn user(&self, headers: &HeaderMap, legacy_secret: Option<&SecretString>) -> Result<Uuid, Error> {
         let token = bearer_token(headers)?;
         let header = decode_header(token).map_err(|_| Refusal::TokenInvalid)?;
         let key = match (header.alg, legacy_secret) {
-            (Algorithm::ES256 | Algorithm::RS256, _) => {
+            (Algorithm::ES256 | Algorithm::RS256 | Algorithm::EdDSA, _) => {
                 self.published_key(header.alg, header.kid.as_deref().ok_or(Refusal::TokenInvalid)?).await?
             }
             (Algorithm::HS256, Some(secret)) => DecodingKey::from_secret(secret.expose_secret().as_bytes()),
             _ => return Err(Refusal::TokenInvalid.into()),
         };
         let claims = self.claims(token, header.alg, &key)?;
+        if claims.role != "authenticated" || claims.client_id.is_some() {
+            return Err(Refusal::TokenInvalid.into());
+        }
         if claims.is_anonymous {
             return Err(Refusal::TokenAnonymous.into());
         }
@@ -87,7 +105,7 @@ impl Verifier {
         let mut validation = Validation::new(algorithm);
         validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
         validation.set_audience(&["authenticated"]);
-        validation.set_issuer(&[&self.issuer]);
+        validation.set_issuer(&self.issuers);
         validation.validate_nbf = true;
         validation.leeway = LEEWAY.as_secs();
         match decode(token, key, &validation) {
@@ -134,7 +152,7 @@ fn bearer_token(headers: &HeaderMap) -> Result<&str, Refusal> {
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::rand::SystemRandom;
-    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
     use base64::Engine;
     use base64::prelude::BASE64_URL_SAFE_NO_PAD;
     use http::HeaderValue;
@@ -148,6 +166,7 @@ mod tests {
     /// Where an X coordinate stands in an uncompressed point, and where the Y.
     const X: std::ops::Range<usize> = 1..33;
     const Y: std::ops::Range<usize> = 33..65;
+    const CUSTOM: &str = "https://auth.example.com/auth/v1";
     const LEGACY: &str = "a-legacy-secret-of-a-project-that-has-not-rotated";
 
     struct Project {
@@ -168,7 +187,7 @@ mod tests {
             });
             let jwks = ResponseTemplate::new(200).set_body_json(json!({"keys": [published_key]}));
             Mock::given(path("/auth/v1/.well-known/jwks.json")).respond_with(jwks).mount(&server).await;
-            let verifier = Verifier::new(crate::clients::http_client(), &server.uri());
+            let verifier = Verifier::new(crate::clients::http_client(), &server.uri(), Some(CUSTOM.to_owned()));
             Self { server, signing_key: EncodingKey::from_ec_der(pkcs8.as_ref()), published_key, verifier }
         }
 
@@ -231,6 +250,10 @@ mod tests {
             ("sub", json!("not-a-uuid"), "token_invalid"),
             ("nbf", json!(get_current_timestamp() + 600), "token_invalid"),
             ("is_anonymous", json!(true), "token_anonymous"),
+            ("role", json!("service_role"), "token_invalid"),
+            ("role", json!("anon"), "token_invalid"),
+            ("role", Value::Null, "token_invalid"),
+            ("client_id", json!("7a1c0e9e-5a55-4b6e-9d0c-0d1f6a3b8c11"), "token_invalid"),
         ];
         for (claim, value, code) in cases {
             let mut claims = project.claims();
@@ -240,6 +263,49 @@ mod tests {
             }
             assert_eq!(project.refusal(&project.es256("k1", &claims)).await, code, "{claim} = {value}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_token_of_a_custom_domain_is_the_projects_own_if_that_is_configured() {
+        let project = Project::start().await;
+        let mut claims = project.claims();
+        claims["iss"] = CUSTOM.into();
+        let token = project.es256("k1", &claims);
+        assert!(project.user(&token).await.is_ok());
+        let without = Verifier::new(crate::clients::http_client(), &project.server.uri(), None);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
+        assert!(matches!(without.user(&headers, None).await, Err(Error::Refused(Refusal::TokenInvalid))));
+    }
+
+    #[tokio::test]
+    async fn a_project_that_signs_with_eddsa_is_understood_and_its_keys_verify_nothing_else() {
+        let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        let pair = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap();
+        let x = BASE64_URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
+        let project = Project::start().await;
+        project.server.reset().await;
+        let key = json!({"kty": "OKP", "crv": "Ed25519", "kid": "k1", "alg": "EdDSA", "x": x});
+        let jwks = ResponseTemplate::new(200).set_body_json(json!({"keys": [key]}));
+        Mock::given(path("/auth/v1/.well-known/jwks.json")).respond_with(jwks).mount(&project.server).await;
+
+        let header = Header { kid: Some("k1".into()), ..Header::new(Algorithm::EdDSA) };
+        let token = encode(&header, &project.claims(), &EncodingKey::from_ed_der(pkcs8.as_ref())).unwrap();
+        assert!(project.user(&token).await.is_ok());
+        assert_eq!(project.refusal(&token[..token.len() - 4]).await, "token_invalid");
+        assert_eq!(project.refusal(&project.es256("k1", &project.claims())).await, "token_invalid");
+    }
+
+    #[tokio::test]
+    async fn a_token_signed_with_an_empty_key_is_refused_where_the_legacy_secret_is_empty() {
+        let project = Project::start().await;
+        let secret = json!({"secret_key": "sb_secret_0123456789abcdef", "jwt_secret": ""});
+        let secret: crate::clients::supabase::SupabaseSecret = serde_json::from_value(secret).unwrap();
+        let mut headers = HeaderMap::new();
+        let token = format!("Bearer {}", hs256(b"", &project.claims()));
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&token).unwrap());
+        let answer = project.verifier.user(&headers, secret.jwt_secret.as_ref()).await;
+        assert!(matches!(answer, Err(Error::Refused(Refusal::TokenInvalid))), "{answer:?}");
     }
 
     #[tokio::test]

@@ -72,8 +72,9 @@ $$;
 
 alter table public.calls add column if not exists employee_channel smallint check (employee_channel in (1, 2));
 comment on column public.calls.employee_channel is
-  'Which channel of the call''s recordings the employee is on, counted from 1; null: where employees usually are, which the functions '
-  'are configured with.';
+  'Which channel of the call''s recordings the employee is on, counted from 1: 1 is the parent call''s party (of an inbound call the '
+  'caller), 2 the other. Null: where employees usually are, which the functions are configured with; but of a recording of one channel '
+  'nothing is assumed, since it may hold either party. A <Record> verb takes the first channel''s party.';
 
 alter table public.calls add column if not exists known_since timestamptz not null default now();
 comment on column public.calls.known_since is

@@ -20,6 +20,7 @@ create table if not exists public.voices (
   code text check (code ~ '^[a-z_]+$'),
   replace_first boolean not null default false,
   campaign boolean not null default false,
+  uploads smallint not null default 0 check (uploads >= 0),
   pipeline_version integer,
   report jsonb check (jsonb_typeof(report) = 'object'),
   lease_id uuid,
@@ -62,6 +63,7 @@ create index if not exists voices_over on public.voices (closed_at) where state 
 create index if not exists voices_to_retain on public.voices (org_id, ready_at) where state = 'ready' and not recordings_erased;
 create index if not exists voices_by_consent on public.voices (consent_id);
 create index if not exists voices_by_recording on public.voices (recording_sid);
+create index if not exists voices_with_uploads on public.voices (recording_sid) where uploads > 0;
 create index if not exists voices_newest on public.voices (employee_id, number desc);
 create index if not exists voices_to_delete
   on public.voices (employee_id)
@@ -74,6 +76,9 @@ comment on column public.voices.code is 'Why the attempt failed or the voice was
 comment on column public.voices.replace_first is
   'Asked for with the request: the current voice goes, also at the vendor, before this one is made. For an account without a free place.';
 comment on column public.voices.campaign is 'Asked for together with many others, and nobody waits for it: has a queue of its own.';
+comment on column public.voices.uploads is
+  'How often a sample of it was let go to the vendor, whatever came of it. All attempts for one recording have understudy.most_uploads() '
+  'together.';
 comment on column public.voices.pipeline_version is
   'Of the code that made the sample: another version would make another one. Null until a sample was taken.';
 comment on column public.voices.report is
@@ -104,6 +109,7 @@ create table if not exists public.voice_sources (
   position smallint not null check (position >= 1),
   recording_sid text not null references public.recordings (recording_sid),
   channel smallint check (channel in (1, 2)),
+  synthetic boolean not null default false,
   primary key (attempt_id, position),
   constraint voice_sources_once unique (attempt_id, recording_sid)
 );
@@ -113,7 +119,9 @@ comment on table public.voice_sources is
   'The recordings that an attempt''s sample was made from, the newest at position 1. Every one that was looked at, also if it gave no '
   'usable speech.';
 comment on column public.voice_sources.channel is
-  'The channel that was taken, counted from 1; null when there was none to choose, as in a mono recording of one party.';
+  'Whose party was taken: the channel, counted from 1; of a recording of one channel that of the party which it holds. Null when nothing '
+  'was taken.';
+comment on column public.voice_sources.synthetic is 'It was passed over, since a cloned voice spoke in the call.';
 
 alter table public.voice_sources enable row level security;
 revoke all on public.voice_sources from public, anon, authenticated, service_role;
@@ -278,6 +286,44 @@ $$;
 comment on function understudy.has_erased_recording(public.voices) is
   'Whether any recording that the attempt is for, or made from, is erased.';
 
+create or replace function understudy.has_synthetic_source(p_voice public.voices)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (
+    select
+    from public.voice_sources s
+    join public.recordings r on r.recording_sid = s.recording_sid
+    where s.attempt_id = p_voice.id and not s.synthetic and understudy.is_synthetic(r)
+  )
+$$;
+comment on function understudy.has_synthetic_source(public.voices) is
+  'Whether a call that the attempt''s sample was made from was marked since: a cloned voice spoke in it.';
+
+create or replace function understudy.most_uploads()
+returns integer
+language sql
+immutable
+set search_path = ''
+as $$
+  select 5
+$$;
+
+create or replace function understudy.uploads_are_exhausted(p_recording_sid text)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(sum(v.uploads), 0) >= understudy.most_uploads()
+  from public.voices v
+  where v.recording_sid = p_recording_sid and v.uploads > 0
+$$;
+comment on function understudy.uploads_are_exhausted(text) is
+  'Whether samples of this newest recording went to the vendor as often as they may, by all attempts together. A newer recording starts anew.';
+
 create or replace function understudy.attempt_problem(p_voice public.voices)
 returns text
 language sql
@@ -292,7 +338,11 @@ as $$
       then 'consent_withdrawn'
     else coalesce(
       (understudy.check_consent(p_voice.org_id, p_voice.employee_id, 'voice_clone')).problem,
-      case when p_voice.state <> 'ready' and understudy.has_erased_recording(p_voice) then 'recording_missing' end
+      case
+        when p_voice.state = 'ready' then null
+        when understudy.has_erased_recording(p_voice) then 'recording_missing'
+        when understudy.has_synthetic_source(p_voice) then 'sample_synthetic'
+      end
     )
   end
 $$;
@@ -380,7 +430,7 @@ begin
   into v_sources
   from public.voice_sources s
   join public.recordings r on r.recording_sid = s.recording_sid
-  where s.attempt_id = p_voice.id;
+  where s.attempt_id = p_voice.id and not s.synthetic;
   return (
     select understudy.begin_metadata(p_voice, jsonb_build_object(
       'employee_id', p_voice.employee_id,

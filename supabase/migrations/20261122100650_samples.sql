@@ -16,9 +16,13 @@ as $$
       row_number() over (order by r.started_at desc, r.recording_sid desc) as position,
       coalesce(understudy.employee_channel(r), p_employee_channel) as channel
     from understudy.newest_recordings(p_voice.org_id, p_voice.employee_id) r
+    where not understudy.is_synthetic(r)
   ),
+  -- What was passed over since a cloned voice spoke in it would be passed over again.
   sources as (
-    select s.recording_sid, s.position, s.channel from public.voice_sources s where s.attempt_id = p_voice.id
+    select s.recording_sid, row_number() over (order by s.position) as position, s.channel
+    from public.voice_sources s
+    where s.attempt_id = p_voice.id and not s.synthetic
   )
   select coalesce(
     p_voice.pipeline_version = p_pipeline_version
@@ -41,6 +45,59 @@ comment on function understudy.is_made_from_the_same(public.voices, smallint, in
   'Whether a sample that was made now would be the one that this voice was made from: by the same version, of the same recordings, and '
   'the same channel of each.';
 
+create or replace function understudy.replace_sources(p_voice public.voices, p_sources jsonb)
+returns text[]
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_sids text[];
+begin
+  delete from public.voice_sources s where s.attempt_id = p_voice.id;
+  with added as (
+    insert into public.voice_sources (attempt_id, position, recording_sid, channel, synthetic)
+    select p_voice.id, s.position, s.recording_sid, s.channel, coalesce(s.synthetic, false)
+    from rows from (
+      jsonb_to_recordset(p_sources) as (recording_sid text, channel smallint, synthetic boolean)
+    ) with ordinality as s (recording_sid, channel, synthetic, position)
+    returning position, recording_sid
+  )
+  select array_agg(a.recording_sid order by a.position) into v_sids from added a;
+  if v_sids is null or v_sids is distinct from (
+    select array_agg(r.recording_sid order by r.started_at desc, r.recording_sid desc)
+    from public.recordings r
+    where r.recording_sid = any (v_sids) and r.org_id = p_voice.org_id and r.employee_id = p_voice.employee_id
+  ) then
+    raise exception 'a sample is made from recordings of the employee, newest first';
+  end if;
+  return v_sids;
+end
+$$;
+comment on function understudy.replace_sources(public.voices, jsonb) is 'Notes what the sample is made from, and gives the RecordingSids.';
+
+create or replace function understudy.retire_replaced(p_voice public.voices)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_replaced_id uuid;
+begin
+  update public.voices v
+  set state = 'retired', code = 'replaced', closed_at = clock_timestamp()
+  where v.employee_id = p_voice.employee_id and v.state = 'ready'
+  returning v.id into v_replaced_id;
+  perform understudy.mirror_voice(p_voice.employee_id);
+  if v_replaced_id is not null then
+    perform understudy.audit(
+      p_voice.org_id, p_voice.employee_id, null, 'voice.stop', 'retired',
+      jsonb_build_object('attempt_id', v_replaced_id, 'code', 'replaced', 'replacing_attempt_id', p_voice.id)
+    );
+  end if;
+end
+$$;
+comment on function understudy.retire_replaced(public.voices) is 'The current voice gives way to the attempt''s before that is made.';
+
 create or replace function public.take_sample(
   p_attempt_id uuid,
   p_lease_id uuid,
@@ -57,7 +114,6 @@ declare
   v_voice public.voices;
   v_sids text[];
   v_problem text;
-  v_replaced_id uuid;
 begin
   if p_pipeline_version is null or (jsonb_typeof(p_report -> 'speech_seconds') = 'number') is not true then
     raise exception 'a sample has the version of its pipeline, and a report with speech_seconds';
@@ -71,41 +127,19 @@ begin
     );
   end if;
 
-  delete from public.voice_sources s where s.attempt_id = p_attempt_id;
-  with added as (
-    insert into public.voice_sources (attempt_id, position, recording_sid, channel)
-    select p_attempt_id, s.position, s.recording_sid, s.channel
-    from rows from (
-      jsonb_to_recordset(p_sources) as (recording_sid text, channel smallint)
-    ) with ordinality as s (recording_sid, channel, position)
-    returning position, recording_sid
-  )
-  select array_agg(a.recording_sid order by a.position) into v_sids from added a;
-  if v_sids is null or v_sids is distinct from (
-    select array_agg(r.recording_sid order by r.started_at desc, r.recording_sid desc)
-    from public.recordings r
-    where r.recording_sid = any (v_sids) and r.org_id = v_voice.org_id and r.employee_id = v_voice.employee_id
-  ) then
-    raise exception 'a sample is made from recordings of the employee, newest first';
-  end if;
-
-  -- Asked with the sources in place, since one of them may be erased by now.
-  v_problem := understudy.attempt_problem(v_voice);
+  v_sids := understudy.replace_sources(v_voice, p_sources);
+  -- Asked with the sources in place, since one of them may be erased or marked by now.
+  v_problem := coalesce(
+    understudy.attempt_problem(v_voice),
+    case when understudy.uploads_are_exhausted(v_voice.recording_sid) then 'clone_attempts_exhausted' end
+  );
   if v_problem is not null then
     return understudy.refuse_attempt(v_voice, 'clone.sample', v_problem);
   end if;
 
   update public.voices v
-  set pipeline_version = p_pipeline_version, report = p_report
+  set pipeline_version = p_pipeline_version, report = p_report, uploads = v.uploads + 1
   where v.id = p_attempt_id;
-  if v_voice.replace_first then
-    update public.voices v
-    set state = 'retired', code = 'replaced', closed_at = clock_timestamp()
-    where v.employee_id = v_voice.employee_id and v.state = 'ready'
-    returning v.id into v_replaced_id;
-    perform understudy.mirror_voice(v_voice.employee_id);
-  end if;
-
   perform understudy.audit(
     v_voice.org_id, v_voice.employee_id, null, 'clone.sample', 'taken',
     jsonb_build_object(
@@ -114,11 +148,8 @@ begin
       'speech_seconds', p_report -> 'speech_seconds'
     )
   );
-  if v_replaced_id is not null then
-    perform understudy.audit(
-      v_voice.org_id, v_voice.employee_id, null, 'voice.stop', 'retired',
-      jsonb_build_object('attempt_id', v_replaced_id, 'code', 'replaced', 'replacing_attempt_id', p_attempt_id)
-    );
+  if v_voice.replace_first then
+    perform understudy.retire_replaced(v_voice);
   end if;
   return jsonb_build_object(
     'outcome', 'taken',
@@ -127,9 +158,9 @@ begin
 end
 $$;
 comment on function public.take_sample(uuid, uuid, jsonb, int, jsonb) is
-  'Asked for leave before a sample is sent to the vendor. p_sources: [{recording_sid, channel}], newest first: every recording that was '
-  'looked at, and the channel that was taken of it (1, 2 or null). p_report: figures only. A later sample of the same attempt replaces '
-  'the one before. Where the current voice is to be replaced first, this retires it. '
+  'Asked for leave before a sample is sent to the vendor. p_sources: [{recording_sid, channel, synthetic}], newest first: every '
+  'recording that was looked at, the channel that was taken of it (1, 2 or null), and whether it was passed over since a cloned voice spoke '
+  'in it. p_report: figures only. A later sample of the same attempt replaces the one before. Each counts as an upload. Where the current voice is to be replaced first, this retires it. '
   'Outcomes: taken (delete_voices: to be deleted, and voice_deleted called, before the sample is sent), lease_lost, refused (the attempt is '
   'closed): send nothing.';
 

@@ -115,6 +115,12 @@ begin
     );
   end if;
 
+  if understudy.uploads_are_exhausted(v_newest.recording_sid) then
+    return understudy.refuse(
+      v_access.caller_org_id, p_employee_id, p_user_id, 'clone.request', 'clone_attempts_exhausted',
+      jsonb_build_object('recording_sid', v_newest.recording_sid)
+    );
+  end if;
   v_quota := understudy.exhausted_quota(v_access.caller_org_id, p_employee_id);
   if v_quota is not null then
     return understudy.refuse(
@@ -160,7 +166,7 @@ comment on function public.request_clone(uuid, uuid, smallint, int, boolean, boo
   'configured. p_pipeline_version: of the code that would make the sample. p_replace: the current voice goes before the new one is made. '
   'p_campaign: one of many, for which nobody waits; the answer says whether the attempt is one. '
   'Outcomes: requested, pending, ready, not_a_member, employee_not_found, role_forbidden, consent_required, consent_expired, '
-  'consent_withdrawn, consent_purpose, recording_missing, voice_quota_reached (with the figure, the limit and their unit).';
+  'consent_withdrawn, consent_purpose, recording_missing, clone_attempts_exhausted, voice_quota_reached (with the figure, the limit and their unit).';
 
 create or replace function public.read_voice(p_user_id uuid, p_employee_id uuid)
 returns jsonb

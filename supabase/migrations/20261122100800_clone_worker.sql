@@ -79,7 +79,8 @@ begin
             'channels', r.channels,
             'track', r.track,
             'source', r.source,
-            'employee_channel', understudy.employee_channel(r)
+            'employee_channel', understudy.employee_channel(r),
+            'synthetic', understudy.is_synthetic(r)
           )
           order by r.started_at desc, r.recording_sid desc
         )
@@ -94,7 +95,12 @@ comment on function public.begin_clone(uuid, int) is
   'resolve: something may have been; search the vendor by attempt id, then save_vendor_voice or release_clone(…, true). '
   'Outcomes: clone, resolve, finish, wait, refused, closed, attempt_unknown.';
 
-create or replace function public.release_clone(p_attempt_id uuid, p_lease_id uuid, p_fate_known boolean)
+create or replace function public.release_clone(
+  p_attempt_id uuid,
+  p_lease_id uuid,
+  p_fate_known boolean,
+  p_is_unsent boolean default false
+)
 returns jsonb
 language plpgsql
 security definer
@@ -117,7 +123,8 @@ begin
 
   if p_fate_known and v_voice.vendor_voice_id is null then
     update public.voices v
-    set state = 'requested', lease_id = null, lease_until = null
+    set state = 'requested', lease_id = null, lease_until = null,
+        uploads = greatest(v.uploads - case when p_is_unsent then 1 else 0 end, 0)
     where v.id = p_attempt_id;
     v_outcome := 'released';
   elsif p_fate_known then
@@ -141,8 +148,8 @@ begin
   );
 end
 $$;
-comment on function public.release_clone(uuid, uuid, boolean) is
-  'Gives the lease back. p_fate_known: surely no voice was made. Outcomes: released, unknown, lease_lost.';
+comment on function public.release_clone(uuid, uuid, boolean, boolean) is
+  'Gives the lease back. p_fate_known: surely no voice was made. p_is_unsent: the sample that was taken never left us, so it is no upload. Outcomes: released, unknown, lease_lost.';
 
 create or replace function public.save_vendor_voice(p_attempt_id uuid, p_vendor_voice_id text, p_account text default null)
 returns jsonb
@@ -218,7 +225,7 @@ begin
       set state = 'failed', code = v_problem, closed_at = clock_timestamp()
       where v.id = p_attempt_id and v.state <> 'ready';
       -- Also the voice that this one was to replace, or this one itself if it is ready: no voice without consent.
-      if v_problem <> 'recording_missing' then
+      if v_problem not in ('recording_missing', 'sample_synthetic') then
         perform understudy.stop_voices(v_voice.org_id, v_voice.employee_id, null, v_problem);
       end if;
       perform understudy.cover_voices(v_voice.org_id, v_voice.employee_id);
@@ -421,7 +428,7 @@ comment on function public.metadata_written(uuid, uuid) is
 
 revoke all on function
   public.begin_clone(uuid, int),
-  public.release_clone(uuid, uuid, boolean),
+  public.release_clone(uuid, uuid, boolean, boolean),
   public.save_vendor_voice(uuid, text, text),
   public.finish_clone(uuid),
   public.fail_clone(uuid, uuid, text, text, jsonb),
@@ -430,7 +437,7 @@ revoke all on function
 from public, anon, authenticated;
 grant execute on function
   public.begin_clone(uuid, int),
-  public.release_clone(uuid, uuid, boolean),
+  public.release_clone(uuid, uuid, boolean, boolean),
   public.save_vendor_voice(uuid, text, text),
   public.finish_clone(uuid),
   public.fail_clone(uuid, uuid, text, text, jsonb),

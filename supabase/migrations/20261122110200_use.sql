@@ -1,6 +1,11 @@
 -- Using a voice: asked for each time, for one purpose.
 
-create or replace function public.authorize_voice(p_user_id uuid, p_employee_id uuid, p_purpose text)
+create or replace function public.authorize_voice(
+  p_user_id uuid,
+  p_employee_id uuid,
+  p_purpose text,
+  p_call_sid text default null
+)
 returns jsonb
 language plpgsql
 security definer
@@ -36,6 +41,9 @@ begin
 
   select * into v_agreed from public.voice_consents c where c.id = v_consent.consent_id;
   v_details := v_details || jsonb_build_object('evidence_unverified', v_agreed.evidence_unverified);
+  -- Before the voice is handed out, so that no recording of what it says becomes the next clone.
+  perform understudy.mark_synthetic(p_call_sid, v_access.caller_org_id, p_employee_id);
+  v_details := v_details || jsonb_strip_nulls(jsonb_build_object('call_sid', p_call_sid));
   perform understudy.audit(v_access.caller_org_id, p_employee_id, p_user_id, 'voice.authorize', 'authorized', v_details);
   return jsonb_build_object(
     'outcome', 'authorized',
@@ -49,9 +57,10 @@ begin
   );
 end
 $$;
-comment on function public.authorize_voice(uuid, uuid, text) is
-  'The voice, for this purpose, now, and how the purpose was described to whoever agreed. Not to be kept: the next use asks again. Outcomes: authorized, not_a_member, employee_not_found, '
+comment on function public.authorize_voice(uuid, uuid, text, text) is
+  'The voice, for this purpose, now, and how the purpose was described to whoever agreed. Not to be kept: the next use asks again. '
+  'p_call_sid: the call in which it is to speak; its recordings are never sampled. Outcomes: authorized, not_a_member, employee_not_found, '
   'consent_required, consent_expired, consent_withdrawn, consent_purpose, voice_missing.';
 
-revoke all on function public.authorize_voice(uuid, uuid, text) from public, anon, authenticated;
-grant execute on function public.authorize_voice(uuid, uuid, text) to service_role;
+revoke all on function public.authorize_voice(uuid, uuid, text, text) from public, anon, authenticated;
+grant execute on function public.authorize_voice(uuid, uuid, text, text) to service_role;

@@ -138,14 +138,37 @@ def test_a_recording_that_is_gone_from_storage_is_passed_over(scenario, call):
     assert scenario.clone(employee)["voice_id"] == made["voice_id"], "looked at, though of no use"
 
 
-def test_a_mono_mix_is_refused_and_a_recording_of_one_party_is_not(scenario, call):
+def test_a_mono_mix_is_refused_and_a_recording_of_one_party_is_not_once_its_call_says_that_it_is_the_employee(scenario, call):
     mix = array.array("h", ((a + b) // 2 for a, b in zip(*channels(call))))
     mixed = with_recording(scenario, consent=True, audio=wav([mix]), channels=1)
     answer = scenario.ask_for_clone(mixed)
     assert problem(answer) == (422, "sample_mixed_speakers")
     assert (answer.json()["figure"], answer.json()["limit"]) == (1, 2)
-    one = with_recording(scenario, consent=True, audio=wav([call[EMPLOYEE::2]]), channels=1, track="inbound")
+    one = with_recording(scenario, consent=True, audio=wav([call[EMPLOYEE::2]]), channels=1, track="outbound")
+    assert problem(scenario.ask_for_clone(one)) == (422, "employee_channel_unknown"), "the usual channel says nothing of it"
+    scenario.database.execute("update calls set employee_channel = 1 where employee_id = %s", [one])
+    assert problem(scenario.ask_for_clone(one)) == (422, "employee_channel_unknown"), "it is the other party's"
+    scenario.database.execute("update calls set employee_channel = 2 where employee_id = %s", [one])
     assert scenario.clone(one)["report"]["channel"] is None
+
+
+def test_a_call_in_which_the_cloned_voice_spoke_is_never_sampled(scenario):
+    employee = with_recording(scenario, consent=True)
+    voice = scenario.clone(employee)["voice_id"]
+    call_sid = scenario.new_call(employee)
+    asked = {"purpose": "voice_clone", "call_sid": call_sid}
+    assert scenario.api("POST", f"/employees/{employee}/voice/authorize", asked).json()["voice_id"] == voice
+    assert scenario.callback(scenario.new_recording(call_sid, recording())).status == 204
+    scenario.until(lambda: scenario.one("select count(*) from recordings where call_sid = %s", call_sid) == 1, "the recording")
+    assert scenario.clone(employee)["voice_id"] == voice, "there is nothing new to sample"
+
+    # The first call is marked, too: now there is nothing at all to sample.
+    scenario.database.execute(
+        "insert into synthetic_calls (call_sid, org_id, employee_id)"
+        " select call_sid, org_id, employee_id from recordings where employee_id = %s on conflict do nothing", [employee],
+    )
+    assert problem(scenario.ask_for_clone(employee)) == (422, "sample_synthetic")
+    assert scenario.vendor_voices(employee) == [voice]
 
 
 def test_the_same_mix_on_both_channels_is_refused(scenario, call):

@@ -108,11 +108,15 @@ def test_older_calls_fill_up_the_newest_until_there_is_enough(sample, call):
     assert [text.partition(":")[0] for text in texts(made) if "kHz" in text] == ["newest.wav", "call.wav"]
 
 
-def test_one_channel_is_taken_when_twilio_says_that_it_holds_one_party(sample, tmp_path):
+def test_one_channel_is_taken_when_twilio_says_that_it_holds_the_party_that_is_the_employee(sample, tmp_path):
     message = written(tmp_path / "message.wav", voice("carlo"), channels=1)
     assert sample(message).error.startswith("sample_mixed_speakers: 1.0 channels, the limit is 2 channels")
-    assert sample(message, "--track", "inbound").exit_code == 0
-    assert sample(message, "--source", "RecordVerb").exit_code == 0
+    for said in (("--track", "inbound"), ("--source", "RecordVerb")):
+        assert sample(message, *said, "--channel", "1").exit_code == 0
+        assert sample(message, *said).error.startswith("employee_channel_unknown")
+        assert sample(message, *said, "--channel", "2").error.startswith("employee_channel_unknown")
+    assert sample(message, "--track", "outbound", "--channel", "2").exit_code == 0
+    assert sample(message, "--channel", "1").error.startswith("sample_mixed_speakers")
 
 
 def test_what_is_no_recording_is_refused(sample, tmp_path):

@@ -12,7 +12,7 @@ import pytest
 from .audio import amplified, doubled_rate, laptop_call, voice, with_noise, written
 
 TOLERANCE_DB = 0.2
-ONE_PARTY = ("--track", "inbound")
+ONE_PARTY = ("--track", "inbound", "--channel", "1")
 
 # What is recorded, how it is written, and what the command is told of it.
 RECORDINGS = {

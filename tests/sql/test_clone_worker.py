@@ -31,7 +31,7 @@ def test_beginning_takes_the_lease_and_tells_what_to_clone(world):
         "recordings": [
             {
                 "recording_sid": sid, "storage_path": f"{world.here.employee}/{sid}.wav", "channels": 2, "track": "both",
-                "source": "DialVerb", "employee_channel": None,
+                "source": "DialVerb", "employee_channel": None, "synthetic": False,
             }
         ],
     }

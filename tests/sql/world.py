@@ -221,9 +221,13 @@ class World:
         return self.rpc("begin_clone", attempt_id, seconds, connection=connection)
 
     def take(self, attempt_id, begun, sources=None, version=1, report=REPORT, connection=None):
-        """A sample of these recordings, of the channel each; by default of the second channel of the newest alone."""
+        """A sample of these recordings, of the channel each; by default of the second channel of the newest alone. The channel
+        "synthetic": it was passed over, since a cloned voice spoke in it."""
         sources = sources or [(begun["recordings"][0]["recording_sid"], 2)]
-        listed = [{"recording_sid": sid, "channel": channel} for sid, channel in sources]
+        listed = [
+            {"recording_sid": sid, "synthetic": True} if channel == "synthetic" else {"recording_sid": sid, "channel": channel}
+            for sid, channel in sources
+        ]
         return self.rpc("take_sample", attempt_id, begun["lease_id"], Jsonb(listed), version, Jsonb(report), connection=connection)
 
     def sources(self, attempt_id) -> list[tuple[str, int | None]]:
@@ -231,8 +235,8 @@ class World:
         rows = self.sql("select recording_sid, channel from public.voice_sources where attempt_id = %s order by position", attempt_id)
         return [(row["recording_sid"], row["channel"]) for row in rows]
 
-    def release(self, attempt_id, lease_id, fate_known):
-        return self.rpc("release_clone", attempt_id, lease_id, fate_known)
+    def release(self, attempt_id, lease_id, fate_known, is_unsent=False):
+        return self.rpc("release_clone", attempt_id, lease_id, fate_known, is_unsent)
 
     def save(self, attempt_id, vendor_voice_id, account=ACCOUNT):
         return self.rpc("save_vendor_voice", attempt_id, vendor_voice_id, account)
@@ -266,8 +270,8 @@ class World:
     def withdraw_with_token(self, token="withdrawal", connection=None):
         return self.rpc("withdraw_with_token", hashed(token), "203.0.113.8", "Chrome of Ottilie", connection=connection)
 
-    def authorize(self, purpose="voice_clone", employee=None, user=None):
-        return self.rpc("authorize_voice", user or self.here.member, employee or self.here.employee, purpose)
+    def authorize(self, purpose="voice_clone", employee=None, user=None, call_sid=None, connection=None):
+        return self.rpc("authorize_voice", user or self.here.member, employee or self.here.employee, purpose, call_sid, connection=connection)
 
     def erase(self, employee=None, user=None, connection=None):
         return self.rpc("start_erasure", user or self.here.admin, employee or self.here.employee, connection=connection)

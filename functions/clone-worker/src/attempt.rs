@@ -84,6 +84,17 @@ enum Saved {
     Superfluous,
 }
 
+/// With what a lease is given back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Release {
+    /// The sample that was let go never left us.
+    Unsent,
+    /// Surely no voice was made.
+    NotMade,
+    /// A voice may have been made.
+    Unknown,
+}
+
 /// Works on attempts, between the database and the vendor.
 pub struct CloneWorker {
     /// The database and Storage.
@@ -94,7 +105,7 @@ pub struct CloneWorker {
     pub usual_channel: Option<Channel>,
     /// How long the attempt is ours; longer than the function may run.
     pub lease: Duration,
-    /// The vendor's account, once it is known.
+    /// Which account the key opens, once it was asked for.
     pub account: OnceCell<String>,
 }
 
@@ -147,6 +158,11 @@ impl CloneWorker {
                 return self.fail(attempt_id, lease_id, refusal, None, Some(&json!(report))).await;
             }
         };
+        // Known before anything is made: a voice's id is saved at once, together with whose account has it.
+        if let Err(error) = self.account().await {
+            self.release(attempt_id, lease_id, true).await?;
+            return Err(error);
+        }
         let may_be_sent = match self.take_sample(attempt_id, lease_id, &sampled.sources, &sample.report).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -198,7 +214,8 @@ impl CloneWorker {
                 self.fail(attempt_id, lease_id, refusal, None, report.as_ref()).await
             }
             Err(AddVoiceError::NotAdded(error)) => {
-                self.release(attempt_id, lease_id, true).await?;
+                let give_back = if error.never_sent() { Release::Unsent } else { Release::NotMade };
+                self.release_as(attempt_id, lease_id, give_back).await?;
                 Err(error.into())
             }
             Err(AddVoiceError::FateUnknown(error)) => {
@@ -233,6 +250,7 @@ impl CloneWorker {
     /// Keeps the first of an attempt's voices that may be used. If there is none, the attempt has failed: a voice that
     /// the vendor wants verified first is no success. What is not kept is deleted, after the database knows of it.
     async fn keep(&self, attempt_id: Uuid, lease_id: Uuid, voices: Vec<AddedVoice>) -> Result<(), Error> {
+        self.account().await?;
         let (usable, unusable): (Vec<_>, Vec<_>) = voices.into_iter().partition(AddedVoice::is_usable);
         for voice in &usable {
             self.save(attempt_id, &voice.voice_id).await?;
@@ -259,13 +277,22 @@ impl CloneWorker {
         }
     }
 
-    /// Which account has the voices that are made now.
+    /// The vendor's account that this worker's key opens; asked for once.
     async fn account(&self) -> Result<&str, Error> {
-        Ok(self.account.get_or_try_init(|| self.elevenlabs.account()).await?)
+        let account = self.account.get_or_try_init(|| self.elevenlabs.account()).await?;
+        Ok(account)
     }
 
     async fn release(&self, attempt_id: Uuid, lease_id: Uuid, fate_known: bool) -> Result<(), Error> {
-        let arguments = json!({"p_attempt_id": attempt_id, "p_lease_id": lease_id, "p_fate_known": fate_known});
+        let give_back = if fate_known { Release::NotMade } else { Release::Unknown };
+        self.release_as(attempt_id, lease_id, give_back).await
+    }
+
+    async fn release_as(&self, attempt_id: Uuid, lease_id: Uuid, give_back: Release) -> Result<(), Error> {
+        let arguments = json!({
+            "p_attempt_id": attempt_id, "p_lease_id": lease_id, "p_fate_known": give_back != Release::Unknown,
+            "p_is_unsent": give_back == Release::Unsent,
+        });
         self.supabase.rpc::<Value>("release_clone", arguments).await?;
         Ok(())
     }
@@ -320,10 +347,10 @@ impl CloneWorker {
         }
         self.supabase.ensure_private_bucket(METADATA_BUCKET).await?;
         loop {
-            let json = metadata.body.to_string();
-            let length = json.len() as u64;
-            self.supabase.upload(METADATA_BUCKET, &metadata.path, "application/json", length, json).await?;
-            let written = json!({"p_attempt_id": attempt_id, "p_write_id": metadata.write_id});
+            let Metadata { write_id, path, body } = metadata;
+            let json = body.to_string();
+            self.supabase.upload(METADATA_BUCKET, &path, "application/json", json.len() as u64, json).await?;
+            let written = json!({"p_attempt_id": attempt_id, "p_write_id": write_id});
             match self.supabase.rpc("metadata_written", written).await? {
                 Written::Current => return Ok(()),
                 Written::Behind { attempt_id: current, metadata: newer } => (attempt_id, metadata) = (current, newer),
@@ -343,8 +370,8 @@ impl CloneWorker {
     }
 
     async fn delete_one(&self, voice: &DoomedVoice) -> Result<(), Error> {
-        let was_there = self.elevenlabs.delete_voice(&voice.vendor_voice_id).await?;
         let account = self.account().await?;
+        let was_there = self.elevenlabs.delete_voice(&voice.vendor_voice_id).await?;
         let deleted = json!({"p_attempt_id": voice.attempt_id, "p_account": account, "p_was_there": was_there});
         self.supabase.rpc::<Value>("voice_deleted", deleted).await?;
         Ok(())

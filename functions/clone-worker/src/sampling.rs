@@ -23,13 +23,18 @@ pub struct Source {
     source: Option<String>,
     /// What somebody said of this very call.
     employee_channel: Option<Channel>,
+    /// A cloned voice spoke in this very call.
+    synthetic: bool,
 }
 
 /// A recording that was looked at.
 #[derive(Debug, Serialize)]
 pub struct SampleSource {
     recording_sid: String,
+    /// Whose party was taken; none where nothing was.
     channel: Option<Channel>,
+    /// It was passed over, since a cloned voice spoke in it.
+    synthetic: bool,
 }
 
 /// What came of it.
@@ -41,8 +46,8 @@ pub struct Sampled {
 }
 
 /// Samples the newest recording, and older ones as long as there is too little speech. One that Storage does not have is
-/// passed over, like one that is of no use. At an older one that cannot be read just now it ends, if there is enough for
-/// a voice: the next request looks at that one again.
+/// passed over, like one that is of no use; one of a call in which a cloned voice spoke is not even read. At an older one
+/// that cannot be read just now it ends, if there is enough for a voice: the next request looks at that one again.
 ///
 /// # Errors
 /// What Storage said otherwise: without that recording, speech would be called too short that is there.
@@ -52,18 +57,25 @@ pub async fn sample_recordings(
     usual_channel: Option<Channel>,
 ) -> Result<Sampled, Error> {
     let deadline = Instant::now() + PATIENCE;
-    let (mut assembly, mut sources) = (Assembly::default(), Vec::new());
+    let (mut assembly, mut sources) = (Assembly::default(), Vec::<SampleSource>::new());
     for recording in recordings {
         let slow = Error::NotYet { reason: "the recordings take too long to read", retry_after: None };
-        let read = timeout_at(deadline, read(supabase, recording, usual_channel)).await;
-        let take = match read.unwrap_or(Err(slow)) {
+        let read = async {
+            match recording.synthetic {
+                true => Ok(Err(Problem::Synthetic)),
+                false => read(supabase, recording, usual_channel).await,
+            }
+        };
+        let take = match timeout_at(deadline, read).await.unwrap_or(Err(slow)) {
             Ok(take) => take,
             Err(error) if is_gone(&error) => Err(Problem::RecordingMissing),
             Err(_) if assembly.will_do() => break,
             Err(error) => return Err(error),
         };
-        let channel = take.as_ref().ok().and_then(|take| take.channel);
-        sources.push(SampleSource { recording_sid: recording.recording_sid.clone(), channel });
+        // Of one channel, it is the party that this very call says is the employee.
+        let channel = take.as_ref().ok().and_then(|take| take.channel.or(recording.employee_channel));
+        let (recording_sid, synthetic) = (recording.recording_sid.clone(), recording.synthetic);
+        sources.push(SampleSource { recording_sid, channel, synthetic });
         assembly.add(take);
         if assembly.has_enough() {
             break;

@@ -175,6 +175,17 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_token_or_shared_key_is_no_key_at_all() {
+        let keys = |fields: &str| {
+            let secret = serde_json::from_str(&format!(r#"{{"account_sid": "AC1", {fields}}}"#)).unwrap();
+            signing_keys(&secret).len()
+        };
+        assert_eq!(keys(r#""auth_token": "x", "shared_key_secret": "y""#), 2);
+        assert_eq!(keys(r#""auth_token": "", "shared_key_secret": """#), 0);
+        assert_eq!(keys(r#""authToken": "", "shared_key_secret": null"#), 0);
+    }
+
+    #[test]
     fn a_form_is_told_by_its_media_type_alone() {
         assert!(is_form("application/x-www-form-urlencoded"));
         assert!(is_form("Application/X-WWW-Form-Urlencoded; charset=UTF-8"));

@@ -6,6 +6,7 @@ mod handler;
 mod signature;
 
 use lambda_runtime::service_fn;
+use shared::clients::twilio::TwilioSecret;
 use shared::config::Environment;
 
 use crate::handler::Webhook;
@@ -16,9 +17,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::load().await;
     let webhook = Webhook {
         public_base_url: Environment::variable("PUBLIC_BASE_URL")?,
-        twilio: environment.secret("TWILIO_SECRET_ARN")?,
+        twilio: environment.secret("TWILIO_SECRET_ARN", TwilioSecret::problem_for_callbacks).await?,
         queue: environment.queue("RECORDING_QUEUE_URL")?,
     };
-    webhook.twilio.warm_up().await;
     lambda_runtime::run(service_fn(|event| webhook.handle(event))).await
 }

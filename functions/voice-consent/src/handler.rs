@@ -14,6 +14,7 @@ use shared::erasures::{ErasureStarted, asked_at};
 use shared::error::{Error, Refusal};
 use shared::gateway::{self, Request};
 use shared::queue::Queue;
+use shared::recordings::CallSid;
 use shared::vendor::Vendor;
 use shared::{answer, referee};
 use uuid::Uuid;
@@ -101,6 +102,8 @@ struct Reply {
 #[serde(deny_unknown_fields)]
 struct Use {
     purpose: String,
+    /// The call in which the voice is to speak: it is never sampled.
+    call_sid: Option<CallSid>,
 }
 
 fn english() -> String {
@@ -218,7 +221,7 @@ impl Endpoint {
             }
             Action::Authorize => {
                 let wanted: Use = body(request)?;
-                let more = json!({"p_purpose": wanted.purpose});
+                let more = json!({"p_purpose": wanted.purpose, "p_call_sid": wanted.call_sid});
                 referee::ask(supabase, "authorize_voice", both(about, more)).await
             }
             Action::Grant => {
@@ -338,6 +341,18 @@ mod tests {
             json!({"p_read": "a"}),
         ] {
             assert_eq!(grant(wrong.clone()), Err(Refusal::BodyInvalid), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_use_may_name_a_call_and_nothing_but_a_call() {
+        let call = "CA0123456789abcdef0123456789abcdef";
+        let named = body::<Use>(&with_body(&format!(r#"{{"purpose": "x", "call_sid": "{call}"}}"#))).unwrap();
+        assert_eq!(named.call_sid.map(|sid| sid.to_string()).as_deref(), Some(call));
+        assert!(body::<Use>(&with_body(r#"{"purpose": "x"}"#)).unwrap().call_sid.is_none());
+        for wrong in ["", "CA1", "RE0123456789abcdef0123456789abcdef", "CA0123456789abcdef0123456789abcdeg"] {
+            let answer = body::<Use>(&with_body(&format!(r#"{{"purpose": "x", "call_sid": "{wrong}"}}"#)));
+            assert_eq!(answer.err(), Some(Refusal::BodyInvalid), "{wrong}");
         }
     }
 

@@ -11,10 +11,11 @@ usage: sample CALL.wav [OLDER.wav …] [options]
 Makes the voice sample of the employee in a call. More calls, the newest first, fill up what it lacks.
 Writes CALL.sample.wav, CALL.report.json and CALL.svg, a picture of what was taken and why.
 
-  --channel 1|2    which channel the employee is on
+  --channel 1|2    which channel the employee is on; of a recording of one channel, which party's it is: 1 the
+                   parent call's (of an inbound call the caller's), 2 the other's
   --track TRACK    what Twilio says of the recording: inbound, outbound or both …
   --source SOURCE  … and where it comes from, such as RecordVerb: a recording of one channel is a mix
-                   of both parties unless these say otherwise
+                   of both parties unless these say which it holds, and the employee's only if that is --channel
   --out FOLDER     where to write, instead of beside the first file
 
 Exit code: 0 there is a sample; 2 there is none, the reason is told; 1 something is wrong with the

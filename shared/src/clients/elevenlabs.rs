@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Call, SHORT, VendorError};
+use super::{Call, SHORT, VendorError, too_short};
 use crate::error::Refusal;
 
 /// Pages of a list that are read, of 100 voices each: more than any plan has.
@@ -28,6 +28,16 @@ const ADD_VOICE: Duration = Duration::from_secs(120);
 pub struct ElevenLabsSecret {
     /// Goes into the header `xi-api-key`.
     pub api_key: SecretString,
+}
+
+/// ElevenLabs' keys are `sk_` and 48 characters, older ones 32.
+const LEAST_KEY: usize = 32;
+
+impl ElevenLabsSecret {
+    /// What keeps it from being used; `None` if nothing does.
+    pub fn problem(&self) -> Option<String> {
+        too_short("api_key", Some(&self.api_key), LEAST_KEY)
+    }
 }
 
 /// Words of a voice's labels, and of its description before the same ids: what made the voice, and where. The vendor
@@ -573,6 +583,13 @@ mod tests {
             Mock::given(method(*verb)).and(path(*at)).respond_with(answer).mount(&server).await;
         }
         server
+    }
+
+    #[test]
+    fn an_empty_or_short_key_is_not_one_to_start_with() {
+        let problem = |key: &str| ElevenLabsSecret { api_key: key.into() }.problem();
+        assert_eq!(problem("sk_0123456789abcdef0123456789abcdef"), None);
+        assert!(problem("").is_some() && problem("sk_short").is_some_and(|text| !text.contains("sk_short")));
     }
 
     #[tokio::test]

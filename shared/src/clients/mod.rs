@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use http::{StatusCode, header};
 use reqwest::{RequestBuilder, Response};
-use serde::de::DeserializeOwned;
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::Value;
 
 /// Bound for a request whose body and answer are small.
@@ -34,6 +35,20 @@ pub fn http_client() -> reqwest::Client {
         .pool_idle_timeout(Duration::from_secs(5))
         .build()
         .expect("the HTTP client needs only the system's certificates")
+}
+
+/// Reads a field of a secret of which an empty value says no more than none: what signs or opens with it would be open to
+/// everybody.
+fn absent_if_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
+    let value = Option::<SecretString>::deserialize(deserializer)?;
+    Ok(value.filter(|value| !value.expose_secret().is_empty()))
+}
+
+/// Says so if a field of a secret is there and shorter than its vendor ever makes it: half a copy, or a placeholder. Names
+/// the field and never its value.
+fn too_short(field: &str, value: Option<&SecretString>, least: usize) -> Option<String> {
+    let is_short = value?.expose_secret().len() < least;
+    is_short.then(|| format!("`{field}` is shorter than {least} characters"))
 }
 
 /// A vendor did not do what was asked. Holds nothing of the request or the body: both may be personal.

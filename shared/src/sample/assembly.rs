@@ -199,7 +199,7 @@ mod tests {
         RATE, VOICES, amplified, decibels_to_factor, decode, level, noise, resampled, wav_file,
     };
     use super::super::wav::Encoding;
-    use super::super::whose::Origin;
+    use super::super::whose::{Channel, Origin};
     use super::super::{Class, NotAudio};
     use super::*;
 
@@ -212,7 +212,8 @@ mod tests {
 
     /// What is taken of a recording of one party.
     fn take(samples: &[f32], rate: u32) -> Result<Take, Problem> {
-        let mut call = Call::traced(Origin { track: Some("inbound".into()), ..Origin::default() });
+        let employee_channel = Some(Channel::First);
+        let mut call = Call::traced(Origin { track: Some("inbound".into()), employee_channel, ..Origin::default() });
         call.push(&wav_file(Encoding::Float32, rate, &[samples]))?;
         call.finish()
     }
@@ -304,7 +305,8 @@ mod tests {
         let mixed = Measure { figure: 97.5, limit: 80.0, unit: "percent" };
         let channel_unknown = Problem::EmployeeChannelUnknown;
         let not_audio = Problem::NotAudio(NotAudio("it is not a WAV file"));
-        for problem in [Problem::RecordingMissing, channel_unknown, not_audio, Problem::MixedSpeakers(mixed)] {
+        let mixed = Problem::MixedSpeakers(mixed);
+        for problem in [Problem::RecordingMissing, channel_unknown, not_audio, mixed, Problem::Synthetic] {
             let report = assembled([Err(problem)]).map(|_| ()).unwrap_err();
             assert_eq!((report.problem, report.verdict), (Some(problem), Verdict::Refused));
             assert_eq!(report.recordings[0].problem, Some(problem));
@@ -345,8 +347,9 @@ mod tests {
     fn an_unusable_newest_call_is_passed_over_when_an_older_one_is_good() {
         let good = || take(&voice(0, 45.0, -25.0), RATE);
         let noisy = take(&with_noise(&voice(1, 40.0, -20.0), -28.0), RATE);
-        let codes = ["sample_too_noisy", "sample_clipped", "employee_channel_unknown"];
-        let unusable = [noisy, take(&clipped(40.0), RATE), Err(Problem::EmployeeChannelUnknown)];
+        let codes = ["sample_too_noisy", "sample_clipped", "employee_channel_unknown", "sample_synthetic"];
+        let unheard = [Err(Problem::EmployeeChannelUnknown), Err(Problem::Synthetic)];
+        let unusable = [noisy, take(&clipped(40.0), RATE)].into_iter().chain(unheard);
         for (code, newest) in codes.into_iter().zip(unusable) {
             let sample = assembled([newest, good()]).map_err(|report| report.problem).expect("a sample");
             assert_eq!(sample.report.problem, None);

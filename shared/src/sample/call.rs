@@ -269,7 +269,7 @@ mod tests {
         Origin { track: None, source: None, employee_channel: Some(Channel::First), usual_channel: None };
 
     fn one_party() -> Origin {
-        Origin { track: Some("inbound".into()), ..Origin::default() }
+        Origin { track: Some("inbound".into()), ..FIRST }
     }
 
     fn take(origin: Origin, wav: &[u8]) -> Result<Take, Problem> {

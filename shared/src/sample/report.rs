@@ -14,8 +14,10 @@ pub enum Problem {
     RecordingMissing,
     /// The bytes are not a WAV that holds a call.
     NotAudio(NotAudio),
-    /// There are two channels, and nobody has said on which of them the employee is.
+    /// Nobody has said which channel is the employee's, or the only one holds another party.
     EmployeeChannelUnknown,
+    /// A cloned voice spoke in the call.
+    Synthetic,
     /// Both parties are in one channel.
     MixedSpeakers(Measure),
     /// Less speech of the employee than a clone needs.
@@ -48,6 +50,7 @@ impl Problem {
             Self::RecordingMissing => "recording_missing",
             Self::NotAudio(_) => "recording_not_audio",
             Self::EmployeeChannelUnknown => "employee_channel_unknown",
+            Self::Synthetic => "sample_synthetic",
             Self::MixedSpeakers(_) => "sample_mixed_speakers",
             Self::TooShort(_) => "sample_too_short",
             Self::TooQuiet(_) => "sample_too_quiet",
@@ -59,7 +62,7 @@ impl Problem {
     /// The figure and its limit, where there is one.
     pub fn measure(self) -> Option<Measure> {
         match self {
-            Self::RecordingMissing | Self::NotAudio(_) | Self::EmployeeChannelUnknown => None,
+            Self::RecordingMissing | Self::NotAudio(_) | Self::EmployeeChannelUnknown | Self::Synthetic => None,
             Self::MixedSpeakers(measure)
             | Self::TooShort(measure)
             | Self::TooQuiet(measure)

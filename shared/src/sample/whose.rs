@@ -45,7 +45,8 @@ pub struct Origin {
     pub track: Option<String>,
     /// Twilio's `source`, such as `DialVerb` or `StartConferenceRecordingAPI`.
     pub source: Option<String>,
-    /// What somebody said of this very call.
+    /// What somebody said of this very call: on which channel the employee is, or, of a recording of one channel, which
+    /// party it would be.
     pub employee_channel: Option<Channel>,
     /// Where the employee is in a call of two legs, as the deployment says.
     pub usual_channel: Option<Channel>,
@@ -53,18 +54,31 @@ pub struct Origin {
 
 impl Origin {
     /// The channel to take, of a recording of so many; `None` for the only one.
+    ///
+    /// That holds one party only if Twilio says so, and which party that is tells nobody's name: it is the employee's if
+    /// somebody has said of this very call that they are that party. The usual channel is not asked.
     pub(super) fn choose(&self, channels: usize) -> Result<Option<Channel>, Problem> {
         if channels == 1 {
-            return if self.holds_one_party() { Ok(None) } else { Err(Problem::MIXED_MONO) };
+            let party = self.sole_party().ok_or(Problem::MIXED_MONO)?;
+            let is_employee = self.employee_channel == Some(party);
+            return if is_employee { Ok(None) } else { Err(Problem::EmployeeChannelUnknown) };
         }
         // Who joins a conference first differs from call to call.
         let usual = self.usual_channel.filter(|_| !self.is_conference());
         self.employee_channel.or(usual).map(Some).ok_or(Problem::EmployeeChannelUnknown)
     }
 
-    /// Whether a recording of one channel is not a mix: one side was recorded on purpose, or `<Record>` took a message.
-    fn holds_one_party(&self) -> bool {
-        matches!(self.track.as_deref(), Some("inbound" | "outbound")) || self.source.as_deref() == Some("RecordVerb")
+    /// The party that a recording of one channel holds, by the channel it would have had: one side was recorded on purpose,
+    /// or `<Record>` took a message of the parent call's own party, who is the caller of an inbound call. `None` for a mix.
+    ///
+    /// Source: <https://www.twilio.com/docs/voice/tutorials/how-record-single-side-call>
+    fn sole_party(&self) -> Option<Channel> {
+        match (self.track.as_deref(), self.source.as_deref()) {
+            (Some("inbound"), _) => Some(Channel::First),
+            (Some("outbound"), _) => Some(Channel::Second),
+            (_, Some("RecordVerb")) => Some(Channel::First),
+            _ => None,
+        }
     }
 
     fn is_conference(&self) -> bool {
@@ -140,12 +154,30 @@ mod tests {
     }
 
     #[test]
-    fn one_channel_is_taken_only_if_it_holds_one_party() {
-        for (track, source) in [("inbound", "StartCallRecordingAPI"), ("outbound", "x"), ("both", "RecordVerb")] {
-            assert_eq!(origin(track, source).choose(1), Ok(None));
+    fn one_channel_is_taken_only_if_it_holds_the_party_that_this_very_call_says_is_the_employee() {
+        let (first, second) = (Channel::First, Channel::Second);
+        for (track, source, party, other) in [
+            ("inbound", "StartCallRecordingAPI", first, second),
+            ("inbound", "RecordVerb", first, second),
+            ("outbound", "StartCallRecordingAPI", second, first),
+            ("both", "RecordVerb", first, second),
+        ] {
+            let said = |channel| Origin { employee_channel: channel, ..origin(track, source) };
+            assert_eq!(said(Some(party)).choose(1), Ok(None), "{track} {source}");
+            assert_eq!(said(Some(other)).choose(1), Err(Problem::EmployeeChannelUnknown), "{track} {source}");
+            for usual in [None, Some(first), Some(second)] {
+                let unsaid = Origin { usual_channel: usual, ..said(None) };
+                assert_eq!(unsaid.choose(1), Err(Problem::EmployeeChannelUnknown), "{track} {source} {usual:?}");
+            }
         }
+    }
+
+    #[test]
+    fn a_mix_in_one_channel_is_refused_whatever_is_said() {
         let usual = Origin { usual_channel: Some(Channel::Second), ..origin("both", "DialVerb") };
         assert_eq!(usual.choose(1), Err(Problem::MIXED_MONO));
+        let said = Origin { employee_channel: Some(Channel::First), ..usual };
+        assert_eq!(said.choose(1), Err(Problem::MIXED_MONO));
         assert_eq!(Origin::default().choose(1), Err(Problem::MIXED_MONO));
     }
 
