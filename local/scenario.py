@@ -12,10 +12,12 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from functools import cached_property
 from pathlib import Path
+from typing import Iterator
 
 import boto3
 import psycopg
@@ -225,6 +227,21 @@ class Scenario:
         # Only a change ends them. The variable is not the functions' business.
         environment["Variables"]["MADE_COLD"] = secrets.token_hex(8)
         client.update_function_configuration(FunctionName=name, Environment=environment)
+
+    @contextmanager
+    def timeout(self, function: str, seconds: int) -> Iterator[None]:
+        """Meanwhile the function has so little time."""
+        client, name = self.aws("lambda"), self.stack["aws"]["functions"][function]
+        usual = client.get_function_configuration(FunctionName=name)["Timeout"]
+        client.update_function_configuration(FunctionName=name, Timeout=seconds)
+        try:
+            yield
+        finally:
+            client.update_function_configuration(FunctionName=name, Timeout=usual)
+
+    def mark(self, employee: str, attempt: str) -> str:
+        """A description by which a voice is known as one that an attempt of this deployment has made."""
+        return f"Of employee {employee}, made by attempt {attempt} of deployment {self.one('select understudy.deployment_id()')}."
 
     def environment(self, function: str) -> dict[str, str]:
         """For a function's process started by hand: the variables that the template gave it, and the local AWS with all rights."""

@@ -29,7 +29,7 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Verifier {
     http: Client,
     jwks_url: String,
-    issuers: Vec<String>,
+    issuer: String,
     keys: Mutex<Keys>,
 }
 
@@ -57,19 +57,13 @@ struct Claims {
 }
 
 impl Verifier {
-    /// Tokens are those that the project at `supabase_url` issues, in its own name or, where it has a custom domain, in
-    /// that of `other_issuer`. The keys are read from `supabase_url`.
+    /// Tokens are those that the project at `supabase_url` issues in the name of `issuer`: its own address with
+    /// `/auth/v1`, or that of its custom domain. The keys are read from `supabase_url`.
     ///
     /// Source: <https://supabase.com/docs/guides/platform/custom-domains>
-    pub fn new(http: Client, supabase_url: &str, other_issuer: Option<String>) -> Self {
-        let issuer = format!("{supabase_url}/auth/v1");
-        let jwks_url = format!("{issuer}/.well-known/jwks.json");
-        Self {
-            http,
-            jwks_url,
-            issuers: [Some(issuer), other_issuer].into_iter().flatten().collect(),
-            keys: Mutex::default(),
-        }
+    pub fn new(http: Client, supabase_url: &str, issuer: String) -> Self {
+        let jwks_url = format!("{supabase_url}/auth/v1/.well-known/jwks.json");
+        Self { http, jwks_url, issuer, keys: Mutex::default() }
     }
 
     /// The id of the user whose token the request carries.
@@ -105,7 +99,7 @@ impl Verifier {
         let mut validation = Validation::new(algorithm);
         validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
         validation.set_audience(&["authenticated"]);
-        validation.set_issuer(&self.issuers);
+        validation.set_issuer(&[&self.issuer]);
         validation.validate_nbf = true;
         validation.leeway = LEEWAY.as_secs();
         match decode(token, key, &validation) {
@@ -187,13 +181,13 @@ mod tests {
             });
             let jwks = ResponseTemplate::new(200).set_body_json(json!({"keys": [published_key]}));
             Mock::given(path("/auth/v1/.well-known/jwks.json")).respond_with(jwks).mount(&server).await;
-            let verifier = Verifier::new(crate::clients::http_client(), &server.uri(), Some(CUSTOM.to_owned()));
+            let verifier = Verifier::new(crate::clients::http_client(), &server.uri(), issuer_of(&server));
             Self { server, signing_key: EncodingKey::from_ec_der(pkcs8.as_ref()), published_key, verifier }
         }
 
         fn claims(&self) -> Value {
             json!({
-                "iss": format!("{}/auth/v1", self.server.uri()), "aud": "authenticated", "role": "authenticated",
+                "iss": issuer_of(&self.server), "aud": "authenticated", "role": "authenticated",
                 "sub": "11111111-1111-4111-8111-111111111111", "exp": get_current_timestamp() + 600,
             })
         }
@@ -219,6 +213,10 @@ mod tests {
         async fn fetches(&self) -> usize {
             self.server.received_requests().await.unwrap().len()
         }
+    }
+
+    fn issuer_of(server: &MockServer) -> String {
+        format!("{}/auth/v1", server.uri())
     }
 
     fn hs256(secret: &[u8], claims: &Value) -> String {
@@ -266,16 +264,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_of_a_custom_domain_is_the_projects_own_if_that_is_configured() {
-        let project = Project::start().await;
+    async fn a_project_with_a_custom_domain_issues_tokens_in_its_name_and_in_no_other() {
+        let mut project = Project::start().await;
+        let in_its_own_name = project.es256("k1", &project.claims());
         let mut claims = project.claims();
         claims["iss"] = CUSTOM.into();
-        let token = project.es256("k1", &claims);
-        assert!(project.user(&token).await.is_ok());
-        let without = Verifier::new(crate::clients::http_client(), &project.server.uri(), None);
-        let mut headers = HeaderMap::new();
-        headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
-        assert!(matches!(without.user(&headers, None).await, Err(Error::Refused(Refusal::TokenInvalid))));
+        let in_the_domains_name = project.es256("k1", &claims);
+        assert_eq!(project.refusal(&in_the_domains_name).await, "token_invalid");
+        project.verifier = Verifier::new(crate::clients::http_client(), &project.server.uri(), CUSTOM.to_owned());
+        assert!(project.user(&in_the_domains_name).await.is_ok());
+        assert_eq!(project.refusal(&in_its_own_name).await, "token_invalid");
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
+use futures_util::future::join3;
 use reqwest::Client;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
@@ -86,9 +87,9 @@ impl Environment {
         }
     }
 
-    /// Which other issuer the project's tokens may name beside Supabase's own address: that of a custom domain. Empty: none.
-    pub fn other_issuer() -> Option<String> {
-        Self::variable("SUPABASE_JWT_ISSUER").ok()
+    /// In whose name the project's tokens are issued.
+    pub fn issuer() -> Result<String, UnusableVariable> {
+        Self::variable("SUPABASE_ISSUER")
     }
 
     /// The secret whose ARN is in the variable, read, so that the first request need not wait. `problem` says what keeps it
@@ -228,15 +229,17 @@ impl<T: DeserializeOwned> Secret<T> {
         if !kept.may_reread() {
             return Ok(None);
         }
-        let (current, age) = self.read_current(&mut kept).await?;
-        kept.in_rotation.clear();
-        let previous = PREVIOUS_IS_VALID.checked_sub(age).filter(|left| !left.is_zero()).map(|left| (PREVIOUS, left));
-        for (stage, left) in [Some((PENDING, PREVIOUS_IS_VALID)), previous].into_iter().flatten() {
-            // Mostly there is no such version.
-            if let Ok(Version { value, .. }) = self.read(stage).await {
-                kept.in_rotation.push(Held { value, until: Instant::now() + left });
-            }
-        }
+        // At the same time: one after the other they may take longer than the function has.
+        let (current, pending, previous) =
+            join3(self.read_current(&mut kept), self.read(PENDING), self.read(PREVIOUS)).await;
+        let (current, age) = current?;
+        // Mostly there is no such version beside the current one.
+        let beside = [(pending, PREVIOUS_IS_VALID), (previous, PREVIOUS_IS_VALID.saturating_sub(age))];
+        kept.in_rotation = beside
+            .into_iter()
+            .filter(|(_, left)| !left.is_zero())
+            .filter_map(|(version, left)| Some(Held { value: version.ok()?.value, until: Instant::now() + left }))
+            .collect();
         let beside = kept.in_rotation.iter().map(|held| held.value.clone());
         Ok(Some(std::iter::once(current).chain(beside).collect()))
     }

@@ -157,7 +157,7 @@ async fn store(
     write_id: Uuid,
 ) -> Result<Option<Newest>, Error> {
     let recording = twilio.finished_recording(finished).await?;
-    check_is_readable(twilio, &recording)?;
+    check_is_readable(&recording)?;
     supabase.ensure_private_bucket(BUCKET).await?;
     let wav = Wav::open(twilio.media(&finished.recording_sid).await?).await?;
     let (bytes, hash) = (wav.length, wav.hash.clone());
@@ -250,11 +250,7 @@ fn call_unknown() -> Error {
     Error::NotYet { reason: "the database does not know the call", retry_after: None }
 }
 
-fn check_is_readable(twilio: &Twilio, recording: &Recording) -> Result<(), Error> {
-    if twilio.keeps_elsewhere(recording) {
-        // What to do about it stands in the README, under the alarm of the dead letters.
-        return Err(Error::Unusable("the account keeps the recording in a bucket of its own, where we cannot read it"));
-    }
+fn check_is_readable(recording: &Recording) -> Result<(), Error> {
     if recording.encryption_details.is_some() {
         return Err(Error::Unusable("the recording is encrypted with the account's public key"));
     }

@@ -76,7 +76,9 @@ comment on column public.calls.employee_channel is
   'caller), 2 the other. Null: where employees usually are, which the functions are configured with; but of a recording of one channel '
   'nothing is assumed, since it may hold either party. A <Record> verb takes the first channel''s party.';
 
+-- With now() no row of an existing table has to be written anew. Later rows tell when they came, and not when their transaction began.
 alter table public.calls add column if not exists known_since timestamptz not null default now();
+alter table public.calls alter column known_since set default clock_timestamp();
 comment on column public.calls.known_since is
   'When this row was inserted, or this column added: an erasure covers what is recorded of the calls that were known when it was requested.';
 

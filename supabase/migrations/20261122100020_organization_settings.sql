@@ -35,7 +35,6 @@ as $$
 declare
   v_limit integer;
   v_used integer;
-  v_is_among_them boolean;
 begin
   -- Locked, so that of two requests at once for two employees the second counts the first.
   select s.max_voices into v_limit from public.organization_voice_settings s where s.org_id = p_org_id for update;
@@ -43,11 +42,25 @@ begin
     return null;
   end if;
 
-  select count(distinct v.employee_id), bool_or(v.employee_id = p_employee_id)
-  into v_used, v_is_among_them
-  from public.voices v
-  where v.org_id = p_org_id and v.state in ('requested', 'cloning', 'unknown', 'ready');
-  if v_is_among_them or v_used < v_limit then
+  if exists (
+    select
+    from public.voices v
+    where v.org_id = p_org_id and v.employee_id = p_employee_id and v.state in ('requested', 'cloning', 'unknown', 'ready')
+  ) then
+    return null;
+  end if;
+
+  -- No further than to the limit, however many employees the organisation has.
+  select count(*)
+  into v_used
+  from (
+    select distinct v.employee_id
+    from public.voices v
+    where v.org_id = p_org_id and v.state in ('requested', 'cloning', 'unknown', 'ready')
+    order by v.employee_id
+    limit v_limit
+  ) counted;
+  if v_used < v_limit then
     return null;
   end if;
   return jsonb_build_object('figure', v_used, 'limit', v_limit, 'unit', 'voices');

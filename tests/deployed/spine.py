@@ -43,7 +43,7 @@ def erasure_resolves_an_attempt_of_unknown_fate(scenario: Trial, employee: str, 
     scenario.one("select release_clone(%s, (begin_clone(%s, 1) ->> 'lease_id')::uuid, false)", attempt, attempt)
     scenario.database.execute("update voices set lease_until = now() - interval '61 seconds' where id = %s", [attempt])
     # No two attempts may ever have the same voice.
-    scenario.make_voices(f"lost{attempt[:4]}", 1, f"Employee {employee}, attempt {attempt}.")
+    scenario.make_voices(f"lost{attempt[:4]}", 1, scenario.mark(employee, attempt))
     answer = scenario.api("DELETE", f"/employees/{employee}/voice")
     if answer.status != 200:
         raise Missing(f"the erasure was answered {answer.status}")

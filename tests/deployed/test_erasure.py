@@ -214,9 +214,9 @@ def test_an_expired_consent_ends_the_voice_within_one_sweep(erasure, scenario):
 
 def test_a_voice_at_the_vendor_that_no_live_row_owns_is_deleted_and_others_are_not(erasure, scenario):
     attempt = scenario.one("select id from voices where vendor_voice_id = %s", erasure.voice)
-    marked = f"Employee {erasure.employee}, attempt"
-    scenario.make_voices("doubled", 1, f"{marked} {attempt}.")
-    scenario.make_voices("elsewhere", 1, f"{marked} 99999999-9999-4999-8999-999999999999.")
+    mark, ours = scenario.mark(erasure.employee, attempt), scenario.one("select understudy.deployment_id()")
+    scenario.make_voices("doubled", 1, mark)
+    scenario.make_voices("elsewhere", 1, mark.replace(ours, "99999999-9999-4999-8999-999999999999"))
     assert scenario.swept()["voices_deleted"] == 1
     left = scenario.vendor_voices(erasure.employee)
     assert erasure.voice in left and len(left) == 2 and not any(voice.startswith("doubled") for voice in left)
@@ -224,7 +224,7 @@ def test_a_voice_at_the_vendor_that_no_live_row_owns_is_deleted_and_others_are_n
 
 def test_a_voice_that_cannot_be_deleted_does_not_keep_the_next_from_going(erasure, scenario):
     attempt = scenario.one("select id from voices where vendor_voice_id = %s", erasure.voice)
-    scenario.make_voices("doubled", 2, f"Employee {erasure.employee}, attempt {attempt}.")
+    scenario.make_voices("doubled", 2, scenario.mark(erasure.employee, attempt))
     scenario.fault("elevenlabs", method="DELETE", path="^/v1/voices/doubled", status=500)
     with pytest.raises(AssertionError, match="delete a voice"):
         scenario.swept()

@@ -28,6 +28,8 @@ FUNCTIONS = {
     "CloneWorkerRole": "clone-worker", "VoiceConsentRole": "voice-consent", "VoiceErasureRole": "voice-erasure", "VoiceSweeperRole": "voice-sweeper",
 }
 QUEUES = {"RecordingIngestRole": "recording", "CloneWorkerRole": "clone", "VoiceErasureRole": "erasure"}
+# Seconds of an invocation of voice-erasure in which it begins with no second round.
+ONE_ROUND = 120
 # Used by Lambda on the function's behalf, not by the function.
 NOT_BY_THE_FUNCTION = {"WriteLogs", "PollRecordingQueue", "PollCloneQueue", "PollCampaignQueue", "PollErasureQueue", "SendTraces"}
 
@@ -71,6 +73,9 @@ def walk(scenario, role: str, sid: str) -> None:
         assert scenario.api("POST", "/voice-clones", {"employee_ids": [with_recording(scenario, consent=True)]}).status == 202
     elif role == "VoiceConsentRole":
         withdrawal_erases_the_voice(scenario, scenario.new_employee(), recording())
+    elif role == "VoiceErasureRole" and sid == "GoOn":
+        with scenario.timeout(FUNCTIONS[role], ONE_ROUND):
+            withdrawal_erases_the_voice(scenario, scenario.new_employee(), recording())
     elif role == "VoiceErasureRole":
         erasure_resolves_an_attempt_of_unknown_fate(scenario, scenario.new_employee(), recording())
     elif role == "VoiceSweeperRole":

@@ -103,8 +103,12 @@ def _named(node) -> str:
 
 
 def _resolved(node, values: dict[str, str]) -> str:
+    """What CloudFormation would make of it."""
     if isinstance(node, str):
         return node
-    if "Fn::If" in node:  # of a parameter that is given, or something else: a lane gives all of them
-        return _resolved(node["Fn::If"][1], values)
+    if "Fn::If" in node:  # of a parameter that is given, or something else
+        _, given, otherwise = node["Fn::If"]
+        return _resolved(given, values) or _resolved(otherwise, values)
+    if "Fn::Sub" in node:
+        return re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], node["Fn::Sub"])
     return values[node["Ref"]]

@@ -342,7 +342,7 @@ class Sweep(Flow):
         employee = self.cloned("voice")
         attempt = self.scenario.one("select id from voices where employee_id = %s", employee)
         self.world.planted.add(planted := "0" * 20)
-        body = {"name": "left over", "description": f"Employee {employee}, attempt {attempt}."}
+        body = {"name": "left over", "description": self.scenario.mark(employee, attempt)}
         self.scenario.control("PUT", "elevenlabs", f"/voices/{planted}", body)
 
     def _voice_that_is_gone(self) -> None:

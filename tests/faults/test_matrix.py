@@ -7,6 +7,7 @@ import pytest
 from local.progress import Progress
 
 from . import chaos, matrix
+from .all_flows import FLOWS
 from .__main__ import ground
 
 LANES = 6

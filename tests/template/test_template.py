@@ -75,6 +75,7 @@ ROLES = {
         "ReadElevenLabsSecret": (READ, ref("ElevenLabsSecretArn")),
         "ReadTwilioSecret": (READ, ref("TwilioSecretArn")),
         "SendClone": ({"sqs:SendMessage"}, arn("CloneQueue")),
+        "GoOn": ({"sqs:SendMessage"}, arn("ErasureQueue")),
     },
     "VoiceSweeper": {
         "WriteLogs": (LOGS, arn("VoiceSweeperLogs")),
@@ -91,12 +92,12 @@ ROLES = {
 VARIABLES = {
     "RecordingWebhook": {"PUBLIC_BASE_URL", "TWILIO_SECRET_ARN", "RECORDING_QUEUE_URL"},
     "RecordingIngest": {"TWILIO_API_URL", "TWILIO_SECRET_ARN", "SUPABASE_URL", "SUPABASE_SECRET_ARN", "RECORDING_QUEUE_URL"},
-    "CloneVoice": {"SUPABASE_URL", "SUPABASE_SECRET_ARN", "CLONE_QUEUE_URL", "CAMPAIGN_QUEUE_URL", "EMPLOYEE_CHANNEL"},
+    "CloneVoice": {"SUPABASE_URL", "SUPABASE_ISSUER", "SUPABASE_SECRET_ARN", "CLONE_QUEUE_URL", "CAMPAIGN_QUEUE_URL", "EMPLOYEE_CHANNEL"},
     "CloneWorker": {
         "SUPABASE_URL", "SUPABASE_SECRET_ARN", "ELEVENLABS_API_URL", "ELEVENLABS_SECRET_ARN", "CLONE_QUEUE_URL", "CAMPAIGN_QUEUE_URL",
         "EMPLOYEE_CHANNEL",
     },
-    "VoiceConsent": {"SUPABASE_URL", "SUPABASE_SECRET_ARN", "ERASURE_QUEUE_URL"},
+    "VoiceConsent": {"SUPABASE_URL", "SUPABASE_ISSUER", "SUPABASE_SECRET_ARN", "ERASURE_QUEUE_URL"},
     "VoiceErasure": {
         "SUPABASE_URL", "SUPABASE_SECRET_ARN", "ELEVENLABS_API_URL", "ELEVENLABS_SECRET_ARN", "TWILIO_API_URL", "TWILIO_SECRET_ARN",
         "ERASURE_QUEUE_URL", "CLONE_QUEUE_URL",
@@ -396,6 +397,7 @@ def test_browsers_may_call_from_the_named_origins_only():
 
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:understudy/twilio-AbC123"
 ACCEPTED = {
+    "SupabaseIssuer": ["", "https://auth.example.com/auth/v1"],
     "SupabaseUrl": ["https://abcdefgh.supabase.co", "http://127.0.0.1:54321", "http://localhost:54321"],
     "TwilioApiUrl": ["https://api.twilio.com", "https://api.dublin.ie1.twilio.com"],
     "ElevenLabsApiUrl": ["https://api.elevenlabs.io", "https://api.eu.residency.elevenlabs.io"],
@@ -409,6 +411,7 @@ ACCEPTED = {
     "AlarmTopicArn": ["", "arn:aws:sns:eu-central-1:123456789012:alarms"],
 }
 REFUSED = {
+    "SupabaseIssuer": ["auth.example.com", "http://auth.example.com/auth/v1", "https://", "https://auth.example.com/auth v1"],
     "SupabaseUrl": ["", "abcdefgh.supabase.co", "https://abcdefgh.supabase.co/", "https://abcdefgh.supabase.co/rest/v1", "http://abcdefgh.supabase.co", " https://a.supabase.co", "https://<project>.supabase.co"],
     "TwilioApiUrl": ["", "https://api.twilio.com/", "http://api.twilio.com", "https://api.twilio.com/2010-04-01"],
     "ElevenLabsApiUrl": ["", "https://api.elevenlabs.io/v1", "http://api.elevenlabs.io"],

@@ -21,7 +21,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let http = http_client();
     let supabase = environment.supabase(&http).await?;
     let endpoint = Endpoint {
-        verifier: Verifier::new(http, supabase.base_url(), Environment::other_issuer()),
+        verifier: Verifier::new(http, supabase.base_url(), Environment::issuer()?),
         supabase,
         usual_channel: Environment::employee_channel()?,
         clones: environment.queue("CLONE_QUEUE_URL")?,

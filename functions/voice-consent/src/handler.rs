@@ -215,9 +215,7 @@ impl Endpoint {
             Action::Withdraw => referee::ask(supabase, "withdraw_voice_consent", asked_now(about)).await,
             Action::Erase => referee::ask(supabase, "start_erasure", asked_now(about)).await,
             Action::ReadErasure => {
-                let after = request.query_parameter("after").map(|number| number.parse::<i64>()).transpose();
-                let more = json!({"p_after": after.map_err(|_| Refusal::QueryInvalid)?});
-                referee::ask(supabase, "read_erasure", both(about, more)).await
+                referee::ask(supabase, "read_erasure", both(about, json!({"p_after": copies_after(request)?}))).await
             }
             Action::Authorize => {
                 let wanted: Use = body(request)?;
@@ -301,6 +299,12 @@ fn audit_page(request: &Request, user_id: Uuid) -> Result<Value, Refusal> {
     }))
 }
 
+/// After which copy of an erasure the page begins that is asked for.
+fn copies_after(request: &Request) -> Result<Option<i64>, Refusal> {
+    let number = |text: String| text.parse().ok().filter(|number| *number >= 0).ok_or(Refusal::QueryInvalid);
+    request.query_parameter("after").map(|text| number(text.to_string())).transpose()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -375,5 +379,14 @@ mod tests {
         }
         assert_eq!(page("before=x").err(), Some(Refusal::QueryInvalid));
         assert_eq!(page("employee_id=x").err(), Some(Refusal::EmployeeIdInvalid));
+    }
+
+    #[test]
+    fn a_page_of_an_erasure_begins_after_a_number_and_nothing_else() {
+        let after = |query: &str| copies_after(&Request { query: query.into(), ..Request::default() });
+        assert_eq!((after(""), after("after=7")), (Ok(None), Ok(Some(7))));
+        for wrong in ["after=", "after=x", "after=-1", "after=9223372036854775808"] {
+            assert_eq!(after(wrong), Err(Refusal::QueryInvalid), "{wrong}");
+        }
     }
 }

@@ -30,8 +30,8 @@ pub struct ElevenLabsSecret {
     pub api_key: SecretString,
 }
 
-/// ElevenLabs' keys are `sk_` and 48 characters, older ones 32.
-const LEAST_KEY: usize = 32;
+/// ElevenLabs' keys are `sk_` and 48 characters, older ones 32; nobody documents that it stays so.
+const LEAST_KEY: usize = 20;
 
 impl ElevenLabsSecret {
     /// What keeps it from being used; `None` if nothing does.
@@ -119,6 +119,13 @@ pub struct HistoryPage {
     pub items: Vec<String>,
     /// After which the next page begins, if there is one.
     pub next: Option<String>,
+}
+
+/// What the vendor answers when it has deleted something. Without it, whoever answered 200 was somebody in between.
+#[derive(Deserialize)]
+struct Deleted {
+    #[serde(rename = "status")]
+    _status: String,
 }
 
 /// A voice as the vendor lists it.
@@ -257,7 +264,7 @@ impl ElevenLabs {
     pub async fn delete_voice(&self, voice_id: &str) -> Result<bool, VendorError> {
         let call = Call { vendor: NAME, action: "delete a voice" };
         let request = self.request(Method::DELETE, &format!("/v1/voices/{voice_id}")).timeout(SHORT);
-        match call.send(request).await {
+        match call.json::<Deleted>(request).await {
             Ok(_) => Ok(true),
             Err(error) if says_not_found(&error) => Ok(false),
             Err(error) if error.is_unauthorised() => Err(error),
@@ -307,7 +314,7 @@ impl ElevenLabs {
         }
         let path = format!("/v1/history/{id}");
         let call = Call { vendor: NAME, action: "delete an item of the history" };
-        match call.send(self.request(Method::DELETE, &path).timeout(SHORT)).await {
+        match call.json::<Deleted>(self.request(Method::DELETE, &path).timeout(SHORT)).await {
             Ok(_) => Ok(()),
             Err(error) if says_not_found(&error) => Ok(()),
             Err(error) if error.is_unauthorised() => Err(error),
@@ -602,6 +609,22 @@ mod tests {
         assert_eq!(elevenlabs(&there).await.delete_voice("v").await.unwrap_err().status.unwrap(), 500);
         let nobody_knows = serve(&[failing, ("GET", "/v1/voices/v", 503, json!({}))]).await;
         assert!(elevenlabs(&nobody_knows).await.delete_voice("v").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_page_of_somebody_in_between_deletes_nothing() {
+        for (body, is_deleted) in [(json!("<html>Please log in</html>"), false), (json!({"status": "ok"}), true)] {
+            let answers = [
+                ("DELETE", "/v1/voices/v", 200, body.clone()),
+                ("GET", "/v1/voices/v", 200, json!({"voice_id": "v"})),
+                ("DELETE", "/v1/history/i", 200, body.clone()),
+                ("GET", "/v1/history/i", 200, json!({"state": "created"})),
+            ];
+            let server = serve(&answers).await;
+            let client = elevenlabs(&server).await;
+            assert_eq!(client.delete_voice("v").await.is_ok(), is_deleted, "{body}");
+            assert_eq!(client.delete_history_item("i").await.is_ok(), is_deleted, "{body}");
+        }
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use reqwest::{Body, Client, Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 
 use super::{Call, SHORT, VendorError, absent_if_empty, too_short};
@@ -239,11 +239,14 @@ impl Supabase {
         Ok(Object { length, stream: response.bytes_stream() })
     }
 
-    /// Removes an object; one that is not there counts as removed.
+    /// Removes an object; one that is not there counts as removed. Storage answers with a list of what it removed:
+    /// whoever answers anything else is somebody in between, and nothing is removed.
+    ///
+    /// Source: <https://github.com/supabase/storage>, `deleteObjects.ts`
     pub async fn remove(&self, bucket: &str, path: &str) -> Result<(), VendorError> {
         let call = Call { vendor: NAME, action: "remove an object" };
         let request = self.request(Method::DELETE, &format!("/storage/v1/object/{bucket}")).timeout(SHORT);
-        call.send(request.json(&json!({"prefixes": [path]}))).await.map(drop)
+        call.json::<Vec<IgnoredAny>>(request.json(&json!({"prefixes": [path]}))).await.map(drop)
     }
 
     /// Whether an object is there. Only `NoSuchKey` says that it is not: a missing bucket or a token that is not good says
@@ -359,6 +362,18 @@ mod tests {
         for key in ["", "sb_secret_"] {
             let secret: SupabaseSecret = serde_json::from_value(json!({"secret_key": key})).unwrap();
             assert!(secret.problem().is_some_and(|text| text.contains("secret_key")));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_of_somebody_in_between_removes_nothing() {
+        for (page, is_removed) in [("<html>Please log in</html>", false), ("{}", false), ("[]", true)] {
+            let server = MockServer::start().await;
+            Mock::given(method("DELETE"))
+                .respond_with(ResponseTemplate::new(200).set_body_string(page))
+                .mount(&server)
+                .await;
+            assert_eq!(client(&server).remove("recordings", "a").await.is_ok(), is_removed, "{page}");
         }
     }
 

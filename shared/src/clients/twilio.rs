@@ -106,7 +106,8 @@ pub struct Recording {
     pub source: Option<String>,
     /// There when the media are encrypted with the customer's public key: ciphertext, useless to us.
     pub encryption_details: Option<serde::de::IgnoredAny>,
-    /// Where the media are. An account with external storage has them in a bucket of its own.
+    /// Where the media are: an account with external storage has them in a bucket of its own. Only the account's resource
+    /// tells it, and not the call's.
     media_url: Option<String>,
 }
 
@@ -215,15 +216,6 @@ impl Twilio {
         call.json(self.request(Method::GET, &self.recording_path(sid, ".json")).timeout(SHORT)).await
     }
 
-    /// Whether Twilio still has a recording. A deleted one may be listed for a while, as `deleted`.
-    pub async fn has_recording(&self, sid: &RecordingSid) -> Result<bool, VendorError> {
-        match self.recording(sid).await {
-            Ok(recording) => Ok(recording.status != "deleted"),
-            Err(error) if error.status == Some(StatusCode::NOT_FOUND) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     /// What Twilio has of a recording.
     pub async fn recording_state(&self, sid: &RecordingSid) -> Result<RecordingState, VendorError> {
         let recording = match self.recording(sid).await {
@@ -265,7 +257,7 @@ impl Twilio {
     /// Whether the audio is in a bucket of the account's own (external storage), where Twilio's API has none.
     ///
     /// Source: <https://www.twilio.com/docs/voice/recording-settings>
-    pub fn keeps_elsewhere(&self, recording: &Recording) -> bool {
+    fn keeps_elsewhere(&self, recording: &Recording) -> bool {
         let host = |url: &str| Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
         recording.media_url.as_deref().is_some_and(|url| {
             let (media, ours) = (host(url), host(&self.base_url));
@@ -339,18 +331,32 @@ impl Twilio {
     /// Conference recordings come mixed unless two channels are requested, and a request for two that cannot be met
     /// is a 400: then the recording is what it is, and comes as it was made.
     ///
+    /// # Errors
+    /// [`Error::Unusable`] when the account keeps its recordings in a bucket of its own; otherwise what Twilio said, a 404
+    /// while it does not have the audio yet.
+    ///
     /// Source: <https://www.twilio.com/docs/voice/api/recording>
     pub async fn media(
         &self,
         sid: &RecordingSid,
-    ) -> Result<Media<impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static>, VendorError> {
+    ) -> Result<Media<impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static>, Error> {
         let call = Call { vendor: NAME, action: "read a recording's audio" };
         let wav = || self.request(Method::GET, &self.recording_path(sid, ".wav")).timeout(MEDIA);
         let response = match call.send(wav().query(&[("RequestedChannels", "2")])).await {
-            Err(error) if error.status == Some(StatusCode::BAD_REQUEST) => call.send(wav()).await?,
-            answer => answer?,
+            Err(error) if error.status == Some(StatusCode::BAD_REQUEST) => call.send(wav()).await,
+            answer => answer,
         };
-        Ok(Media { length: response.content_length(), stream: response.bytes_stream() })
+        match response {
+            Ok(response) => Ok(Media { length: response.content_length(), stream: response.bytes_stream() }),
+            Err(error) if error.status == Some(StatusCode::NOT_FOUND) => match self.recording_state(sid).await? {
+                // What to do about it stands in the runbook, under the alarm of the dead letters.
+                RecordingState::KeptElsewhere => Err(Error::Unusable(
+                    "the account keeps the recording in a bucket of its own, where we cannot read it",
+                )),
+                _ => Err(error.into()),
+            },
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn recording_path(&self, sid: &RecordingSid, suffix: &str) -> String {
@@ -529,6 +535,17 @@ mod tests {
         let there = resource("completed", Some(CALL), None);
         assert_eq!(erased(Some(there.clone()), 400).await.0.unwrap_err().code.as_deref(), Some("20001"));
         assert_eq!(erased(Some(there), 204).await.0.unwrap_err().code.as_deref(), Some("still_there"));
+    }
+
+    #[tokio::test]
+    async fn audio_that_twilio_does_not_have_is_waited_for_unless_the_account_keeps_it_itself() {
+        let elsewhere = Some("https://bucket.s3.amazonaws.com/x.wav");
+        for (media_url, is_final) in [(None, false), (elsewhere, true)] {
+            let recording = resource("completed", Some(CALL), media_url);
+            let server = serve(&[("GET", &format!("Recordings/{RECORDING}.json"), 200, recording)]).await;
+            let Err(error) = twilio(&server).await.media(&recording_sid()).await.map(drop) else { panic!("audio") };
+            assert_eq!(matches!(error, Error::Unusable(_)), is_final, "{error}");
+        }
     }
 
     #[tokio::test]
