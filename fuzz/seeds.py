@@ -13,8 +13,8 @@ from pathlib import Path
 
 VOICES = Path(__file__).parents[1] / "bench" / "corpus"
 
-# The first byte: one party's recording; a call whose first, or second, channel is the employee's; nothing known.
-ONE_PARTY, FIRST, SECOND, USUALLY_SECOND, UNKNOWN = 16, 1, 2, 8, 0
+# The first byte: one party's recording, who is the employee; a call whose first, or second, channel is the employee's; nothing known.
+ONE_PARTY, FIRST, SECOND, USUALLY_SECOND, UNKNOWN = 17, 1, 2, 8, 0
 
 PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 SUBFORMAT = bytes.fromhex("000000001000800000aa00389b71")

@@ -56,6 +56,8 @@ SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "password_encryption": "scram-sha-256",
+    # Nobody else gets at it, and tests connect a thousand times.
+    "scram_iterations": "1",
     "timezone": "UTC",
     "log_statement": "none",
     # The log is for whoever looks for a failure; values of statements do not belong into it.
@@ -115,7 +117,9 @@ $$;
 class Postgres:
     """One cluster in `directory` (made when missing). `url` is the owner's, `authenticator_url` is PostgREST's."""
 
-    def __init__(self, directory: str | os.PathLike, major: int | None = None, binaries: Path | None = None):
+    def __init__(self, directory: str | os.PathLike, major: int | None = None, binaries: Path | None = None, settings: dict[str, str] | None = None):
+        """`settings` of a cluster that is made, beside SETTINGS."""
+        self._settings = SETTINGS | (settings or {})
         self.directory = Path(directory).absolute()
         self._password_file = self.directory / "postgres-password"
         self._log = self.directory / "postgres.log"
@@ -237,7 +241,7 @@ class Postgres:
         )
         password.unlink()
         with (self._cluster / "data" / "postgresql.conf").open("a") as file:
-            file.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
+            file.writelines(f"{name} = '{value}'\n" for name, value in self._settings.items())
 
     def _place_cluster(self) -> None:
         """`directory/cluster`, or a link to a place that the server's user can reach."""

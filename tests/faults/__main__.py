@@ -31,20 +31,21 @@ def main(words: list[str]) -> int:
 
 def fault_matrix(words: list[str]) -> int:
     parser = _parser("python -m tests.faults", __doc__)
-    parser.add_argument("--lanes", type=int, default=12, metavar="N", help="how many cases run at once; some only wait")
+    parser.add_argument("--lanes", type=int, default=6, metavar="N", help="how many cases run at once in which something happens all the time")
+    parser.add_argument("--slow-lanes", type=int, default=20, metavar="N", help="and how many in which mostly somebody waits for a timeout")
     parser.add_argument("--only", type=re.compile, default=re.compile(""), metavar="REGEX", help="cases whose name, as --list prints it, has this")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth case")
     parser.add_argument("--list", action="store_true", help="print the names of the cases, and run none")
     parser.add_argument("--logs", type=Path, metavar="FILE", help="where to write what the functions logged in the cases that went wrong")
     options, progress = parser.parse_args(words), Progress()
-    with ground(options.stack, progress) as made, matrix.lanes(options.lanes) as pool:
+    with ground(options.stack, progress) as made, matrix.lanes(options.lanes, options.slow_lanes) as lanes:
         with progress.step("the flows, with nothing done to them"):
-            cases, wrong = matrix.find_cases(made, pool, list(FLOWS))
+            cases, wrong = matrix.find_cases(made, lanes, list(FLOWS))
         cases = [case for case in cases if options.only.search(str(case))][:: options.every]
         if options.list:
             print("\n".join(map(str, cases)))
             return 0
-        outcomes = matrix.run_cases(made, pool, cases, Report(len(cases), progress))
+        outcomes = matrix.run_cases(made, lanes, cases, Report(len(cases), progress))
     if options.logs:
         options.logs.write_text("".join(f"==== {outcome.case} ({outcome.seconds:.1f} s)\n{outcome.log}\n" for outcome in outcomes if outcome.findings))
     print(matrix.table(outcomes))

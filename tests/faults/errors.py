@@ -63,7 +63,10 @@ ENDS, WAITS = True, False
 ERRORS: dict[str, list[Error]] = {
     "elevenlabs": [
         _elevenlabs(400, None, "voice_limit_reached", ENDS),
+        _elevenlabs(400, None, "max_voice_limit_reached", ENDS),
         _elevenlabs(400, None, "voice_add_edit_limit_reached", ENDS),
+        _elevenlabs(403, None, "voice_access_denied", ENDS),
+        _elevenlabs(403, None, "detected_captcha_voice", ENDS),
         _elevenlabs(400, "payment_required", "paid_plan_required", ENDS, "can_not_use_instant_voice_cloning"),
         _elevenlabs(402, "payment_required", "insufficient_credits", ENDS),
         _elevenlabs(400, None, "quota_exceeded", ENDS),
@@ -82,6 +85,8 @@ ERRORS: dict[str, list[Error]] = {
         Error(422, "validation list", {"detail": [{"type": "missing", "loc": ["body", "name"], "msg": "Field required", "input": None}]}, ENDS),
         _elevenlabs(401, "authentication_error", "invalid_api_key", WAITS),
         _elevenlabs(401, "authentication_error", "missing_api_key", WAITS, "needs_authorization"),
+        _elevenlabs(401, None, "missing_permissions", WAITS),
+        _elevenlabs(401, None, "detected_unusual_activity", WAITS),
         _elevenlabs(403, "authorization_error", "insufficient_permissions", WAITS),
         _elevenlabs(404, "not_found", "voice_not_found", None),
         _elevenlabs(400, None, "voice_does_not_exist", None),

@@ -165,10 +165,12 @@ def _media(call: Call) -> bool:
 FAULTS = {
     "timeout": lambda call: {"delay": 3600, "status": 504},
     "reset": lambda call: {"reset": True},
+    "closed": lambda call: {"reset": True, "at_once": True},
     "done": lambda call: {"reset": True, "do_work": True},
     "late": lambda call: {"reset": True, "do_work": True, "work_delay": 3600},
     "429": lambda call: errors.busy(call.api),
     "500": lambda call: errors.broken(call.api),
+    "500 done": lambda call: errors.broken(call.api) | {"do_work": True},
     "malformed": lambda call: {"status": 200, "do_work": True, "headers": {"Content-Type": "application/json"}, "body": '{"voice_id": "'},
     "502 html": lambda call: {"status": 502, "headers": {"Content-Type": "text/html"}, "body": "<html><h1>502 Bad Gateway</h1></html>"},
     "200 html": lambda call: {"status": 200, "headers": {"Content-Type": "text/html"}, "body": "<html>Welcome to the captive portal</html>"},
@@ -178,9 +180,18 @@ FAULTS = {
 }
 
 
+# Kinds that are something of its own only with some calls: a connection that is closed before all is sent, and a deletion that is done and
+# answered as if it had failed.
+ONLY = {
+    "closed": lambda call: call.method == "POST" and (call.path.endswith(".wav") or call.path == "/v1/voices/add"),
+    "500 done": lambda call: call.method == "DELETE",
+}
+
+
 def kinds_for(call: Call) -> list[Kind]:
     """Everything that may befall a call."""
-    simple = [Kind(name, name, slow=name in ("timeout", "drip")) for name in ("refused", *FAULTS, "killed")]
+    names = [name for name in ("refused", *FAULTS, "killed") if name not in ONLY or ONLY[name](call)]
+    simple = [Kind(name, name, slow=name in ("timeout", "drip")) for name in names]
     return simple + [Kind("codes", f"{error.status} {error.code}", error=error) for error in errors.ERRORS[call.api]]
 
 

@@ -36,6 +36,8 @@ PUBLIC_BASE_URL = "https://voice.example.com"
 # More deliveries than any case needs; a message that goes round and round for ever ends here.
 MOST_DELIVERIES = 400
 TEMPLATE = "prepared"
+# Many small databases, each for a minute.
+SETTINGS = {"max_connections": "400", "autovacuum": "off"}
 
 
 class NeverSettles(AssertionError):
@@ -52,7 +54,7 @@ class Ground:
 
     @property
     def postgres(self) -> Postgres:
-        return Postgres(self.directory / "postgres")
+        return Postgres(self.directory / "postgres", settings=SETTINGS)
 
     def prepare(self) -> None:
         """Starts the database server, which ends with this process, and makes what each lane's database is a copy of."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import pickle
 import signal
 import time
 import traceback
 from collections import Counter, defaultdict
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Iterator
@@ -161,10 +162,24 @@ def _attempt_has_ended(lane: Lane, case: Case) -> list[Finding]:
 # -- all of them -----------------------------------------------------------------------------------------------------------
 
 
-def find_cases(ground: Ground, pool: ProcessPoolExecutor, flows: list[str]) -> tuple[list[Case], dict[str, list[Finding]]]:
+@dataclass(frozen=True)
+class Lanes:
+    """Processes, each for one lane at a time: a few in which something happens all the time, and more in which mostly somebody waits."""
+
+    quick: ProcessPoolExecutor
+    slow: ProcessPoolExecutor
+
+    def run(self, ground: Ground, case: Case, ahead: float = 0) -> Future[Outcome]:
+        return (self.slow if case.kind.slow else self.quick).submit(run_case, ground, case, ahead)
+
+    def undisturbed(self, ground: Ground, flows: list[str], ahead: float = 0) -> Iterator[tuple[list[Call], list[Finding]]]:
+        return self.quick.map(undisturbed, [ground] * len(flows), flows, [ahead] * len(flows))
+
+
+def find_cases(ground: Ground, lanes: Lanes, flows: list[str]) -> tuple[list[Case], dict[str, list[Finding]]]:
     """Every case of these flows, and what is wrong with a flow that nothing is done to."""
     cases, wrong = [], {}
-    for flow, (calls, findings) in zip(flows, pool.map(undisturbed, [ground] * len(flows), flows)):
+    for flow, (calls, findings) in zip(flows, lanes.undisturbed(ground, flows)):
         wrong[flow] = findings
         for position, call in enumerate(calls):
             if call.function not in FLOWS[flow].functions or not FLOWS[flow].calls.search(call.label):
@@ -178,29 +193,33 @@ def find_cases(ground: Ground, pool: ProcessPoolExecutor, flows: list[str]) -> t
 
 
 @contextmanager
-def lanes(number: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes, each for one lane at a time. When we are interrupted they end at once, and what is in them with them."""
+def lanes(quick: int, slow: int) -> Iterator[Lanes]:
+    """So many lanes of each kind. When we are interrupted they end at once, and what is in them with them."""
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(number, mp_context=context, initializer=_begin_process)
+    pools = [ProcessPoolExecutor(number, mp_context=context, initializer=_begin_process) for number in (quick, slow)]
     try:
-        yield pool
+        yield Lanes(*pools)
     except BaseException:
         for process in multiprocessing.active_children():
             process.kill()
         raise
     finally:
-        pool.shutdown(cancel_futures=True)
+        for pool in pools:
+            pool.shutdown(cancel_futures=True)
 
 
 def _begin_process() -> None:
     end_with_parent()
+    # Nearly nothing that a lane makes is garbage in a circle; looking for it costs more than it frees.
+    gc.freeze()
+    gc.set_threshold(100_000)
     # Ctrl-C is for the one that started us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def run_cases(ground: Ground, pool: ProcessPoolExecutor, cases: list[Case], done=lambda outcome: None) -> list[Outcome]:
+def run_cases(ground: Ground, lanes: Lanes, cases: list[Case], done=lambda outcome: None) -> list[Outcome]:
     """In the order of `cases`. `done` is called with each outcome when it is there."""
-    futures = {pool.submit(run_case, ground, case): number for number, case in enumerate(cases)}
+    futures = {lanes.run(ground, case): number for number, case in enumerate(cases)}
     outcomes: list[Outcome | None] = [None] * len(cases)
     for future in as_completed(futures):
         outcomes[futures[future]] = future.result()

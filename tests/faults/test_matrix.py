@@ -10,7 +10,7 @@ from . import chaos, matrix
 from .all_flows import FLOWS
 from .__main__ import ground
 
-LANES = 6
+QUICK_LANES, SLOW_LANES = 4, 6
 # Cases in which nothing has to time out: what they take is what the machine needs.
 SAMPLE = 60
 # Others.
@@ -21,8 +21,8 @@ CHAOS_SECONDS = 10
 @pytest.fixture(scope="module")
 def stands(stack):
     """What the lanes stand on, and the processes that they run in."""
-    with ground(stack, Progress(quiet=True)) as made, matrix.lanes(LANES) as pool:
-        yield made, pool
+    with ground(stack, Progress(quiet=True)) as made, matrix.lanes(QUICK_LANES, SLOW_LANES) as lanes:
+        yield made, lanes
 
 
 @pytest.fixture(scope="module")
@@ -51,26 +51,26 @@ def test_nothing_is_lost_doubled_orphaned_or_wrong_whatever_fails(stands, found)
 
 def test_a_guard_that_is_broken_shows(stands, found):
     """A lost answer of the vendor that is taken for a no makes a second voice."""
-    made, pool = stands
+    made, lanes = stands
     broken = made.damaged("no_unknown_fate", "public.release_clone", "if p_fate_known and v_voice.vendor_voice_id is null", "if v_voice.vendor_voice_id is null")
     (case,) = (case for case in found[0] if str(case) == "clone / clone-worker / POST /v1/voices/add / done / once")
-    assert matrix.run_cases(made, pool, [case])[0].letters == set()
-    assert "D" in matrix.run_cases(broken, pool, [case])[0].letters
+    assert matrix.run_cases(made, lanes, [case])[0].letters == set()
+    assert "D" in matrix.run_cases(broken, lanes, [case])[0].letters
 
 
 @pytest.mark.parametrize("ahead", [-300, 300])
 def test_a_database_whose_clock_is_five_minutes_off_changes_nothing(stands, ahead):
-    made, pool = stands
-    wrong = dict(zip(FLOWS, pool.map(matrix.undisturbed, [made] * len(FLOWS), FLOWS, [ahead] * len(FLOWS))))
+    made, lanes = stands
+    wrong = dict(zip(FLOWS, lanes.undisturbed(made, list(FLOWS), ahead)))
     assert {flow: findings for flow, (_, findings) in wrong.items() if findings} == {}
 
 
 @pytest.mark.parametrize("kind", ["done", "late", "killed"])
 @pytest.mark.parametrize("ahead", [-300, 300])
 def test_nor_does_it_where_an_attempt_is_taken_up_again_after_its_lease(stands, found, kind, ahead):
-    made, pool = stands
+    made, lanes = stands
     (case,) = (case for case in found[0] if str(case) == f"clone / clone-worker / POST /v1/voices/add / {kind} / once")
-    assert pool.submit(matrix.run_case, made, case, ahead).result().findings == []
+    assert lanes.run(made, case, ahead).result().findings == []
 
 
 def test_functions_that_are_killed_at_random_under_load_leave_what_a_quiet_run_leaves(stands):
