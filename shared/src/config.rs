@@ -11,9 +11,9 @@ use reqwest::Client;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
-use crate::clients::elevenlabs::{self, ElevenLabsSecret};
-use crate::clients::supabase::{self, SupabaseSecret};
-use crate::clients::twilio::{self, TwilioSecret};
+use crate::clients::elevenlabs::ElevenLabsSecret;
+use crate::clients::supabase::SupabaseSecret;
+use crate::clients::twilio::TwilioSecret;
 use crate::error::Error;
 use crate::queue::Queue;
 use crate::sample::Channel;
@@ -110,31 +110,29 @@ impl Environment {
 
     /// The database and Storage; see [`Self::vendor`].
     pub async fn supabase(&self, http: &Client) -> Result<Vendor<SupabaseSecret>, CannotStart> {
-        self.vendor(supabase::NAME, "SUPABASE_URL", "SUPABASE_SECRET_ARN", SupabaseSecret::problem, http).await
+        self.vendor("SUPABASE_URL", "SUPABASE_SECRET_ARN", SupabaseSecret::problem, http).await
     }
 
     /// Who records calls; see [`Self::vendor`].
     pub async fn twilio(&self, http: &Client) -> Result<Vendor<TwilioSecret>, CannotStart> {
-        self.vendor(twilio::NAME, "TWILIO_API_URL", "TWILIO_SECRET_ARN", TwilioSecret::problem_for_rest, http).await
+        self.vendor("TWILIO_API_URL", "TWILIO_SECRET_ARN", TwilioSecret::problem_for_rest, http).await
     }
 
     /// Who makes voices; see [`Self::vendor`].
     pub async fn elevenlabs(&self, http: &Client) -> Result<Vendor<ElevenLabsSecret>, CannotStart> {
-        self.vendor(elevenlabs::NAME, "ELEVENLABS_API_URL", "ELEVENLABS_SECRET_ARN", ElevenLabsSecret::problem, http)
-            .await
+        self.vendor("ELEVENLABS_API_URL", "ELEVENLABS_SECRET_ARN", ElevenLabsSecret::problem, http).await
     }
 
     /// A vendor, with its secret read, so that the first request need not wait; all requests go through `http`.
     async fn vendor<S: DeserializeOwned>(
         &self,
-        name: &'static str,
         url: &'static str,
         secret_arn: &'static str,
         problem: fn(&S) -> Option<String>,
         http: &Client,
     ) -> Result<Vendor<S>, CannotStart> {
         let secret = self.secret(secret_arn, problem).await?;
-        Ok(Vendor { http: http.clone(), name, base_url: Self::variable(url)?.into(), secret })
+        Ok(Vendor { http: http.clone(), base_url: Self::variable(url)?.into(), secret })
     }
 
     /// The queue whose URL is in the variable.

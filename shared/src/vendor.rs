@@ -2,52 +2,104 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
-use crate::clients::elevenlabs::{ElevenLabs, ElevenLabsSecret};
-use crate::clients::supabase::{Supabase, SupabaseSecret};
-use crate::clients::twilio::{Twilio, TwilioSecret};
+use crate::clients::elevenlabs::{self, ElevenLabs, ElevenLabsSecret};
+use crate::clients::supabase::{self, Supabase, SupabaseSecret};
+use crate::clients::twilio::{self, Twilio, TwilioSecret};
 use crate::config::Secret;
 use crate::error::{Error, Refusal};
+
+/// The secret of a vendor.
+pub trait VendorSecret: DeserializeOwned + Send + Sync {
+    /// The vendor, as [`VendorError`](crate::clients::VendorError) names it.
+    const NAME: &'static str;
+
+    /// Whether an error may mean that there is a newer secret: the vendor has turned this one away.
+    fn may_be_outdated(&self, error: &Error) -> bool {
+        matches!(error, Error::Vendor(error) if error.vendor == Self::NAME && error.is_unauthorised())
+    }
+}
+
+impl VendorSecret for SupabaseSecret {
+    const NAME: &'static str = supabase::NAME;
+
+    /// Also when a user's token cannot be verified: a new legacy secret may have signed it.
+    fn may_be_outdated(&self, error: &Error) -> bool {
+        let is_turned_away =
+            matches!(error, Error::Vendor(error) if error.vendor == Self::NAME && error.is_unauthorised());
+        is_turned_away || self.jwt_secret.is_some() && matches!(error, Error::Refused(Refusal::TokenInvalid))
+    }
+}
+
+impl VendorSecret for TwilioSecret {
+    const NAME: &'static str = twilio::NAME;
+}
+
+impl VendorSecret for ElevenLabsSecret {
+    const NAME: &'static str = elevenlabs::NAME;
+}
+
+/// A vendor whose secret may be read again.
+pub trait Renewable: Sync {
+    /// Reads the secret again if an error may mean that there is a newer one. Whether there is a fresh one now; never if it
+    /// was read again within the last minute.
+    fn is_renewed_after<'a>(&'a self, error: &'a Error) -> BoxFuture<'a, bool>;
+}
+
+impl<S: VendorSecret> Renewable for Vendor<S> {
+    fn is_renewed_after<'a>(&'a self, error: &'a Error) -> BoxFuture<'a, bool> {
+        async move { self.secret.get().await.is_ok_and(|secret| secret.may_be_outdated(error)) && self.secret.renew().await }
+            .boxed()
+    }
+}
+
+/// Does some work, and does it once more if one of these vendors has turned its secret away and there is a fresh one now.
+///
+/// # Errors
+/// Those of the work.
+pub async fn with_fresh_secrets<T>(
+    vendors: &[&dyn Renewable],
+    work: impl AsyncFn() -> Result<T, Error>,
+) -> Result<T, Error> {
+    match work().await {
+        Err(error) if is_any_renewed_after(&error, vendors).await => work().await,
+        outcome => outcome,
+    }
+}
+
+/// Whether one of these vendors has a fresh secret after an error.
+pub async fn is_any_renewed_after(error: &Error, vendors: &[&dyn Renewable]) -> bool {
+    for vendor in vendors {
+        if vendor.is_renewed_after(error).await {
+            return true;
+        }
+    }
+    false
+}
 
 /// A vendor, by the secret that opens it. Its clients are for one request or message each: the next may need another
 /// secret.
 pub struct Vendor<S> {
     pub(crate) http: reqwest::Client,
-    /// As [`VendorError`](crate::clients::VendorError) has it.
-    pub(crate) name: &'static str,
     pub(crate) base_url: Arc<str>,
     pub(crate) secret: Secret<S>,
 }
 
-impl<S: DeserializeOwned> Vendor<S> {
+impl Vendor<SupabaseSecret> {
     /// Its address, without a slash at the end.
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    /// Whether the vendor has turned the secret in memory away, and there is a fresh one now, so that the same thing may
-    /// be tried again at once.
-    pub async fn is_renewed_after(&self, error: &Error) -> bool {
-        let is_refused = matches!(error, Error::Vendor(error) if error.vendor == self.name && error.is_unauthorised());
-        is_refused && self.secret.renew().await
-    }
-}
-
-impl Vendor<SupabaseSecret> {
     /// A client, with the secret that is in memory.
     ///
     /// # Errors
     /// The secret is not in memory and cannot be read.
     pub async fn client(&self) -> Result<Supabase, Error> {
         Ok(Supabase::new(self.http.clone(), self.base_url.clone(), self.secret.get().await?))
-    }
-
-    /// Whether a user's token that could not be verified may be one that a new legacy secret has signed, and there is a
-    /// fresh one now. Never where the project has none.
-    pub async fn is_renewed_for_tokens(&self, error: &Error) -> bool {
-        let is_invalid = matches!(error, Error::Refused(Refusal::TokenInvalid));
-        is_invalid && self.secret.get().await.is_ok_and(|s| s.jwt_secret.is_some()) && self.secret.renew().await
     }
 }
 

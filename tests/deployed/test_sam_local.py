@@ -55,7 +55,7 @@ def have_image(client) -> None:
 
 
 class Sam:
-    """`sam local` as the README says, with this stack instead of the one in .local."""
+    """`sam local` as docs/testing.md says, with this stack instead of the one in .local."""
 
     def __init__(self, stack, bridge: Bridge, directory: Path):
         self.directory = directory

@@ -76,7 +76,7 @@ def test_the_filters_read_the_logs_of_whoever_writes_the_lines():
 
 def test_every_log_message_that_is_looked_for_is_one_that_the_code_writes():
     code = "".join(file.read_text() for folder in ("functions", "shared") for file in (TEMPLATE.parent / folder).rglob("*.rs"))
-    found = [message for text in (TEMPLATE.read_text(), (TEMPLATE.parent / "README.md").read_text()) for message in messages(text)]
+    found = [message for text in (TEMPLATE.read_text(), (TEMPLATE.parent / "docs" / "operations.md").read_text()) for message in messages(text)]
     assert len(found) > 10
     assert [message for message in found if f'"{message}"' not in code] == []
 
@@ -118,7 +118,7 @@ def test_an_alarm_tells_somebody_and_says_where_to_read_on(name):
         {"Fn::If": ["HasAlarmEmail", ref("AlarmTopic"), ref("AWS::NoValue")]},
         {"Fn::If": ["HasAlarmTopicArn", ref("AlarmTopicArn"), ref("AWS::NoValue")]},
     ]
-    assert re.fullmatch(r"[^.]+ \(README, When it goes wrong\)\.", alarm["AlarmDescription"])
+    assert re.fullmatch(r"[^.]+ \(see docs/operations\.md\)\.", alarm["AlarmDescription"])
     assert alarm["TreatMissingData"] == "notBreaching"
     assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
     if alarm["MetricName"] != "ApproximateAgeOfOldestMessage":

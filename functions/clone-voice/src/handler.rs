@@ -13,7 +13,7 @@ use shared::error::{Error, Refusal};
 use shared::gateway::{self, Request};
 use shared::queue::Queue;
 use shared::sample::Channel;
-use shared::vendor::Vendor;
+use shared::vendor::{Vendor, with_fresh_secrets};
 use shared::voices::{self, Manner, Requested, Status, VoiceState};
 use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
@@ -55,17 +55,10 @@ impl Endpoint {
         }
         let deadline = Instant::now() + PATIENCE;
         let route = Route::of(&request.method, &request.path)?;
-        match self.try_serve(route, request, deadline).await {
-            Err(error) if self.has_fresh_secret_after(&error).await => self.try_serve(route, request, deadline).await,
-            answer => answer,
-        }
+        with_fresh_secrets(&[&self.supabase], async || self.serve_route(route, request, deadline).await).await
     }
 
-    async fn has_fresh_secret_after(&self, error: &Error) -> bool {
-        self.supabase.is_renewed_after(error).await || self.supabase.is_renewed_for_tokens(error).await
-    }
-
-    async fn try_serve(&self, route: Route, request: &Request, deadline: Instant) -> Result<Response<String>, Error> {
+    async fn serve_route(&self, route: Route, request: &Request, deadline: Instant) -> Result<Response<String>, Error> {
         let supabase = self.supabase.client().await?;
         let supabase = supabase.for_caller(request.source_ip.as_deref(), request.header("user-agent"));
         let user_id = self.verifier.user(&request.headers, supabase.jwt_secret()).await?;

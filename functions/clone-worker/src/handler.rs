@@ -9,7 +9,7 @@ use shared::clients::supabase::SupabaseSecret;
 use shared::error::Error;
 use shared::queue::{Batch, BatchResponse, Queue};
 use shared::sample::Channel;
-use shared::vendor::Vendor;
+use shared::vendor::{Vendor, with_fresh_secrets};
 use shared::voices::CloneRequested;
 use tokio::sync::OnceCell;
 
@@ -43,24 +43,16 @@ impl Worker {
     }
 
     async fn clone_voice(&self, requested: CloneRequested, lease: Duration) -> Result<(), Error> {
-        match self.try_clone_voice(requested, lease).await {
-            Err(error) if self.has_fresh_secret_after(&error).await => self.try_clone_voice(requested, lease).await,
-            outcome => outcome,
-        }
-    }
-
-    async fn try_clone_voice(&self, requested: CloneRequested, lease: Duration) -> Result<(), Error> {
-        let worker = CloneWorker {
-            supabase: self.supabase.client().await?,
-            elevenlabs: self.elevenlabs.client().await?,
-            usual_channel: self.usual_channel,
-            lease,
-            account: OnceCell::new(),
-        };
-        worker.work(requested.attempt_id).await
-    }
-
-    async fn has_fresh_secret_after(&self, error: &Error) -> bool {
-        self.supabase.is_renewed_after(error).await || self.elevenlabs.is_renewed_after(error).await
+        with_fresh_secrets(&[&self.supabase, &self.elevenlabs], async || {
+            let worker = CloneWorker {
+                supabase: self.supabase.client().await?,
+                elevenlabs: self.elevenlabs.client().await?,
+                usual_channel: self.usual_channel,
+                lease,
+                account: OnceCell::new(),
+            };
+            worker.work(requested.attempt_id).await
+        })
+        .await
     }
 }

@@ -7,6 +7,7 @@ mod sampling;
 use lambda_runtime::service_fn;
 use shared::clients::http_client;
 use shared::config::Environment;
+use tokio::try_join;
 
 use crate::handler::Worker;
 
@@ -15,9 +16,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let environment = Environment::load().await;
     let http = http_client();
+    let (supabase, elevenlabs) = try_join!(environment.supabase(&http), environment.elevenlabs(&http))?;
     let worker = Worker {
-        supabase: environment.supabase(&http).await?,
-        elevenlabs: environment.elevenlabs(&http).await?,
+        supabase,
+        elevenlabs,
         usual_channel: Environment::employee_channel()?,
         clones: environment.queue("CLONE_QUEUE_URL")?,
         campaigns: environment.queue("CAMPAIGN_QUEUE_URL")?,

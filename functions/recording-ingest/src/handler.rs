@@ -8,7 +8,7 @@ use shared::clients::twilio::TwilioSecret;
 use shared::error::Error;
 use shared::queue::{Batch, BatchResponse, Queue};
 use shared::recordings::{self, RecordingFinished};
-use shared::vendor::Vendor;
+use shared::vendor::{Vendor, with_fresh_secrets};
 
 /// The function, with what it reaches.
 pub struct Ingest {
@@ -27,17 +27,9 @@ impl Ingest {
     }
 
     async fn ingest(&self, finished: RecordingFinished) -> Result<(), Error> {
-        match self.try_ingest(&finished).await {
-            Err(error) if self.has_fresh_secret_after(&error).await => self.try_ingest(&finished).await,
-            outcome => outcome,
-        }
-    }
-
-    async fn try_ingest(&self, finished: &RecordingFinished) -> Result<(), Error> {
-        recordings::ingest(&self.twilio.client().await?, &self.supabase.client().await?, finished).await
-    }
-
-    async fn has_fresh_secret_after(&self, error: &Error) -> bool {
-        self.twilio.is_renewed_after(error).await || self.supabase.is_renewed_after(error).await
+        with_fresh_secrets(&[&self.twilio, &self.supabase], async || {
+            recordings::ingest(&self.twilio.client().await?, &self.supabase.client().await?, &finished).await
+        })
+        .await
     }
 }

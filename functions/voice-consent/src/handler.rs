@@ -15,7 +15,7 @@ use shared::error::{Error, Refusal};
 use shared::gateway::{self, Request};
 use shared::queue::Queue;
 use shared::recordings::CallSid;
-use shared::vendor::Vendor;
+use shared::vendor::{Vendor, with_fresh_secrets};
 use shared::{answer, referee};
 use uuid::Uuid;
 
@@ -125,10 +125,7 @@ impl Endpoint {
             return Err(Refusal::PayloadTooLarge.into());
         }
         let route = Route::of(&request.method, &request.path)?;
-        let mut decided = match self.decide(&route, request).await {
-            Err(error) if self.has_fresh_secret_after(&error).await => self.decide(&route, request).await?,
-            decided => decided?,
-        };
+        let mut decided = with_fresh_secrets(&[&self.supabase], async || self.decide(&route, request).await).await?;
         self.queue_erasure(&decided).await?;
         if let Some(fields) = decided.as_object_mut() {
             // The database's word for what the status already says.
@@ -137,10 +134,6 @@ impl Endpoint {
             fields.remove("delete_voices");
         }
         Ok(answer::json(StatusCode::OK, &decided))
-    }
-
-    async fn has_fresh_secret_after(&self, error: &Error) -> bool {
-        self.supabase.is_renewed_after(error).await || self.supabase.is_renewed_for_tokens(error).await
     }
 
     /// Asks the database, in whoever's name it is.

@@ -10,7 +10,7 @@ use shared::clients::twilio::TwilioSecret;
 use shared::erasures::{Eraser, ErasureStarted};
 use shared::error::Error;
 use shared::queue::{Batch, BatchResponse, Queue};
-use shared::vendor::Vendor;
+use shared::vendor::{Vendor, with_fresh_secrets};
 use tokio::time::Instant;
 
 /// What is left of an invocation for the round that is under way when no further one is begun.
@@ -39,27 +39,17 @@ impl Erasure {
     }
 
     async fn erase(&self, started: ErasureStarted, deadline: Instant) -> Result<(), Error> {
-        match self.try_erase(&started, deadline).await {
-            Err(error) if self.has_fresh_secret_after(&error).await => self.try_erase(&started, deadline).await,
-            outcome => outcome,
-        }
-    }
-
-    async fn try_erase(&self, started: &ErasureStarted, deadline: Instant) -> Result<(), Error> {
-        let eraser = Eraser {
-            supabase: self.supabase.client().await?,
-            elevenlabs: self.elevenlabs.client().await?,
-            twilio: self.twilio.client().await?,
-            clones: &self.clones,
-            erasures: &self.queue,
-            deadline,
-        };
-        eraser.work(started.erasure_id).await
-    }
-
-    async fn has_fresh_secret_after(&self, error: &Error) -> bool {
-        self.supabase.is_renewed_after(error).await
-            || self.elevenlabs.is_renewed_after(error).await
-            || self.twilio.is_renewed_after(error).await
+        with_fresh_secrets(&[&self.supabase, &self.elevenlabs, &self.twilio], async || {
+            let eraser = Eraser {
+                supabase: self.supabase.client().await?,
+                elevenlabs: self.elevenlabs.client().await?,
+                twilio: self.twilio.client().await?,
+                clones: &self.clones,
+                erasures: &self.queue,
+                deadline,
+            };
+            eraser.work(started.erasure_id).await
+        })
+        .await
     }
 }

@@ -5,6 +5,7 @@ mod handler;
 use lambda_runtime::service_fn;
 use shared::clients::http_client;
 use shared::config::Environment;
+use tokio::try_join;
 
 use crate::handler::Erasure;
 
@@ -13,10 +14,12 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let environment = Environment::load().await;
     let http = http_client();
+    let (supabase, elevenlabs, twilio) =
+        try_join!(environment.supabase(&http), environment.elevenlabs(&http), environment.twilio(&http))?;
     let erasure = Erasure {
-        supabase: environment.supabase(&http).await?,
-        elevenlabs: environment.elevenlabs(&http).await?,
-        twilio: environment.twilio(&http).await?,
+        supabase,
+        elevenlabs,
+        twilio,
         queue: environment.queue("ERASURE_QUEUE_URL")?,
         clones: environment.queue("CLONE_QUEUE_URL")?,
     };

@@ -4,7 +4,7 @@ use shared::clients::elevenlabs::ElevenLabsSecret;
 use shared::clients::supabase::SupabaseSecret;
 use shared::clients::twilio::TwilioSecret;
 use shared::error::Error;
-use shared::vendor::Vendor;
+use shared::vendor::{Vendor, is_any_renewed_after};
 
 use crate::sweep::{Findings, Queues, Sweep};
 
@@ -60,9 +60,7 @@ impl Sweeper {
     async fn has_fresh_secret_after(&self, errors: &[Error]) -> bool {
         let mut renewed = false;
         for error in errors {
-            renewed |= self.supabase.is_renewed_after(error).await
-                || self.elevenlabs.is_renewed_after(error).await
-                || self.twilio.is_renewed_after(error).await;
+            renewed |= is_any_renewed_after(error, &[&self.supabase, &self.elevenlabs, &self.twilio]).await;
         }
         renewed
     }

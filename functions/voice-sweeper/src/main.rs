@@ -10,6 +10,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use shared::clients::http_client;
 use shared::config::Environment;
+use tokio::try_join;
 
 use crate::handler::Sweeper;
 use crate::sweep::Queues;
@@ -19,10 +20,12 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let environment = Environment::load().await;
     let http = http_client();
+    let (supabase, elevenlabs, twilio) =
+        try_join!(environment.supabase(&http), environment.elevenlabs(&http), environment.twilio(&http))?;
     let sweeper = Sweeper {
-        supabase: environment.supabase(&http).await?,
-        elevenlabs: environment.elevenlabs(&http).await?,
-        twilio: environment.twilio(&http).await?,
+        supabase,
+        elevenlabs,
+        twilio,
         queues: Queues {
             recordings: environment.queue("RECORDING_QUEUE_URL")?,
             clones: environment.queue("CLONE_QUEUE_URL")?,

@@ -1,4 +1,4 @@
-"""The README says of the deployment what is true."""
+"""docs/operations.md says of the deployment what is true."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 
 from .expanded import TEMPLATE, source
 
-README = (TEMPLATE.parent / "README.md").read_text()
-WHEN_IT_GOES_WRONG = re.search(r"^## When it goes wrong\n(.+?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)[1]
+OPERATIONS = (TEMPLATE.parent / "docs" / "operations.md").read_text()
+WHEN_IT_GOES_WRONG = re.search(r"^## When it goes wrong\n(.+?)(?=^## |\Z)", OPERATIONS, re.MULTILINE | re.DOTALL)[1]
 RESOURCES, OUTPUTS = source()["Resources"], source()["Outputs"]
 ALARMS = [name for name, resource in RESOURCES.items() if resource["Type"] == "AWS::CloudWatch::Alarm"]
 # What an operator has at hand, besides the functions that the section defines itself.
@@ -21,7 +21,7 @@ PROGRAMS = {"aws", "curl", "psql"}
 def test_the_configuration_table_names_every_parameter_with_its_default_and_meaning():
     for name, parameter in source()["Parameters"].items():
         default = {"": "none", None: "required"}.get(parameter.get("Default"), f"`{parameter.get('Default')}`")
-        assert f"| `{name}` | {default} | {parameter['Description'].strip()} |" in README, name
+        assert f"| `{name}` | {default} | {parameter['Description'].strip()} |" in OPERATIONS, name
 
 
 # -- when it goes wrong ---------------------------------------------------------------------------------------------------
