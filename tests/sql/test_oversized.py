@@ -193,6 +193,8 @@ def test_who_has_nothing_but_what_is_too_large_is_told_so(world, call):
 def test_somebody_elses_recording_and_one_of_another_organisations_call_are_not_told_of(world):
     refused(world, new_sid(), world.call(world.here.other_employee))
     refused(world, new_sid(), world.call(None))
+    world.grant()
+    assert world.request() == {"outcome": "recording_missing"}
     refused(world, new_sid(), world.call(world.here.employee))
     world.sql("update public.employees set org_id = %s where id = %s", world.there.id, world.here.employee)
     world.grant(user=world.there.admin)
