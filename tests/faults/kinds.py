@@ -6,6 +6,7 @@ A fault befalls one call, or that call and every one of its kind after it. What 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from . import errors
@@ -162,9 +163,16 @@ def _media(call: Call) -> bool:
     return call.method == "GET" and call.path.endswith(".wav") and "/info/" not in call.path
 
 
+def _upload(call: Call) -> bool:
+    """Whether the request has a body that takes its time."""
+    return call.method == "POST" and bool(re.search(r"/object/(recordings|deep-fakes)/|/voices/add$", call.path))
+
+
 FAULTS = {
     "timeout": lambda call: {"delay": 3600, "status": 504},
     "reset": lambda call: {"reset": True},
+    # Before the request's body was read.
+    "closed": lambda call: {"reset": True, "at_once": True},
     "done": lambda call: {"reset": True, "do_work": True},
     "late": lambda call: {"reset": True, "do_work": True, "work_delay": 3600},
     "429": lambda call: errors.busy(call.api),
@@ -180,7 +188,8 @@ FAULTS = {
 
 def kinds_for(call: Call) -> list[Kind]:
     """Everything that may befall a call."""
-    simple = [Kind(name, name, slow=name in ("timeout", "drip")) for name in ("refused", *FAULTS, "killed")]
+    names = [name for name in ("refused", *FAULTS, "killed") if name != "closed" or _upload(call)]
+    simple = [Kind(name, name, slow=name in ("timeout", "drip")) for name in names]
     return simple + [Kind("codes", f"{error.status} {error.code}", error=error) for error in errors.ERRORS[call.api]]
 
 
