@@ -20,7 +20,7 @@ from .supabase_storage import Storage
 
 # Answered without an API key: they are public, or carry their own signature.
 OPEN = re.compile(r"^/auth/v1/\.well-known/|^/storage/v1/object/(public|sign)/.|^/storage/v1/object/info/public/")
-OPEN_UPLOAD = re.compile(r"^/storage/v1/object/upload/sign/.")
+OPEN_UPLOAD = {"PUT": re.compile(r"^/storage/v1/object/upload/sign/."), "OPTIONS": re.compile(r"^/storage/v1/upload/resumable$")}
 BROWSER = re.compile(r"Mozilla/|AppleWebKit|Chrome/|Safari/|Firefox/", re.I)
 PROTECTED = "Secret API keys can only be used in a protected environment and should never be used in a browser."
 
@@ -35,7 +35,8 @@ class Supabase(Vendor):
     """Supabase. Its own control routes:
 
     PUT    /_control/account              {"secret_key", "publishable_key"} new keys; {"jwt_secret": "…"} also takes HS256
-           tokens, as projects from before the signing keys do; {"file_size_limit": n} of the project, in bytes;
+           tokens, as projects from before the signing keys do; {"file_size_limit": n} of the project, in bytes
+           (50 MiB where nobody has raised it);
            {"adds_authorization": true}: the gateway gives Storage an `Authorization` where there is only an `apikey`, as
            that of hosted projects has been seen to do; Storage itself refuses such a request
            {"signed_upload_seconds": n}: how long a URL that is signed for an upload is good
@@ -71,8 +72,8 @@ class Supabase(Vendor):
         await self.rest.close()
 
     async def before(self, request: web.Request) -> None:
-        is_open = OPEN.search(request.path) if request.method in ("GET", "HEAD") else request.method == "PUT" and OPEN_UPLOAD.search(request.path)
-        if not is_open:
+        is_open = OPEN if request.method in ("GET", "HEAD") else OPEN_UPLOAD.get(request.method)
+        if not (is_open and is_open.search(request.path)):
             request[CALLER] = self._caller(request)
             if request.path.startswith("/storage/v1/"):
                 self.storage.before(request)

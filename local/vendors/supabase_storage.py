@@ -10,6 +10,7 @@ What surprises, and is as there:
   bucket, and `/object/info/authenticated/…` what is wrong with the token.
 * A URL that is signed for an upload is for one object, and as often as anybody likes until that object is there. Signing it checks that it is
   not there yet; the upload checks again. Its token opens no download, nor the other way round.
+* The project's size limit holds for every bucket, and nothing but `OPTIONS /upload/resumable` tells it: `Tus-Max-Size`.
 
 There are no storage policies: the secret key may do everything, everybody else nothing but read public buckets.
 """
@@ -38,7 +39,10 @@ BUCKET = re.compile(r"[A-Za-z0-9_!.*'() &$=@;:+,?-]{1,100}")
 RLS = StorageRefused("403", "AccessDenied", "Unauthorized", "new row violates row-level security policy")
 # Answered without `Authorization`, or with a bad one: what is public, what carries its own signature, and these two of an object.
 OPEN = re.compile(r"^/storage/v1/object/(public|sign|info/public)/|^/storage/v1/object/(info/)?(?!authenticated/|info/|list/)[^/]+/.")
-DEFAULT_SIZE_LIMIT = 5 * 1024**3  # of a standard upload on a paid project; 50 MB on a free one
+# The project's, where nobody has raised it: https://supabase.com/docs/guides/storage/uploads/file-limits
+DEFAULT_SIZE_LIMIT = 50 * 1024**2
+# What the server of resumable uploads says of itself to anybody (`routes/tus/index.ts`, whose `publicRoutes` ask for no key).
+TUS = {"Tus-Resumable": "1.0.0", "Tus-Version": "1.0.0", "Tus-Extension": "creation,creation-with-upload,creation-defer-length,termination,expiration"}
 
 SIGNED_UPLOAD_SECONDS = 7200  # hosted; 60 where nobody set UPLOAD_SIGNED_URL_EXPIRATION_TIME
 
@@ -66,6 +70,7 @@ class Storage:
             web.put(f"{at}/bucket/{{bucket}}", self._update_bucket),
             web.delete(f"{at}/bucket/{{bucket}}", self._delete_bucket),
             web.post(f"{at}/bucket/{{bucket}}/empty", self._empty_bucket),
+            web.options(f"{at}/upload/resumable", self._resumable_uploads),
             web.post(f"{at}/object/copy", self._copy),
             web.post(f"{at}/object/move", self._move),
             web.post(f"{at}/object/list/{{bucket}}", self._list),
@@ -167,6 +172,10 @@ class Storage:
         if bucket is None:
             raise no_bucket()
         return bucket
+
+    async def _resumable_uploads(self, request: web.Request) -> web.Response:
+        """No such upload is taken here; but this is where the project's limit can be read, which holds for every kind."""
+        return web.Response(status=204, headers=TUS | {"Tus-Max-Size": str(self.size_limit)})
 
     # -- writing ---------------------------------------------------------------------------------------------------
 

@@ -210,6 +210,7 @@ pub enum Refusal {
     ConsentWithdrawn,
     ConsentPurpose,
     RecordingMissing,
+    RecordingTooLarge,
     RecordingNotAudio,
     EmployeeChannelUnknown,
     SampleMixedSpeakers,
@@ -295,6 +296,7 @@ impl Refusal {
             Self::ConsentWithdrawn => (S::FORBIDDEN, "consent_withdrawn", "The employee has withdrawn their consent."),
             Self::ConsentPurpose => (S::FORBIDDEN, "consent_purpose", "The employee's consent does not cover this purpose."),
             Self::RecordingMissing => (S::CONFLICT, "recording_missing", "There is no recording of a call with this employee yet."),
+            Self::RecordingTooLarge => (S::CONFLICT, "recording_too_large", "The employee's only recordings are larger than Storage takes; an operator has to raise its upload limit."),
             Self::RecordingNotAudio => (S::UNPROCESSABLE_ENTITY, "recording_not_audio", "The recording is not one of a call, or the voice vendor cannot use what was made of it."),
             Self::EmployeeChannelUnknown => (S::UNPROCESSABLE_ENTITY, "employee_channel_unknown", "Nobody has said which channel of the recording is the employee's, or it holds the other party alone."),
             Self::SampleMixedSpeakers => (S::UNPROCESSABLE_ENTITY, "sample_mixed_speakers", "The recording holds both parties in one channel, so the employee's voice cannot be told apart."),
@@ -323,7 +325,13 @@ mod tests {
 
     #[test]
     fn the_code_of_a_refusal_is_the_name_the_database_uses() {
-        for name in ["consent_withdrawn", "employee_not_found", "recording_missing", "voice_limit_reached"] {
+        for name in [
+            "consent_withdrawn",
+            "employee_not_found",
+            "recording_missing",
+            "recording_too_large",
+            "voice_limit_reached",
+        ] {
             let refusal: Refusal = serde_json::from_value(name.into()).unwrap();
             assert_eq!(refusal.code(), name);
         }

@@ -5,10 +5,12 @@
 
 use std::fmt;
 
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::clients::VendorError;
 use crate::clients::supabase::Supabase;
 use crate::clients::twilio::{Recording, Twilio};
 use crate::error::Error;
@@ -105,6 +107,15 @@ enum Finished {
     Stored { newest: Option<Newest> },
 }
 
+/// What the database says of a recording that Storage does not take.
+#[derive(Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+enum SetAside {
+    RecordingTooLarge,
+    /// It was erased or stored meanwhile, or its call is gone.
+    NotWanted,
+}
+
 /// The employee's newest recording, to be copied to where the newest one is.
 #[derive(Deserialize)]
 pub struct Newest {
@@ -130,7 +141,8 @@ enum Published {
     },
 }
 
-/// Brings a finished recording into the private bucket.
+/// Brings a finished recording into the private bucket. One that is larger than Storage takes is set aside: the sweep
+/// has it fetched when the limit is raised.
 ///
 /// # Errors
 /// [`Error::NotYet`] while the database does not know the call or Twilio has not finished the recording;
@@ -148,7 +160,8 @@ pub async fn ingest(twilio: &Twilio, supabase: &Supabase, finished: &RecordingFi
     publish_newest(supabase, newest).await
 }
 
-/// Streams the recording to its immutable key and records it; gives back the employee's newest recording.
+/// Streams the recording to its immutable key and records it; gives back the employee's newest recording, if that is to be
+/// published.
 async fn store(
     twilio: &Twilio,
     supabase: &Supabase,
@@ -161,7 +174,10 @@ async fn store(
     supabase.ensure_private_bucket(BUCKET).await?;
     let wav = Wav::open(twilio.media(&finished.recording_sid).await?).await?;
     let (bytes, hash) = (wav.length, wav.hash.clone());
-    supabase.upload(BUCKET, storage_path, "audio/wav", bytes, wav.body).await?;
+    if let Err(error) = supabase.upload(BUCKET, storage_path, "audio/wav", bytes, wav.body).await {
+        set_aside_if_too_large(supabase, finished, write_id, bytes, error).await?;
+        return Ok(None);
+    }
     tracing::info!(recording_sid = %finished.recording_sid, bytes, "the recording is stored");
 
     let facts = json!({
@@ -194,6 +210,41 @@ async fn store(
             Err(call_unknown())
         }
     }
+}
+
+/// Tells the database of a recording that is larger than Storage takes: trying it again changes nothing before the limit
+/// is raised. Storage refuses before it has read the body, and something between us may then close the connection and lose
+/// the reason; so without any answer the limit is asked for.
+///
+/// # Errors
+/// The upload's own error if its size is not the reason; or what Supabase said.
+async fn set_aside_if_too_large(
+    supabase: &Supabase,
+    finished: &RecordingFinished,
+    write_id: Uuid,
+    bytes: u64,
+    error: VendorError,
+) -> Result<(), Error> {
+    let is_refused = error.status == Some(StatusCode::PAYLOAD_TOO_LARGE);
+    if !is_refused && error.status.is_some() {
+        return Err(error.into());
+    }
+    let size_limit = supabase.size_limit(BUCKET).await?;
+    if !is_refused && size_limit.is_none_or(|limit| bytes <= limit) {
+        return Err(error.into());
+    }
+    let facts = json!({
+        "p_write_id": write_id,
+        "p_recording_sid": finished.recording_sid,
+        "p_call_sid": finished.call_sid,
+        "p_bytes": bytes,
+        "p_size_limit": size_limit,
+    });
+    if let SetAside::RecordingTooLarge = supabase.rpc("recording_too_large", facts).await? {
+        let recording_sid = &finished.recording_sid;
+        tracing::error!(%recording_sid, bytes, size_limit, "a recording is larger than Storage takes");
+    }
+    Ok(())
 }
 
 /// Removes what was stored where it does not belong, and then the note that it may be there.

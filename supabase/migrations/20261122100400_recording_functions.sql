@@ -49,6 +49,7 @@ begin
   if understudy.erased_target(
     p_recording_sid, p_call_sid, v_call.known_since, v_call.call_id, v_call.org_id, v_call.employee_id
   ) then
+    delete from public.oversized_recordings o where o.recording_sid = p_recording_sid;
     -- A worker that died between upload and finish_ingest may have left something there.
     return jsonb_build_object('outcome', 'erased', 'storage_path', coalesce(v_recording.storage_path, v_path));
   end if;
@@ -95,6 +96,7 @@ set search_path = ''
 as $$
 begin
   delete from public.unmatched_recordings u where u.recording_sid = p_recording.recording_sid;
+  delete from public.oversized_recordings o where o.recording_sid = p_recording.recording_sid;
   perform understudy.update_call_of(p_recording);
   perform understudy.audit(
     p_recording.org_id, p_recording.employee_id, null, 'recording.store', 'stored',

@@ -98,7 +98,8 @@ begin
   select * into v_current from understudy.current_voice(p_employee_id);
   if v_newest.recording_sid is null and v_current.org_id is distinct from v_access.caller_org_id then
     return understudy.refuse(
-      v_access.caller_org_id, p_employee_id, p_user_id, 'clone.request', 'recording_missing'
+      v_access.caller_org_id, p_employee_id, p_user_id, 'clone.request',
+      case when understudy.is_oversized(v_access.caller_org_id, p_employee_id) then 'recording_too_large' else 'recording_missing' end
     );
   end if;
   -- Where recordings are kept no longer than until a good clone, there is nothing to make another one from.
@@ -166,7 +167,8 @@ comment on function public.request_clone(uuid, uuid, smallint, int, boolean, boo
   'configured. p_pipeline_version: of the code that would make the sample. p_replace: the current voice goes before the new one is made. '
   'p_campaign: one of many, for which nobody waits; the answer says whether the attempt is one. '
   'Outcomes: requested, pending, ready, not_a_member, employee_not_found, role_forbidden, consent_required, consent_expired, '
-  'consent_withdrawn, consent_purpose, recording_missing, clone_attempts_exhausted, voice_quota_reached (with the figure, the limit and their unit).';
+  'consent_withdrawn, consent_purpose, recording_missing, recording_too_large (there is none but such), clone_attempts_exhausted, '
+  'voice_quota_reached (with the figure, the limit and their unit).';
 
 create or replace function public.read_voice(p_user_id uuid, p_employee_id uuid)
 returns jsonb

@@ -145,6 +145,8 @@ begin
   where r.org_id = p_erasure.org_id and r.employee_id is null and r.erased_at is null and c.twilio_call_sid = any (v_call_sids);
   perform understudy.erase_recordings(p_erasure, v_nobodys);
   perform understudy.list_begun_uploads(p_erasure, v_call_sids);
+  -- They are at Twilio alone, which is asked for all that it has of these calls.
+  delete from public.oversized_recordings o where o.call_sid = any (v_call_sids);
   insert into public.voice_erasure_copies (erasure_id, kind, reference)
   select p_erasure.id, 'twilio_call', call_sid from unnest(v_call_sids) as call_sid
   on conflict do nothing;

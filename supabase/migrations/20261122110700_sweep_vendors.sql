@@ -164,6 +164,7 @@ set search_path = ''
 as $$
   select not exists (select from public.recordings r where r.recording_sid = p_recording_sid)
     and not understudy.is_erased(p_recording_sid)
+    and not exists (select from public.oversized_recordings o where o.recording_sid = p_recording_sid)
     and not exists (
       select
       from public.swept_recordings s
@@ -171,7 +172,8 @@ as $$
     )
 $$;
 comment on function understudy.is_missing(text) is
-  'Whether a recording of a known call needs a message: it is not here, no tombstone, and the sweep has not queued it within a day. One '
+  'Whether a recording of a known call needs a message: it is not here, no tombstone, not too large for Storage, and the sweep has '
+  'not queued it within a day. One '
   'that an erasure covers and nobody knew of is missing, too: its message adds it to the erasure.';
 
 create or replace function public.missing_recordings(p_recordings jsonb)
@@ -205,8 +207,8 @@ begin
 end
 $$;
 comment on function public.missing_recordings(jsonb) is
-  'Of recordings that Twilio has, {recording_sid, call_sid, created_at}, those of known calls that are not here, were not erased and were '
-  'not queued by the sweep within a day. Those of unknown calls are remembered. Outcome: missing.';
+  'Of recordings that Twilio has, {recording_sid, call_sid, created_at}, those of known calls that are not here, were not erased, are not '
+  'too large for Storage and were not queued by the sweep within a day. Those of unknown calls are remembered. Outcome: missing.';
 
 create or replace function public.matched_recordings(p_limit int)
 returns jsonb

@@ -8,8 +8,8 @@ import urllib.parse
 
 REFUSALS = {"recording-webhook": (403, "signature_invalid"), "clone-voice": (401, "token_invalid"), "voice": (401, "token_invalid"), "voice-consent": (401, "token_invalid")}
 FINDINGS = {
-    "erasures_started", "attempts_queued", "attempts_timed_out", "erasures_queued", "recordings_queued", "writes_settled", "purged",
-    "voices_deleted", "voices_missing",
+    "erasures_started", "attempts_queued", "attempts_timed_out", "erasures_queued", "recordings_queued", "recordings_fetched_again",
+    "writes_settled", "purged", "voices_deleted", "voices_missing",
 }
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from local.vendors.wav import header
+
+from .people import problem
 
 TWILIO_MEDIA = r"\.wav$"
 
@@ -175,6 +179,122 @@ def test_one_bad_message_fails_alone(call):
     good = {"call_sid": call.call_sid, "recording_sid": call.recording(1)}
     bad = {"call_sid": call.call_sid, "recording_sid": "RE../../secret"}
     assert call.scenario.work_all("recording-ingest", [bad, good, "no json"]) == [False, True, False]
+
+
+# -- Storage's upload limit ----------------------------------------------------------------------------------------------------
+
+LARGE = 4 << 20
+UPLOAD = {"method": "POST", "path": "/object/recordings/"}
+
+
+class Large:
+    """A recording of this size, which Twilio made an hour ago, and what is told of it."""
+
+    def __init__(self, call: Call):
+        self.call, self.scenario = call, call.scenario
+        created = datetime.now(timezone.utc) - timedelta(hours=1)
+        self.bytes = LARGE + len(header(2, LARGE))
+        self.sid = self.scenario.new_recording(call.call_sid, silence_bytes=LARGE, file_channels=2, date_created=created.isoformat())
+        self.since = int(self.scenario.one("select extract(epoch from now()) * 1000"))
+
+    def ingest(self) -> bool:
+        return self.call.ingest(self.sid)
+
+    def limit(self, bytes: int) -> None:
+        """Somebody sets what the project takes."""
+        self.scenario.account("supabase", file_size_limit=bytes)
+
+    def tries(self) -> int:
+        """How often it was sent to Storage."""
+        return len(self.scenario.journal("supabase", **UPLOAD))
+
+    def set_aside(self) -> tuple | None:
+        return self.scenario.row("select bytes, size_limit from oversized_recordings where recording_sid = %s", self.sid)
+
+    def told(self) -> dict:
+        """What the function says of it, in the words that the alarm listens to."""
+
+        def line() -> dict | None:
+            lines = [json.loads(text) for text in self.scenario.logs("recording-ingest", self.since).splitlines() if text.startswith("{")]
+            found = [line["fields"] for line in lines if line.get("fields", {}).get("message") == "a recording is larger than Storage takes"]
+            return next((fields for fields in found if fields["recording_sid"] == self.sid), None)
+
+        return self.scenario.until(line, "the line in the log")
+
+    def is_stored(self) -> bool:
+        return self.scenario.stored_bytes(f"recordings/{self.call.employee}/{self.sid}.wav") == self.bytes
+
+
+@pytest.fixture
+def large(call):
+    yield Large(call)
+    # The next sweep is another test's.
+    call.scenario.database.execute("delete from oversized_recordings")
+
+
+def test_a_recording_that_is_larger_than_storage_takes_is_told_of_and_not_tried_again(large):
+    large.limit(large.bytes - 1)
+    assert large.ingest(), "its message is done"
+    assert large.set_aside() == (large.bytes, large.bytes - 1)
+    told = large.told()
+    assert (told["bytes"], told["size_limit"]) == (large.bytes, large.bytes - 1)
+    large.scenario.swept()
+    assert not large.scenario.one("select exists (select from swept_recordings where recording_sid = %s)", large.sid)
+    assert large.tries() == 1 and not large.is_stored()
+
+    large.scenario.consent(large.call.employee)
+    assert problem(large.scenario.ask_for_clone(large.call.employee)) == (409, "recording_too_large")
+
+
+def test_a_bucket_may_have_a_lower_limit_than_the_project(large):
+    large.scenario.storage("POST", "/bucket", {"id": "recordings", "name": "recordings", "public": False, "file_size_limit": 1000})
+    assert large.ingest()
+    assert large.set_aside() == (large.bytes, 1000)
+
+
+def test_that_a_recording_is_too_large_comes_out_also_where_the_connection_is_closed_before_storage_is_heard(large):
+    large.limit(large.bytes - 1)
+    large.scenario.fault("supabase", reset=True, at_once=True, **UPLOAD)
+    assert large.ingest()
+    assert large.set_aside() == (large.bytes, large.bytes - 1)
+    assert large.told()["size_limit"] == large.bytes - 1
+
+
+def test_a_connection_that_is_closed_although_storage_takes_as_much_is_tried_again(large):
+    large.limit(large.bytes)
+    large.scenario.fault("supabase", reset=True, at_once=True, **UPLOAD)
+    assert not large.ingest()
+    assert large.set_aside() is None
+    assert large.ingest() and large.is_stored()
+
+
+def test_where_the_limit_cannot_be_asked_for_the_message_stays(large):
+    large.limit(large.bytes - 1)
+    large.scenario.fault("supabase", method="OPTIONS", path="/upload/resumable$", status=503, body="")
+    assert not large.ingest()
+    assert large.set_aside() is None
+    assert large.ingest() and large.set_aside() is not None
+
+
+def test_what_something_in_front_of_storage_refused_waits_for_whoever_mends_that(large):
+    large.scenario.fault("supabase", status=413, body="<html>Request Entity Too Large</html>", **UPLOAD)
+    assert large.ingest()
+    assert large.set_aside() == (large.bytes, None)
+    assert large.scenario.swept()["recordings_fetched_again"] == 0
+    large.scenario.database.execute("update oversized_recordings set size_limit = 0")
+    assert large.scenario.swept()["recordings_fetched_again"] == 1
+    large.scenario.until(large.is_stored, "the recording in Storage")
+
+
+def test_the_sweep_has_it_fetched_when_the_limit_was_raised(large):
+    large.limit(large.bytes - 1)
+    assert large.ingest()
+    assert large.scenario.swept()["recordings_fetched_again"] == 0
+    large.limit(large.bytes)
+    assert large.scenario.swept()["recordings_fetched_again"] == 1
+    large.scenario.until(large.is_stored, "the recording in Storage")
+    large.scenario.until(lambda: large.set_aside() is None, "that it does not wait any more")
+    assert large.scenario.swept()["recordings_fetched_again"] == 0
 
 
 def test_a_key_that_twilio_no_longer_takes_is_read_again(call):

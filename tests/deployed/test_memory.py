@@ -12,6 +12,7 @@ WAV_HEADER = 44
 
 
 def test_a_recording_of_one_gib_passes_in_less_than_64_mib(scenario, stack):
+    scenario.account("supabase", file_size_limit=2 * GIB)
     employee = scenario.new_employee()
     call_sid = scenario.new_call(employee)
     recording_sid = scenario.new_recording(call_sid, silence_bytes=GIB, file_channels=2)

@@ -180,6 +180,29 @@ class Ingest(Flow):
         self.lane.drain()
 
 
+class Oversized(Flow):
+    """A recording is larger than Storage takes, until somebody raises the limit and the schedule looks again."""
+
+    name = "oversized"
+    functions = frozenset({"recording-ingest", "voice-sweeper"})
+    # What an ordinary recording, or an ordinary sweep, has not.
+    calls = re.compile("object/recordings|upload/resumable|recording_too_large|storable_recordings|recordings_queued|SendMessage")
+
+    def prepare(self) -> None:
+        self._recording_sid = self.recorded(self.employee("nothing"))
+
+    def act(self) -> None:
+        self._takes(1000)
+        self.scenario.callback(self._recording_sid)
+        self.lane.drain()
+        self._takes(1 << 30)
+        self.lane.sweep()
+        self.lane.drain()
+
+    def _takes(self, size: int) -> None:
+        self.scenario.control("PUT", "supabase", "/account", {"file_size_limit": size})
+
+
 class Clone(Flow):
     """The first voice of an employee."""
 

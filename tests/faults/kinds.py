@@ -6,6 +6,7 @@ A fault befalls one call, or that call and every one of its kind after it. What 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from . import errors
@@ -162,9 +163,15 @@ def _media(call: Call) -> bool:
     return call.method == "GET" and call.path.endswith(".wav") and "/info/" not in call.path
 
 
+def _upload(call: Call) -> bool:
+    """Whether the request has a body that takes its time."""
+    return call.method == "POST" and bool(re.search(r"/object/(recordings|deep-fakes)/|/voices/add$", call.path))
+
+
 FAULTS = {
     "timeout": lambda call: {"delay": 3600, "status": 504},
     "reset": lambda call: {"reset": True},
+    # Before the request's body was read.
     "closed": lambda call: {"reset": True, "at_once": True},
     "done": lambda call: {"reset": True, "do_work": True},
     "late": lambda call: {"reset": True, "do_work": True, "work_delay": 3600},
@@ -183,7 +190,7 @@ FAULTS = {
 # Kinds that are something of its own only with some calls: a connection that is closed before all is sent, and a deletion that is done and
 # answered as if it had failed.
 ONLY = {
-    "closed": lambda call: call.method == "POST" and (call.path.endswith(".wav") or call.path == "/v1/voices/add"),
+    "closed": _upload,
     "500 done": lambda call: call.method == "DELETE",
 }
 

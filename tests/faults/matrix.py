@@ -131,9 +131,12 @@ def _prepare(lane: Lane, run) -> None:
 
 
 def _settled(lane: Lane, run) -> list[Finding]:
-    """The fault is over: an operator redrives, people ask again, and the schedule sweeps once."""
+    """The fault is over: an operator redrives and has fetched what was too large, people ask again, and the schedule sweeps once."""
     lane.drain()
     if lane.aws.redrive():
+        lane.drain()
+    if lane.scenario.database.execute("update oversized_recordings set size_limit = 0 where size_limit is null").rowcount:
+        lane.sweep()
         lane.drain()
     # They come back later than that: in a function's own time, which cannot be moved, some things are tried once a minute.
     lane.functions.make_cold()

@@ -158,6 +158,12 @@ def newest_published(at):
     return newest["write_id"], newest["recording_sid"]
 
 
+@recipe("recording_too_large")
+def recording_too_large(at):
+    recording_sid, call_sid, _, write = at.new_recording()
+    return write, recording_sid, call_sid, 60_000_000, 50_000_000
+
+
 @recipe("recorded")
 def write_cleared(at):
     return (at.new_recording()[3],)
@@ -175,6 +181,14 @@ def request_clone(at):
 @recipe("ready")
 def request_clone__that_is_there(at):
     person = at.one("voice")
+    return person.admin, person.id, 2, PIPELINE
+
+
+@recipe("recording_too_large")
+def request_clone__of_what_is_too_large(at):
+    person = at.one("consented")
+    at.sql("delete from public.recordings where employee_id = %s", person.id)
+    at.rpc("recording_too_large", None, f"RE{secrets.token_hex(16)}", person.call_sid(), 60_000_000, 50_000_000)
     return person.admin, person.id, 2, PIPELINE
 
 
@@ -463,6 +477,17 @@ def missing_recordings(at):
 @recipe("missing")
 def matched_recordings(at):
     return (LIMIT,)
+
+
+@recipe("storable")
+def storable_recordings(at):
+    """A limit that is as low as ever."""
+    return 50_000_000, LIMIT
+
+
+@recipe("storable")
+def storable_recordings__a_raised_limit(at):
+    return 200_000_000, LIMIT
 
 
 @recipe("recorded")

@@ -127,6 +127,10 @@ insert into public.unmatched_recordings (recording_sid, call_sid, seen_at, check
 select 'RE' || md5('unmatched ' || n), 'CA' || md5('unmatched ' || n), now() - (n % 59) * interval '1 day', now() - (n % 59) * interval '1 day'
 from generate_series(1, 200 + {size} / 20) as n
 
+insert into public.oversized_recordings (recording_sid, call_sid, folder, bytes, size_limit, refused_at)
+select 'RE' || md5('oversized ' || n), 'CA' || md5('call ' || n || '/1'), e.id, 60000000 + n, 50000000, now() - (n % 59) * interval '1 day'
+from scale_employees e where n % 20 = 10
+
 insert into public.swept_recordings (recording_sid, queued_at)
 select 'RE' || md5('swept ' || n), now() - (n % 59) * interval '1 day' from scale_employees e where n % 20 = 0
 

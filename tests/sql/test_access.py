@@ -6,7 +6,7 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 
 FUNCTIONS = {
-    "recording_target", "finish_ingest", "newest_published", "write_cleared",
+    "recording_target", "finish_ingest", "newest_published", "write_cleared", "recording_too_large", "storable_recordings",
     "request_clone", "read_voice", "take_sample",
     "begin_clone", "release_clone", "save_vendor_voice", "finish_clone", "fail_clone", "voice_deleted", "metadata_written",
     "grant_voice_consent", "withdraw_voice_consent", "read_voice_consent", "current_consent_statement",
@@ -72,7 +72,7 @@ def test_every_table_of_ours_has_row_level_security_and_only_the_service_key_may
     assert {t["name"] for t in tables} >= {
         "recordings", "voice_consents", "voices", "voice_sources", "voice_audit", "voice_audit_heads", "voice_consent_statements",
         "voice_consent_invitations", "voice_erasures", "voice_erasure_copies", "storage_writes", "unmatched_recordings", "organization_voice_settings",
-        "voice_withdrawal_tokens", "voice_consent_evidence",
+        "voice_withdrawal_tokens", "voice_consent_evidence", "oversized_recordings",
     }
     for table in tables:
         assert table == table | {"rls": True, "rights": {"service_role": ["SELECT"]}}

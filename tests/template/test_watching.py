@@ -18,6 +18,8 @@ DASHBOARD = properties("Dashboard")["DashboardBody"]["Fn::Sub"]
 SPAN = {"span": {"requestId": "7e877e06", "name": "Lambda runtime invoke"}}
 REFUSED = {"level": "WARN", "fields": {"message": "a callback is refused", "code": "signature_invalid"}, **SPAN}
 QUEUED = {"level": "INFO", "fields": {"message": "the recording is queued", "recording_sid": "RE0"}, **SPAN}
+OVERSIZED = {"level": "ERROR", "fields": {"message": "a recording is larger than Storage takes", "bytes": 60_000_000}, **SPAN}
+STORED = {"level": "INFO", "fields": {"message": "the recording is stored", "bytes": 60_000_000}, **SPAN}
 SWEPT = {"level": "INFO", "fields": {"message": "swept", "symptoms": 3, "erasures_started": 0, "attempts_queued": 3}, **SPAN}
 # What the API writes has the shape of the stage's own format, every value a text.
 ANSWERED = {name: value.removeprefix("$context.") for name, value in json.loads(properties("Stage")["AccessLogSettings"]["Format"]).items()}
@@ -59,6 +61,8 @@ def counted(name: str, line: dict) -> float | None:
     ("CallbacksThrottledFilter", THROTTLED, 1),
     ("CallbacksThrottledFilter", THROTTLED | {"status": "204"}, None),
     ("CallbacksThrottledFilter", THROTTLED | {"route": "ANY /api/audit"}, None),
+    ("OversizedRecordingsFilter", OVERSIZED, 1),
+    ("OversizedRecordingsFilter", STORED, None),
     ("SweepSymptomsFilter", SWEPT, 3),
     ("SweepSymptomsFilter", swept(symptoms=0, erasures_started=7), None),
 ])
@@ -70,6 +74,7 @@ def test_the_filters_read_the_logs_of_whoever_writes_the_lines():
     assert {name: found["LogGroupName"] for name, found in FILTERS.items()} == {
         "CallbacksRefusedFilter": ref("RecordingWebhookLogs"),
         "CallbacksThrottledFilter": ref("AccessLogs"),
+        "OversizedRecordingsFilter": ref("RecordingIngestLogs"),
         "SweepSymptomsFilter": ref("VoiceSweeperLogs"),
     }
 
@@ -101,7 +106,7 @@ def test_the_alarms_are_these():
         expected.append(("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"Fn::GetAtt": [dead_letters, "QueueName"]}))
     expected.append(("AWS/SQS", "ApproximateNumberOfMessagesNotVisible", {"Fn::GetAtt": ["ErasureQueue", "QueueName"]}))
     expected.append(("AWS/ApiGateway", "5xx", ref("HttpApi")))
-    expected += [(ref("AWS::StackName"), name) for name in ("CallbacksRefused", "CallbacksThrottled", "SweepSymptoms")]
+    expected += [(ref("AWS::StackName"), name) for name in ("CallbacksRefused", "CallbacksThrottled", "OversizedRecordings", "SweepSymptoms")]
     assert sorted(map(metric, ALARMS.values()), key=repr) == sorted(expected, key=repr)
 
 
@@ -166,7 +171,7 @@ def test_the_dashboard_shows_every_function_queue_and_counted_metric():
         for name in ("ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible", "ApproximateAgeOfOldestMessage"):
             assert ("AWS/SQS", name, "QueueName", f"${{{queue}.QueueName}}") in shown
         assert ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", f"${{{dead_letters}.QueueName}}") in shown
-    for name in ("CallbacksRefused", "CallbacksThrottled", "SweepSymptoms"):
+    for name in ("CallbacksRefused", "CallbacksThrottled", "OversizedRecordings", "SweepSymptoms"):
         assert ("${AWS::StackName}", name) in shown
     assert {("AWS/ApiGateway", name, "ApiId", "${HttpApi}") for name in ("Count", "4xx", "5xx")} <= shown
 

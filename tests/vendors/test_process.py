@@ -97,6 +97,7 @@ def test_a_huge_recording_goes_from_twilio_to_storage_without_being_in_memory(st
     twilio, supabase = process.where["twilio"], process.where["supabase"]
     httpx.put(twilio["url"] + f"/_control/recordings/{SID}", params={"silence_bytes": size}).raise_for_status()
     key = {"apikey": supabase["secret_key"], "Authorization": f"Bearer {supabase['secret_key']}"}
+    httpx.put(supabase["url"] + "/_control/account", json={"file_size_limit": 2 * size}).raise_for_status()
     httpx.post(supabase["url"] + "/storage/v1/bucket", json={"name": "b"}, headers=key).raise_for_status()
     media = f"{twilio['url']}/2010-04-01/Accounts/{twilio['account_sid']}/Recordings/{SID}.wav"
     with httpx.stream("GET", media, auth=(twilio["account_sid"], twilio["auth_token"]), timeout=PATIENCE) as download:

@@ -205,6 +205,29 @@ def test_a_bucket_refuses_other_types_and_bigger_files(client, http):
     assert http.post(url, content=b"x" * 10, headers={"Content-Type": "audio/wav"}).status_code == 200
 
 
+def test_the_project_refuses_what_is_bigger_than_its_limit_which_is_50_mb_until_somebody_raises_it(http, bucket, control):
+    url, big = "/storage/v1/object/recordings/a", bytes(50 * 1024**2 + 1)
+    refused = http.post(url, content=big)
+    assert (refused.status_code, refused.json()) == (
+        400, {"statusCode": "413", "code": "EntityTooLarge", "error": "Payload too large", "message": "The object exceeded the maximum allowed size"},
+    )
+    assert http.post(url, content=big[1:]).status_code == 200
+    control["supabase"].account(file_size_limit=len(big))
+    assert http.put(url, content=big).status_code == 200
+
+
+def test_anybody_may_read_the_projects_limit_where_resumable_uploads_begin(vendors, control):
+    def told() -> str:
+        answer = httpx.options(vendors["supabase"]["url"] + "/storage/v1/upload/resumable", headers={"Tus-Resumable": "1.0.0"})
+        assert (answer.status_code, answer.headers["Tus-Resumable"]) == (204, "1.0.0")
+        return answer.headers["Tus-Max-Size"]
+
+    assert told() == str(50 * 1024**2)
+    control["supabase"].account(file_size_limit=1000)
+    assert told() == "1000"
+    assert httpx.post(vendors["supabase"]["url"] + "/storage/v1/upload/resumable").status_code == 401, "but not begin one"
+
+
 def test_a_raw_upload_keeps_type_and_cache_control_and_answers_ranges(http, bucket):
     headers = {"Content-Type": "audio/wav", "Cache-Control": "max-age=9"}
     answer = http.post("/storage/v1/object/recordings/r.wav", content=b"0123456789", headers=headers)

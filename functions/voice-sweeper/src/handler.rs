@@ -34,6 +34,7 @@ impl Sweeper {
             attempts_timed_out = findings.attempts_timed_out,
             erasures_queued = findings.erasures_queued,
             recordings_queued = findings.recordings_queued,
+            recordings_fetched_again = findings.recordings_fetched_again,
             writes_settled = findings.writes_settled,
             purged = findings.purged,
             voices_deleted = findings.voices_deleted,

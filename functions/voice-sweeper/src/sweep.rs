@@ -67,6 +67,8 @@ pub struct Findings {
     pub erasures_queued: usize,
     /// Recordings whose callback never came, queued.
     pub recordings_queued: usize,
+    /// Recordings that were larger than Storage took before its limit was raised, queued.
+    pub recordings_fetched_again: usize,
     /// Writes to Storage whose worker died, put right: removed, or written again.
     pub writes_settled: usize,
     /// Rows, and evidence, whose time as proof is over.
@@ -78,7 +80,8 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// How many of them say that something has gone wrong before; an erasure that was due, and a purge, do not.
+    /// How many of them say that something has gone wrong before; an erasure that was due, a limit that was raised, and a
+    /// purge do not.
     pub fn symptoms(&self) -> usize {
         self.attempts_queued
             + self.attempts_timed_out
@@ -132,6 +135,7 @@ impl Sweep<'_> {
             self.unfinished(findings).await,
             self.lost_callbacks(findings).await,
             self.late_calls(findings).await,
+            self.raised_limit(findings).await,
             self.abandoned_writes(findings).await,
             self.vendor_voices(findings).await,
             self.purge(findings).await,
@@ -235,8 +239,22 @@ impl Sweep<'_> {
     async fn late_calls(&self, findings: &mut Findings) -> Result<(), Error> {
         let found: Missing = self.supabase.rpc("matched_recordings", json!({"p_limit": UNMATCHED})).await?;
         findings.recordings_queued += found.recordings.len();
-        self.queues.recordings.send_all(&found.recordings).await?;
-        let queued: Vec<_> = found.recordings.iter().map(|finished| &finished.recording_sid).collect();
+        self.queue_recordings(&found.recordings).await
+    }
+
+    /// Recordings that were larger than Storage took, and are not any more.
+    async fn raised_limit(&self, findings: &mut Findings) -> Result<(), Error> {
+        let size_limit = self.supabase.size_limit(recordings::BUCKET).await?;
+        let asked = json!({"p_size_limit": size_limit, "p_limit": LIMIT});
+        let found: Missing = self.supabase.rpc("storable_recordings", asked).await?;
+        findings.recordings_fetched_again += found.recordings.len();
+        self.queue_recordings(&found.recordings).await
+    }
+
+    /// Has recordings fetched; for a day they are not found again.
+    async fn queue_recordings(&self, found: &[RecordingFinished]) -> Result<(), Error> {
+        self.queues.recordings.send_all(found).await?;
+        let queued: Vec<_> = found.iter().map(|finished| &finished.recording_sid).collect();
         self.supabase.rpc::<Value>("recordings_queued", json!({"p_queued": queued})).await?;
         Ok(())
     }

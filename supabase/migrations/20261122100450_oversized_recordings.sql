@@ -1,0 +1,130 @@
+-- Recordings that are larger than Storage takes: not tried again before its limit is raised.
+
+create table if not exists public.oversized_recordings (
+  recording_sid text primary key,
+  call_sid text not null,
+  folder uuid not null,
+  bytes bigint not null,
+  size_limit bigint check (size_limit < bytes),
+  refused_at timestamptz not null default clock_timestamp()
+);
+create index if not exists oversized_recordings_storable on public.oversized_recordings (bytes) where size_limit is not null;
+create index if not exists oversized_recordings_by_folder on public.oversized_recordings (folder);
+create index if not exists oversized_recordings_by_call on public.oversized_recordings (call_sid);
+
+comment on table public.oversized_recordings is
+  'Recordings that Twilio has and Storage has refused for their size. The sweep has one fetched when the limit is at least its size.';
+comment on column public.oversized_recordings.folder is 'The employee; or the call, of a recording that belongs to no employee.';
+comment on column public.oversized_recordings.size_limit is
+  'What Storage said that it takes. Null where that is unknown, or is enough: something in front of Storage has refused it then, so it waits '
+  'until somebody has raised that other limit and sets this to 0.';
+
+alter table public.oversized_recordings enable row level security;
+revoke all on public.oversized_recordings from public, anon, authenticated, service_role;
+grant select on public.oversized_recordings to service_role;
+
+create or replace function understudy.is_oversized(p_org_id uuid, p_employee_id uuid)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (
+    select
+    from public.oversized_recordings o
+    where o.folder = p_employee_id
+      and exists (select from public.calls c where c.twilio_call_sid = o.call_sid and c.org_id = p_org_id)
+  )
+$$;
+comment on function understudy.is_oversized(uuid, uuid) is
+  'Whether an employee has a recording that is larger than Storage takes, of a call of this organisation.';
+
+create or replace function public.recording_too_large(
+  p_write_id uuid,
+  p_recording_sid text,
+  p_call_sid text,
+  p_bytes bigint,
+  p_size_limit bigint
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_call record;
+  v_is_erased boolean;
+  v_size_limit constant bigint := case when p_size_limit < p_bytes then p_size_limit end;
+begin
+  select * into v_call from understudy.find_call(p_call_sid);
+  perform understudy.lock_employee(v_call.employee_id);
+  v_is_erased := understudy.erased_target(
+    p_recording_sid, p_call_sid, v_call.known_since, v_call.call_id, v_call.org_id, v_call.employee_id
+  );
+  -- Nothing of it has landed.
+  delete from public.storage_writes w where w.id = p_write_id;
+  if v_is_erased
+    or v_call.call_id is null
+    -- By somebody who was told of it, too, after the limit was raised.
+    or exists (select from public.recordings r where r.recording_sid = p_recording_sid)
+  then
+    return jsonb_build_object('outcome', 'not_wanted');
+  end if;
+
+  delete from public.unmatched_recordings u where u.recording_sid = p_recording_sid;
+  insert into public.oversized_recordings as o (recording_sid, call_sid, folder, bytes, size_limit)
+  values (p_recording_sid, p_call_sid, coalesce(v_call.employee_id, v_call.call_id), p_bytes, v_size_limit)
+  on conflict (recording_sid) do update
+  set call_sid = excluded.call_sid,
+      folder = excluded.folder,
+      bytes = excluded.bytes,
+      size_limit = excluded.size_limit,
+      refused_at = excluded.refused_at;
+  return understudy.refuse(
+    v_call.org_id, v_call.employee_id, null, 'recording.store', 'recording_too_large',
+    jsonb_build_object('recording_sid', p_recording_sid, 'bytes', p_bytes, 'size_limit', v_size_limit)
+  );
+end
+$$;
+comment on function public.recording_too_large(uuid, text, text, bigint, bigint) is
+  'Storage does not take a recording: it is not tried again before Storage takes so much. p_size_limit: what Storage says that it takes, null '
+  'if nobody knows. Outcomes: recording_too_large; not_wanted (it is erased or stored by now, or its call is gone).';
+
+create or replace function public.storable_recordings(p_size_limit bigint, p_limit int)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_storable jsonb;
+begin
+  -- When it was queued is looked up row by row: a join might read all that the sweep has ever queued.
+  select coalesce(jsonb_agg(jsonb_build_object('recording_sid', s.recording_sid, 'call_sid', s.call_sid)), '[]') into v_storable
+  from (
+    select o.recording_sid, o.call_sid
+    from public.oversized_recordings o
+    where o.size_limit is not null
+      and o.bytes <= p_size_limit
+      and coalesce(
+        (select q.queued_at from public.swept_recordings q where q.recording_sid = o.recording_sid), '-infinity'
+      ) < clock_timestamp() - interval '24 hours'
+    order by o.bytes
+    limit greatest(coalesce(p_limit, 0), 0)
+  ) s;
+  return jsonb_build_object('outcome', 'storable', 'recordings', v_storable);
+end
+$$;
+comment on function public.storable_recordings(bigint, int) is
+  'Recordings that were too large, and are not where Storage takes p_size_limit bytes; then recordings_queued, which keeps them from being '
+  'found again for a day. Outcome: storable.';
+
+revoke all on function
+  public.recording_too_large(uuid, text, text, bigint, bigint),
+  public.storable_recordings(bigint, int)
+from public, anon, authenticated;
+grant execute on function
+  public.recording_too_large(uuid, text, text, bigint, bigint),
+  public.storable_recordings(bigint, int)
+to service_role;
+revoke all on all functions in schema understudy from public;
