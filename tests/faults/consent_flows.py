@@ -159,7 +159,7 @@ class Looking(Flow):
             return
         if allowed.json()["voice_id"] != self.scenario.one("select voice_id from employees where id = %s", self._employee):
             self.world.untrue.append("another voice is allowed than the employee has")
-        used = "select exists (select from voice_audit where employee_id = %s and action = 'voice.use' and outcome = 'allowed')"
+        used = "select exists (select from voice_audit where employee_id = %s and action = 'voice.authorize' and outcome = 'authorized')"
         if not self.scenario.one(used, self._employee):
             self.world.untrue.append("a use was allowed without a trace")
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from .flows import World
 from .lane import Lane
 
-MARK = re.compile(r"Employee ([0-9a-f-]{36}), attempt ([0-9a-f-]{36})")
+MARK = re.compile(r"employee ([0-9a-f-]{36}), made by attempt ([0-9a-f-]{36})")
 
 
 def _marks(voice) -> tuple[str, str]:
