@@ -40,7 +40,8 @@ async function place(app, wav) {
 /** Twilio posts the callback; again, if it did before. */
 export async function tellTwilio(app, recordingSid) {
   const callback = await app.laptop.callback(recordingSid);
-  tell({ vendor: "twilio", time: callback.at, method: "POST", path: "/twilio/recording", recordingSid, sent: callback.status, seconds: callback.seconds, isCallback: true });
+  const { at: time, status: sent, seconds } = callback;
+  tell({ vendor: "twilio", time, method: "POST", path: "/twilio/recording", recordingSid, sent, seconds, isCallback: true });
   placed = { recordingSid, callback };
   app.underWay.add("call");
   app.say(`Twilio posted the signed callback: ${callback.status ?? "no answer"}.`);
@@ -54,7 +55,8 @@ export function show(app) {
   at("call").dataset.state = steps ? (steps.at(-1).state === "done" ? "done" : "busy") : newest ? "done" : "";
   fill(at("travel"), steps, () => steps && [
     el("ol", { class: "travel", "aria-label": "The recording's way" }, steps.map(({ what, state, when, detail }) =>
-      el("li", { "data-state": state }, el("span", {}, what, detail && el("small", {}, detail)), el("span", { class: "time" }, when ?? (state === "waits" ? "…" : ""))))),
+      el("li", { "data-state": state }, el("span", {}, what, detail && el("small", {}, detail)),
+        el("span", { class: "time" }, when ?? (state === "waits" ? "…" : ""))))),
     el("div", { class: "replays" }, replayCallback(app, placed.recordingSid), steps.at(-1).state === "done" && replayMessage(app, "recording")),
   ]);
   showRecordings(app);

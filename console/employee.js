@@ -49,7 +49,8 @@ async function invitation() {
     heading("May a copy of your voice be made?"),
     el("div", { class: "purposes-asked" }, asked.purposes.map((purpose) =>
       el("div", {}, el("h3", {}, purpose), el("p", {}, statement.purpose_descriptions[purpose])))),
-    el("div", { class: "statement", tabindex: "0", role: "region", "aria-label": "The statement" }, statement.text.split(/\n\n+/).map((paragraph) => el("p", {}, paragraph))),
+    el("div", { class: "statement", tabindex: "0", role: "region", "aria-label": "The statement" },
+      statement.text.split(/\n\n+/).map((paragraph) => el("p", {}, paragraph))),
     facts([["It would hold until", day(asked.consent_expires_at)], ["This link works until", day(asked.expires_at)],
       ["Statement", `${statement.version} (${statement.locale}), SHA-256 ${statement.sha256.slice(0, 12)}…`]]),
     el("div", { class: "choice" }, pressed("Yes, I agree", "primary", () => answer(true)), pressed("No", "", () => answer(false))));
@@ -75,7 +76,8 @@ async function withdrawal() {
     heading("You have agreed to this"),
     facts([["For", consent.purposes.join(", ")], ["Since", day(consent.recorded_at)], ["Until", day(consent.expires_at)]]),
     answered(consent.answered),
-    el("p", {}, "When you withdraw, your voice may not be used any more, at once. Then every copy is deleted: at the voice provider, at the telephone provider, and in your employer's storage."),
+    el("p", {}, "When you withdraw, your voice may not be used any more, at once. Then every copy is deleted: "
+      + "at the voice provider, at the telephone provider, and in your employer's storage."),
     el("div", { class: "choice" }, pressed("Withdraw", "danger", async () => {
       await api.withdraw();
       at("status").textContent = "You have withdrawn.";
@@ -84,7 +86,8 @@ async function withdrawal() {
 }
 
 function answered(answer) {
-  return answer && el("p", { class: "note" }, `Answered on ${day(answer.at)} from ${answer.address ?? "an unknown address"}. If that was not you, tell your employer.`);
+  return answer && el("p", { class: "note" },
+    `Answered on ${day(answer.at)} from ${answer.address ?? "an unknown address"}. If that was not you, tell your employer.`);
 }
 
 // A link of the same page changes the fragment only.

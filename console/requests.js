@@ -42,7 +42,8 @@ export async function look(app) {
 
 /** A queue may hand out a message twice; this does. */
 export function replayMessage(app, queue) {
-  const button = el("button", { type: "button", class: "quiet", "data-key": `replay-${queue}`, "aria-label": `Replay the ${queue} message` }, "Replay the message");
+  const name = { "data-key": `replay-${queue}`, "aria-label": `Replay the ${queue} message` };
+  const button = el("button", { type: "button", class: "quiet", ...name }, "Replay the message");
   onPress(button, () => app.attempt(() => sendMessage(app, queue)));
   return button;
 }
@@ -50,7 +51,8 @@ export function replayMessage(app, queue) {
 async function sendMessage(app, queue) {
   const { employee } = app;
   const { at: time, message } = await app.laptop.message(employee.id, queue);
-  tell({ vendor: "queue", time, method: "SEND", path: `${queue} ${Object.values(message).at(-1)}`, sent: "queued", seconds: 0, replay: () => sendMessage(app, queue) });
+  const path = `${queue} ${Object.values(message).at(-1)}`;
+  tell({ vendor: "queue", time, method: "SEND", path, sent: "queued", seconds: 0, replay: () => sendMessage(app, queue) });
   app.say(`The ${queue} message is in its queue once more. Nothing is done twice.`);
   await app.look();
 }
@@ -73,7 +75,8 @@ function row(app, entry) {
   const isBad = answer === "no answer" || answer >= 400;
   const again = isCallback ? () => tellTwilio(app, recordingSid) : entry.replay;
   const what = isCallback ? "callback" : "message";
-  const replay = again && el("button", { type: "button", class: "quiet", "data-key": `${what} ${time}`, "aria-label": `Replay the ${what} of ${clock(time)}` }, "replay");
+  const name = { "data-key": `${what} ${time}`, "aria-label": `Replay the ${what} of ${clock(time)}` };
+  const replay = again && el("button", { type: "button", class: "quiet", ...name }, "replay");
   if (replay) onPress(replay, () => app.attempt(again));
   return el("tr", { class: fault != null ? "hit" : isBad ? "bad" : null },
     el("td", {}, clock(time)),

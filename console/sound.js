@@ -87,23 +87,26 @@ function picture(audio, ours, taken, rest, name) {
   const total = (list) => number(list.reduce((sum, [from, to]) => sum + to - from, 0));
   const left = (reason) => total(rest.filter((piece) => piece[2] === reason));
   const story = taken.length
-    ? `${total(taken)} seconds were taken, in ${taken.length} pieces. Left out: ${left("other")} seconds with the other party, ${left("pause")} of pauses, ${left("spare")} unclear or not needed.`
+    ? `${total(taken)} seconds were taken, in ${taken.length} pieces. Left out: ${left("other")} seconds with the other party, `
+      + `${left("pause")} of pauses, ${left("spare")} unclear or not needed.`
     : "Nothing was taken.";
-  const image = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${count} channels of a call of ${number(seconds, 0)} seconds. ${story}`, class: "wave" });
+  const label = `${count} ${count === 1 ? "channel" : "channels"} of a call of ${number(seconds, 0)} seconds. ${story}`;
+  const image = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label, class: "wave" });
   let y = 14;
   for (const n of order) {
     const isOurs = n + 1 === ours;
-    const label = ours === null ? `channel ${n + 1}` : isOurs ? `${name}, channel ${n + 1}` : `the other party, channel ${n + 1}: never used`;
+    const whose = ours === null ? `channel ${n + 1}` : isOurs ? `${name}, channel ${n + 1}` : `the other party, channel ${n + 1}: never used`;
     const centre = y + 6 + WAVE / 2;
     const shape = outline(audio.channels[n], width / 2);
     const peak = Math.max(0.02, ...shape.flat().map(Math.abs));
     const line = shape.map(([low, high], column) =>
       `M${column * 2 + 1} ${(centre - Math.max(1, (high / peak) * WAVE / 2)).toFixed(1)}V${(centre - Math.min(-1, (low / peak) * WAVE / 2)).toFixed(1)}`);
-    image.append(svg("text", { x: 0, y }, label), svg("path", { class: isOurs || ours === null ? "ours" : "other", d: line.join("") }));
+    image.append(svg("text", { x: 0, y }, whose), svg("path", { class: isOurs || ours === null ? "ours" : "other", d: line.join("") }));
     y += WAVE + 22;
   }
   for (const [from, to, reason] of [...rest, ...taken]) {
-    image.append(svg("rect", { class: reason ?? "taken", x: place(from).toFixed(1), y: y - 8, width: Math.max(0.6, place(to - from) - 0.4).toFixed(1), height: LANE }));
+    const long = Math.max(0.6, place(to - from) - 0.4);
+    image.append(svg("rect", { class: reason ?? "taken", x: place(from).toFixed(1), y: y - 8, width: long.toFixed(1), height: LANE }));
   }
   y += LANE - 2;
   const step = [1, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600].find((each) => seconds / each <= width / 80) ?? seconds;

@@ -40,7 +40,8 @@ export function show(app) {
       ["Voice", el("code", {}, outcome.allowed.voice_id)],
       outcome.spoken && ["Speech", `${outcome.spoken.bytes} bytes of audio`],
     ]),
-    outcome.spoken && el("p", { class: "note" }, "The stand-in of ElevenLabs speaks silence, and keeps it in its history: one more copy that an erasure has to reach."),
+    outcome.spoken && el("p", { class: "note" },
+      "The stand-in of ElevenLabs speaks silence, and keeps it in its history: one more copy that an erasure has to reach."),
   ] : refusal(outcome)));
   at("speak").classList.toggle("primary", Boolean(app.voice?.voice_id) && !outcome);
 }

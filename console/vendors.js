@@ -30,7 +30,8 @@ export function start(app) {
 }
 
 function makeSwitch(app, vendor, kind, label) {
-  const button = el("button", { type: "button", role: "switch", "aria-checked": "false", "aria-label": label, id: `${vendor}-${kind}` }, el("span", { class: "hits" }));
+  const state = { role: "switch", "aria-checked": "false", "aria-label": label, id: `${vendor}-${kind}` };
+  const button = el("button", { type: "button", ...state }, el("span", { class: "hits" }));
   onPress(button, () => app.attempt(async () => {
     const fault = broken.get(`${vendor} ${kind}`);
     if (fault) await app.laptop.heal(vendor, fault.id);

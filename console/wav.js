@@ -9,7 +9,9 @@ export function readWav(buffer) {
   for (let at = 12; at + 8 <= view.byteLength; ) {
     const length = view.getUint32(at + 4, true);
     if (tag(at) === "fmt ") {
-      format = { pcm: [1, 0xfffe].includes(view.getUint16(at + 8, true)), count: view.getUint16(at + 10, true), rate: view.getUint32(at + 12, true), bits: view.getUint16(at + 22, true) };
+      const short = (place) => view.getUint16(at + place, true);
+      const [code, count, rate, bits] = [short(8), short(10), view.getUint32(at + 12, true), short(22)];
+      format = { pcm: code === 1 || code === 0xfffe, count, rate, bits };
     } else if (tag(at) === "data") {
       if (!format?.pcm || format.bits !== 16 || format.count < 1) return null;
       const samples = Math.floor(Math.min(length, view.byteLength - at - 8) / 2 / format.count);

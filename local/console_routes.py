@@ -52,7 +52,8 @@ from employees e where e.org_id = %s
 """
 # The newest message that each queue had for an employee, made again of what the database says.
 MESSAGES = {
-    "recording": "select jsonb_build_object('call_sid', call_sid, 'recording_sid', recording_sid) from recordings where employee_id = %s order by stored_at desc limit 1",
+    "recording": "select jsonb_build_object('call_sid', call_sid, 'recording_sid', recording_sid) from recordings"
+    " where employee_id = %s order by stored_at desc limit 1",
     "clone": "select jsonb_build_object('attempt_id', id) from voices where employee_id = %s order by number desc limit 1",
     "erasure": "select jsonb_build_object('erasure_id', id) from voice_erasures where employee_id = %s order by number desc limit 1",
 }
