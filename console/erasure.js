@@ -9,8 +9,8 @@ const KINDS = {
 };
 const STATES = { pending: ["busy", "waits"], failed: ["bad", "tried again"], erased: ["good", "gone"], kept_elsewhere: ["soft", "elsewhere"] };
 
-// The erasure whose end was said.
-let ended = null;
+// Which erasure was seen last, and in which state: an end is said once, also when nobody saw the beginning.
+let seen = null;
 
 export function start(app) {
   onPress(at("erase"), () => app.attempt(async () => {
@@ -21,7 +21,7 @@ export function start(app) {
 }
 
 export function forget() {
-  ended = null;
+  seen = null;
 }
 
 export function show(app) {
@@ -29,11 +29,10 @@ export function show(app) {
   const erasure = app.erasure?.erasure;
   at("erase").hidden = !app.isAdmin();
   at("erasure").dataset.state = { none: "", pending: "busy", erased: "done", kept_elsewhere: "done" }[status];
-  if (status === "pending") ended = "awaited";
-  else if (ended === "awaited" && status !== "none") {
-    ended = erasure.id;
-    app.say("Every copy is gone.");
-  }
+  const now = `${erasure?.id} ${status}`;
+  if (seen !== null && seen !== now && status === "erased") app.say("Every copy is gone.");
+  if (seen !== null && seen !== now && status === "kept_elsewhere") app.say("Every copy in reach is gone; some are kept elsewhere.");
+  if (app.erasure) seen = now;
   fill(at("erasure-replay"), erasure?.id, () => erasure && replayMessage(app, "erasure"));
   fill(at("copies"), [status, erasure], () => {
     if (!erasure) return el("p", { class: "empty" }, "Nothing was asked to be erased.");

@@ -42,8 +42,7 @@ export async function look(app) {
 
 /** A queue may hand out a message twice; this does. */
 export function replayMessage(app, queue) {
-  const name = { "data-key": `replay-${queue}`, "aria-label": `Replay the ${queue} message` };
-  const button = el("button", { type: "button", class: "quiet", ...name }, "Replay the message");
+  const button = el("button", { type: "button", class: "quiet", "data-key": `replay-${queue}` }, `Replay the ${queue} message`);
   onPress(button, () => app.attempt(() => sendMessage(app, queue)));
   return button;
 }

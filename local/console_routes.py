@@ -75,21 +75,18 @@ class Routes:
     def all(self) -> list[web.AbstractRouteDef]:
         vendor = "/laptop/{vendor:%s}" % "|".join(VENDORS)
         employee, one_recording, voice = "/laptop/employees/{id:%s}" % UUID, "/laptop/recordings/{sid:%s}" % RECORDING, "/laptop/voices/{id:%s}" % VOICE
+        for_users = [
+            ("GET", "/laptop/employees", self._employees),
+            ("POST", employee + "/calls", self._place_call), ("POST", employee + "/messages", self._send_message),
+            ("POST", one_recording + "/callback", self._callback), ("GET", one_recording, self._recording),
+            ("GET", voice + "/sample", self._sample), ("POST", voice + "/speech", self._speak),
+            ("GET", vendor + "/requests", self._control), ("GET", vendor + "/faults", self._control), ("POST", vendor + "/faults", self._control),
+            ("DELETE", vendor + "/faults", self._control), ("DELETE", vendor + "/faults/{fault:[0-9]+}", self._control),
+        ]  # fmt: skip
         return [
             web.get("/laptop/settings", self._settings),
             web.post("/laptop/sign-in", self._sign_in),
-            web.get("/laptop/employees", self._employees),
-            web.post(employee + "/calls", self._place_call),
-            web.post(employee + "/messages", self._send_message),
-            web.post(one_recording + "/callback", self._callback),
-            web.get(one_recording, self._recording),
-            web.get(voice + "/sample", self._sample),
-            web.post(voice + "/speech", self._speak),
-            web.get(vendor + "/requests", self._control),
-            web.get(vendor + "/faults", self._control),
-            web.post(vendor + "/faults", self._control),
-            web.delete(vendor + "/faults", self._control),
-            web.delete(vendor + "/faults/{fault:[0-9]+}", self._control),
+            *(web.route(method, path, self._signed_in(handler)) for method, path, handler in for_users),
         ]
 
     # -- who asks, and for whom --------------------------------------------------------------------------------------------
@@ -108,6 +105,14 @@ class Routes:
         if user is None:
             raise web.HTTPUnauthorized(text="sign in first")
         return user
+
+    def _signed_in(self, handler):
+        """Before anything else is looked at."""
+        async def checked(request: web.Request) -> web.Response:
+            self._user(request)
+            return await handler(request)
+
+        return checked
 
     async def _is_ours(self, request: web.Request, query: str, *values) -> None:
         """Whether the query, with the user's organisation after the values, finds anything."""
@@ -223,7 +228,6 @@ class Routes:
 
     async def _control(self, request: web.Request) -> web.Response:
         """Journal and faults as they are; of the query only what the page needs."""
-        self._user(request)
         vendor, _, rest = request.path.removeprefix("/laptop/").partition("/")
         after = request.query.get("after", "0")
         query = f"?after={int(after)}" if re.fullmatch(r"[0-9]{1,15}", after) and rest == "requests" else ""
