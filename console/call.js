@@ -30,11 +30,17 @@ export function forget(app) {
 async function place(app, wav) {
   const { employee } = app;
   if (!employee) return;
+  if (wav && !(await isWav(wav))) return app.say(`${wav.name} is no WAV, and Twilio makes nothing else.`);
   app.say(`Twilio records a call with ${employee.full_name}.`);
   await app.attempt(async () => {
     const { recording_sid: recordingSid } = await app.laptop.placeCall(employee.id, wav);
     await tellTwilio(app, recordingSid);
   });
+}
+
+async function isWav(file) {
+  const head = new TextDecoder("latin1").decode(await file.slice(0, 12).arrayBuffer());
+  return head.startsWith("RIFF") && head.endsWith("WAVE");
 }
 
 /** Twilio posts the callback; again, if it did before. */
