@@ -16,10 +16,10 @@ SIZES ?= 1000 100000
 help: ## what there is to make
 	@sed -n 's/^\([a-z.]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
-demo: venv ## a call becomes a voice: builds, starts a stack, tells each step, stops the stack
-	@$(VENV)/bin/python -m local demo
+demo: venv ## a call becomes a voice: builds, starts a stack, tells each step, stops the stack; KEEP=1 keeps it, with its console
+	@$(VENV)/bin/python -m local demo $(if $(KEEP),--keep)
 
-up: venv ## starts the stack and keeps it; .local/stack.json says where everything is
+up: venv ## starts the stack and keeps it: the console's address is printed, .local/stack.json says where everything is
 	@$(VENV)/bin/python -m local up
 
 down: venv ## stops the stack

@@ -30,6 +30,7 @@ def main() -> int:
     commands.add_parser("down", help="stop it")
     run = commands.add_parser("demo", help="a call becomes a voice, each step with its time; exit code 1 if anything is not as it should be")
     run.add_argument("--stack", type=Path, metavar="FILE", help="a stack.json of a stack that is up; without it a stack of its own, gone afterwards")
+    run.add_argument("--keep", action="store_true", help="keep the stack of its own until Ctrl-C, with the console to look at")
     print_event = commands.add_parser("event", help="print an event of events/ made right for the stack that is up")
     print_event.add_argument("name", choices=EVENTS)
     commands.add_parser("bridge", help="let the containers of `sam local` reach the stack that is up, until Ctrl-C; writes .local/env.json")
@@ -51,7 +52,18 @@ def main() -> int:
     if arguments.stack:
         return demo(arguments.stack, progress)
     with tempfile.TemporaryDirectory(prefix="understudy-demo-") as directory, Stack(directory, progress) as stack:
-        return demo(stack.file, progress)
+        code = demo(stack.file, progress)
+        if arguments.keep:
+            keep(stack)
+        return code
+
+
+def keep(stack: Stack) -> None:
+    print(f"\nThe stack stays up until Ctrl-C.\n  console        {stack['console_url']}\n  API            {stack.api_url}", flush=True)
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        pass
 
 
 def up(progress: Progress) -> int:
@@ -59,9 +71,9 @@ def up(progress: Progress) -> int:
     try:
         stack.start(background=True)
     except AlreadyRunning as running:
-        print(running)
+        print(f"{running}\n  console        {stack['console_url']}")
         return 0
-    print(f"\nThe stack is up: {stack.file}\n  API            {stack.api_url}\n  stop it with   make down")
+    print(f"\nThe stack is up: {stack.file}\n  console        {stack['console_url']}\n  API            {stack.api_url}\n  stop it with   make down")
     return 0
 
 

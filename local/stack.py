@@ -1,4 +1,4 @@
-"""The whole stack: PostgreSQL with the migrations, the stand-ins of the vendors, the local AWS with the bundle on it.
+"""The whole stack: PostgreSQL with the migrations, the stand-ins of the vendors, the console, the local AWS with the bundle on it.
 
     with Stack(directory) as stack:            # a test's own: gone at the end, and with the process
         stack.api_url, stack["supabase"]["url"]
@@ -8,7 +8,7 @@
 
 While it runs, `directory/stack.json` (readable by its owner only: it holds the stack's keys) says where everything is:
 
-    {"api_url", "public_base_url", "database_url",
+    {"api_url", "public_base_url", "database_url", "console_url",
      "aws": {"endpoint_url", "region", "access_key_id", "secret_access_key", "stack_name", "functions": {name: physical name},
              "bootstraps": {name: path of the binary}, "queues": {"recording", "recording_dead_letters", "clone", "clone_dead_letters", "campaign", "campaign_dead_letters", "erasure", "erasure_dead_letters"},
              "secrets": {name: ARN}},
@@ -57,6 +57,7 @@ class Stack:
         self.postgres = Postgres(self.directory / "postgres")
         self.aws = LocalAws(self.directory / "aws", self.progress)
         self._vendors = Daemon(self.directory, "vendors")
+        self._console = Daemon(self.directory, "console")
         self._described: dict | None = None
 
     def __enter__(self) -> "Stack":
@@ -99,6 +100,7 @@ class Stack:
         self.file.unlink(missing_ok=True)
         self._described = None
         self.aws.stop()
+        self._console.stop()
         self._vendors.stop()
         shutil.rmtree(self.directory / "vendors", ignore_errors=True)
         self.postgres.destroy()
@@ -114,6 +116,9 @@ class Stack:
             apply_migrations(self.postgres.url)
         with self.progress.step("stand-ins for Twilio, ElevenLabs and Supabase"):
             vendors = self._start_vendors(die_with_parent)
+        # Before the deployment, which has to know the origin of its page.
+        with self.progress.step("the console"):
+            console_url = self._start_console(die_with_parent)
         with self.progress.step("local AWS"):
             self.aws.start(die_with_parent)
         secrets = {
@@ -126,9 +131,9 @@ class Stack:
             "SupabaseUrl": vendors["supabase"]["url"], "SupabaseSecretArn": arns["supabase"],
             "TwilioApiUrl": vendors["twilio"]["url"], "TwilioSecretArn": arns["twilio"],
             "ElevenLabsApiUrl": vendors["elevenlabs"]["url"], "ElevenLabsSecretArn": arns["elevenlabs"],
-            "AllowedOrigins": ORIGIN,
+            "AllowedOrigins": f"{ORIGIN},{console_url}",
         })
-        self._describe(vendors, arns)
+        self._describe(vendors, console_url, arns)
 
     def _start_vendors(self, die_with_parent: bool) -> dict:
         ready = self.directory / "vendors.json"
@@ -137,20 +142,32 @@ class Stack:
             sys.executable, "-m", "local.vendors", "--database-url", self.postgres.authenticator_url, "--seed", self.postgres.url,
             "--directory", self.directory / "vendors", "--ready", ready,
         ]
-        self._vendors.start(command, dict(os.environ), die_with_parent, cwd=ROOT)
+        return self._started(self._vendors, command, ready, die_with_parent)
+
+    def _start_console(self, die_with_parent: bool) -> str:
+        """Its address. It listens at once, and works as soon as there is a stack.json."""
+        ready = self.directory / "console.json"
+        ready.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "local.console", "--stack", self.file, "--ready", ready]
+        return self._started(self._console, command, ready, die_with_parent)["url"]
+
+    def _started(self, daemon: Daemon, command: list, ready: Path, die_with_parent: bool) -> dict:
+        """What the process writes once it listens."""
+        daemon.start(command, dict(os.environ), die_with_parent, cwd=ROOT)
         deadline = time.monotonic() + PATIENCE
         while not ready.exists():
-            if time.monotonic() > deadline or not self._vendors.running():
-                raise RuntimeError(f"the stand-ins do not start:\n{self._vendors.last_words()}")
+            if time.monotonic() > deadline or not daemon.running():
+                raise RuntimeError(f"this does not start: {daemon.name}\n{daemon.last_words()}")
             time.sleep(0.05)
         return json.loads(ready.read_text())
 
-    def _describe(self, vendors: dict, arns: dict[str, str]) -> None:
+    def _describe(self, vendors: dict, console_url: str, arns: dict[str, str]) -> None:
         outputs = self.aws.outputs
         described = {
             "api_url": self.aws.api_url,
             "public_base_url": outputs["PublicBaseUrl"],
             "database_url": self.postgres.url,
+            "console_url": console_url,
             "aws": {
                 "endpoint_url": self.aws.endpoint_url,
                 "region": REGION,

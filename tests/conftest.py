@@ -13,6 +13,7 @@ from local.stack import Stack
 
 def pytest_addoption(parser):
     parser.addoption("--stack", type=Path, help="a stack.json of a stack that is up (`make up`), instead of one of the tests' own; nobody else may use it meanwhile")
+    parser.addoption("--screenshots", type=Path, metavar="DIRECTORY", help="where the console's tests put their pictures; none are made without it")
 
 
 @pytest.fixture(scope="session")
