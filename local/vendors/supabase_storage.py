@@ -132,7 +132,7 @@ class Storage:
         return web.json_response({"name": body["name"]})
 
     async def _list_buckets(self, request: web.Request) -> web.Response:
-        return web.json_response([bucket.shown() for bucket in self.buckets.values()] if self._served(request) else [])
+        return web.json_response([bucket.listed() for bucket in self.buckets.values()] if self._served(request) else [])
 
     async def _get_bucket(self, request: web.Request) -> web.Response:
         return web.json_response(self._bucket(request).shown())

@@ -52,6 +52,8 @@ class Twilio(Vendor):
     PUT    /_control/account                     {"auth_token", "api_key_sid", "api_key_secret"}: replaces credentials
     """
 
+    published = "twilio"
+
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.account_sid = "AC" + secrets.token_hex(16)
