@@ -107,7 +107,7 @@ class Storage:
     # -- who may ---------------------------------------------------------------------------------------------------
 
     def _served(self, request: web.Request) -> bool:
-        """Whether the caller is the service role; the token of anybody else must at least be good."""
+        """Whether the caller is the service role; the token of anybody else must at least be good, before anything is told."""
         caller = request[CALLER]
         if caller.token:
             raise StorageRefused("403", "AccessDenied", "Unauthorized", str(caller.token))
@@ -261,6 +261,7 @@ class Storage:
         return web.json_response({"message": "Successfully moved", "Id": moved.id, "Key": f"{target}/{key}"})
 
     async def _delete(self, request: web.Request) -> web.Response:
+        self._served(request)
         stored = self._object(request)
         self._forget((stored.bucket, stored.name))
         return web.json_response({"message": "Successfully deleted"})
@@ -302,6 +303,7 @@ class Storage:
         return stored
 
     async def _download(self, request: web.Request) -> web.Response | FileAnswer:
+        self._served(request)
         return download(request, self._object(request))
 
     async def _public(self, request: web.Request) -> web.Response | FileAnswer:
@@ -331,6 +333,7 @@ class Storage:
         return self._object(request)
 
     async def _info(self, request: web.Request) -> web.Response:
+        self._served(request)
         return web.json_response(self._object(request).info())
 
     async def _sign(self, request: web.Request) -> web.Response:
