@@ -10,13 +10,15 @@ from functools import cache
 from local.call import recording
 
 RATE = 8000
+# Decoding it takes seconds.
+call = cache(recording)
 
 
 @cache
 def mono(seconds: int) -> bytes:
     """The second speaker, from where they begin to speak: a WAV of 8 kHz and 16 bit, as a sample for a voice is."""
-    with wave.open(io.BytesIO(recording())) as call:
-        both = array.array("h", call.readframes(call.getnframes()))
+    with wave.open(io.BytesIO(call())) as read:
+        both = array.array("h", read.readframes(read.getnframes()))
     speech = both[1::2]
     start = next(place for place, value in enumerate(speech) if abs(value) > 1000)
     return wav(speech[start : start + seconds * RATE])

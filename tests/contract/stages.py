@@ -10,9 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx
 
-from local.call import recording
-
-from .sample import mono
+from .sample import call, mono
 
 PUBLIC = "https://voices.example.com/twilio/recording?tenant=a%20b"
 
@@ -58,13 +56,12 @@ class TwilioStage(Stage):
     def __init__(self, url: str, where: dict) -> None:
         super().__init__(url)
         self.auth_token, self.account_sid = where["auth_token"], where["account_sid"]
-        call, alone = recording(), mono(10)
-        self.two_legs = self.put(call, days=0)
-        self.put(alone, days=3, source="RecordVerb")
-        self.put(alone, days=5, media="external")
+        self.two_legs = self.put(call(), days=0)
+        self.put(mono(10), days=3, source="RecordVerb")
+        self.put(mono(10), days=5, media="external")
         self.put(b"ciphertext", days=6, encrypted="true", duration=3)
         self.absent = self.put(b"", days=0, status="absent")
-        self.own = self.put(call, days=0)
+        self.own = self.put(call(), days=0)
 
     def put(self, body: bytes, days: int, **query) -> str:
         sid = f"RE{secrets.token_hex(16)}"
