@@ -45,11 +45,11 @@ class Auth:
         self.jwt_secret: str | None = None
         self._keys: dict[str, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey] = {}
         self._current = self._new_key()
-        self._users = Users(AuthRefused, self.mint)
+        self.users: dict[str, dict] = {}
 
     def routes(self) -> list[web.AbstractRouteDef]:
         return [
-            *self._users.routes(),
+            *Users(self.users, AuthRefused, self.mint).routes(),
             web.get("/auth/v1/.well-known/jwks.json", self._jwks),
             web.get("/auth/v1/.well-known/openid-configuration", self._discovery),
             web.get("/auth/v1/user", self._user),
@@ -61,7 +61,7 @@ class Auth:
     def reset(self) -> None:
         """The current key stays: tokens that were minted at the start go on working."""
         self.jwt_secret = None
-        self._users.clear()
+        self.users.clear()
 
     def _new_key(self, algorithm: str = "ES256") -> str:
         kid = str(uuid4())

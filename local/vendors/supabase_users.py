@@ -15,11 +15,10 @@ from .supabase_caller import CALLER
 
 
 class Users:
-    """By id: {"id", "email", "password"}. `refuse` makes Auth's error, `mint` a token."""
+    """`users` are by id: {"id", "email", "password", "confirmed"}; `refuse` makes Auth's error, `mint` a token."""
 
-    def __init__(self, refuse, mint) -> None:
-        self._refuse, self._mint = refuse, mint
-        self._users: dict[str, dict] = {}
+    def __init__(self, users: dict[str, dict], refuse, mint) -> None:
+        self._users, self._refuse, self._mint = users, refuse, mint
 
     def routes(self) -> list[web.AbstractRouteDef]:
         return [
@@ -28,9 +27,6 @@ class Users:
             web.delete("/auth/v1/admin/users/{id}", self._delete),
             web.post("/auth/v1/token", self._token),
         ]
-
-    def clear(self) -> None:
-        self._users.clear()
 
     def _must_administer(self, request: web.Request) -> None:
         if request[CALLER].role != "service_role":

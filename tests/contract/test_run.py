@@ -116,6 +116,15 @@ def test_a_whole_run_says_yes_or_why_it_skips_and_leaves_nothing(environment, ca
     assert httpx.get(f"{environment['supabase']['url']}/auth/v1/admin/users", headers=users).json()["users"] == []
 
 
+def test_a_call_is_made_recorded_and_deleted_only_if_somebody_says_so(environment, capsys):
+    assert main(["--yes", "--call", "--from", "+15005550006", "--to", "+15005550001"]) == 0
+    assert "needs --call" not in capsys.readouterr().out
+    recordings = httpx.get(f"{environment['twilio']['url']}/_control/recordings").json()["recordings"]
+    assert [recording["status"] for recording in recordings] == ["deleted"]
+    [made] = [one["path"] for one in requests(environment) if one["method"] == "POST" and one["path"].endswith("/Calls.json")]
+    assert [one for one in requests(environment) if one["method"] == "DELETE" and one["path"].startswith(made.removesuffix(".json"))]
+
+
 def test_nothing_is_asked_before_somebody_has_agreed(environment, capsys, monkeypatch):
     assert main(["--call", "--from", "+15005550006", "--to", "+15005550001"]) == 1
     said = capsys.readouterr().out
