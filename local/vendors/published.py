@@ -53,8 +53,8 @@ class Published:
                 wrong.append(f"the parameter {name} is not published")
             else:
                 wrong += [f"the parameter {name}: {why}" for why in self._unfit(value, parameters["query", name])]
-        given = {name for name, _ in query}
-        wrong += [f"the parameter {name} is missing" for (place, name), one in parameters.items() if place == "query" and one.get("required") and name not in given]
+        needed = {name for (place, name), one in parameters.items() if place == "query" and one.get("required")}
+        wrong += [f"the parameter {name} is missing" for name in sorted(needed - {name for name, _ in query})]
         if "requestBody" in operation:
             wrong += self._wrong_in_form(operation["requestBody"]["content"][FORM]["schema"], body, headers.get("content-type", ""))
         elif body is not None and body.stat().st_size:

@@ -63,12 +63,12 @@ def of_storage_server(url: str, key: str, wishes: Wishes) -> dict[str, Account]:
 def of_stand_ins(where: dict, database_url: str) -> dict[str, Account]:
     """`where`: as in the stack file; `database_url`: of the owner."""
     wishes = Wishes(speak=True)
-    stage = TwilioStage(where["twilio"]["url"], where["twilio"])
-    twilio_ = where["twilio"]
+    twilio_, elevenlabs = where["twilio"], where["elevenlabs"]
+    stage = TwilioStage(twilio_["url"], twilio_)
     accounts = {
         "callbacks": Account(twilio_["url"], stage=stage),
         "twilio": Account(twilio_["url"], auth=(twilio_["api_key_sid"], twilio_["api_key_secret"]), stage=stage, wishes=wishes),
-        "elevenlabs": Account(where["elevenlabs"]["url"], {"xi-api-key": where["elevenlabs"]["api_key"]}, stage=Stage(where["elevenlabs"]["url"]), wishes=wishes),
+        "elevenlabs": Account(elevenlabs["url"], {"xi-api-key": elevenlabs["api_key"]}, stage=Stage(elevenlabs["url"]), wishes=wishes),
     }
     accounts["twilio"].facts["account_sid"] = twilio_["account_sid"]
     project = where["supabase"]

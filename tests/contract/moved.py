@@ -45,7 +45,8 @@ class _Comparison:
         found += [f"{where}: the parameter {name} is new" for name in other if name not in mine]
         for name in set(mine) & set(other):
             found += self._of_schema(f"{where}: the parameter {name}", mine[name]["schema"], other[name]["schema"])
-        found += [f"{where}: the parameter {name} is required now" for name, one in other.items() if one.get("required") and not mine.get(name, one).get("required")]
+        bound = {name for name, one in other.items() if one.get("required")} - {name for name, one in mine.items() if one.get("required")}
+        found += [f"{where}: the parameter {name} is required now" for name in bound & set(mine)]
         if "requestBody" in ours:
             form = self._resolved(self._theirs, theirs.get("requestBody", {})).get("content", {}).get(FORM)
             mine_ = ours["requestBody"]["content"][FORM]["schema"]

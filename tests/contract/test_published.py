@@ -40,22 +40,31 @@ def test_nothing_has_moved_in_a_document_that_says_the_same(vendor):
 RECORDINGS = "/2010-04-01/Accounts/{AccountSid}/Recordings.json"
 
 
+def schema(theirs: dict, name: str) -> dict:
+    return theirs["components"]["schemas"][name]
+
+
+def add_to_form(theirs: dict) -> None:
+    form = theirs["paths"]["/v1/voices/add"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    form["properties"]["consent"] = {"type": "string"}
+
+
 @pytest.mark.parametrize(
     ("vendor", "change", "told"),
     [
-        ("twilio", lambda theirs: theirs["paths"].pop(RECORDINGS), f"GET {RECORDINGS} is gone"),
-        ("twilio", lambda theirs: theirs["paths"][RECORDINGS]["get"]["parameters"].pop(2), f"GET {RECORDINGS}: the parameter DateCreated> is gone"),
-        ("twilio", lambda theirs: theirs["components"]["schemas"]["Source"]["enum"].append("Agent"), "source may be Agent, too"),
-        ("twilio", lambda theirs: theirs["components"]["schemas"]["CallRecording"]["properties"].pop("track"), "the answer has no track any more"),
-        ("elevenlabs", lambda theirs: theirs["components"]["schemas"]["User"]["properties"].update(user_id={"type": "integer"}), "the answer.user_id is integer, it was string"),
-        ("elevenlabs", lambda theirs: theirs["components"]["schemas"]["AddedVoice"]["properties"].update(library_voice_match={}), "has library_voice_match, which was not published"),
-        ("elevenlabs", lambda theirs: theirs["components"]["schemas"]["HistoryPage"]["required"].remove("has_more"), "the answer is not bound to have has_more"),
-        ("elevenlabs", lambda theirs: theirs["components"]["schemas"]["Voice"]["properties"].update(owner={"type": "string"}), "has owner, which is new"),
-        ("elevenlabs", lambda theirs: theirs["paths"]["/v1/voices/add"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"].update(consent={"type": "string"}), "the form has consent, which is new"),
-        ("elevenlabs", lambda theirs: theirs["paths"]["/v1/history"]["get"]["parameters"][0].update(required=True), "the parameter page_size is required now"),
-        ("elevenlabs", lambda theirs: theirs["paths"]["/v1/user"].pop("get"), "GET /v1/user is gone"),
+        ("twilio", lambda all_: all_["paths"].pop(RECORDINGS), f"GET {RECORDINGS} is gone"),
+        ("twilio", lambda all_: all_["paths"][RECORDINGS]["get"]["parameters"].pop(2), f"GET {RECORDINGS}: the parameter DateCreated> is gone"),
+        ("twilio", lambda all_: schema(all_, "Source")["enum"].append("Agent"), "source may be Agent, too"),
+        ("twilio", lambda all_: schema(all_, "CallRecording")["properties"].pop("track"), "the answer has no track any more"),
+        ("elevenlabs", lambda all_: schema(all_, "User")["properties"].update(user_id={"type": "integer"}), "the answer.user_id is integer, it was string"),
+        ("elevenlabs", lambda all_: schema(all_, "AddedVoice")["properties"].update(library_voice_match={}), "library_voice_match, which was not published"),
+        ("elevenlabs", lambda all_: schema(all_, "HistoryPage")["required"].remove("has_more"), "the answer is not bound to have has_more"),
+        ("elevenlabs", lambda all_: schema(all_, "Voice")["properties"].update(owner={"type": "string"}), "has owner, which is new"),
+        ("elevenlabs", add_to_form, "the form has consent, which is new"),
+        ("elevenlabs", lambda all_: all_["paths"]["/v1/history"]["get"]["parameters"][0].update(required=True), "page_size is required now"),
+        ("elevenlabs", lambda all_: all_["paths"]["/v1/user"].pop("get"), "GET /v1/user is gone"),
     ],
-)  # fmt: skip
+)
 def test_what_a_vendor_publishes_otherwise_is_told(vendor, change, told):
     theirs = as_published(vendor)
     change(theirs)

@@ -93,7 +93,7 @@ def test_what_is_another_in_each_run_has_a_name_in_the_paths():
     def path(text: str) -> str:
         return record.path(Exchange("GET", text, (), 200, "", None), {"a-name": "{bucket}"})
 
-    assert path(f"/2010-04-01/Accounts/AC{'a' * 32}/Calls/CA{'b' * 32}/Recordings/RE{'c' * 32}.json") == "/2010-04-01/Accounts/{AC}/Calls/{CA}/Recordings/{RE}.json"
+    assert path(f"/Accounts/AC{'a' * 32}/Calls/CA{'b' * 32}/Recordings/RE{'c' * 32}.json") == "/Accounts/{AC}/Calls/{CA}/Recordings/{RE}.json"
     assert path("/storage/v1/object/a-name/folder/a.wav") == path("/object/a-name/folder/a.wav") == "/object/{bucket}/folder/a.wav"
     assert (path("/v1/voices/abc"), path("/v1/voices/add"), path("/v1/history/abc")) == ("/v1/voices/{voice}", "/v1/voices/add", "/v1/history/{item}")
 
@@ -101,7 +101,8 @@ def test_what_is_another_in_each_run_has_a_name_in_the_paths():
 def test_what_was_recorded_is_told_with_its_date(tmp_path):
     account = Account("http://vendor.invalid")
     results = [result("elevenlabs", body=VENDOR), result("storage", answer=NO, body=VENDOR), result("auth", answer=SKIPPED, body=VENDOR)]
-    written = record.write(results, dict.fromkeys(("callbacks", "elevenlabs", "storage", "auth"), account), tmp_path / "recorded", "a server of supabase/storage")
+    accounts = dict.fromkeys(("callbacks", "elevenlabs", "storage", "auth"), account)
+    written = record.write(results, accounts, tmp_path / "recorded", "a server of supabase/storage")
     assert [file.stem for file in written] == ["elevenlabs", "storage", "auth"]
     date = record.read("storage", tmp_path / "recorded")["date"]
     rows = table(tmp_path / "recorded").splitlines()

@@ -18,8 +18,8 @@ def silent(what: object) -> None:
     """Nobody reads it."""
 
 
-def of(done, sentence: str):
-    [found] = [result for result in done.results if result.assumption.sentence == sentence]
+def of(done, begins: str):
+    [found] = [result for result in done.results if result.assumption.sentence.startswith(begins)]
     return found
 
 
@@ -28,21 +28,24 @@ def left(where: dict) -> list:
     return httpx.get(f"{url}/_control/voices").json()["voices"] + httpx.get(f"{url}/_control/history").json()["history"]
 
 
+PRIVATE = {"keys": [{"kid": "1", "kty": "EC", "alg": "ES256", "d": "x"}]}
+
+
 @pytest.mark.parametrize(
-    ("vendor", "fault", "sentence"),
+    ("vendor", "fault", "begins"),
     [
-        ("twilio", {"path": "Recordings.json$", "status": 200, "body": {"recordings": []}}, "The list is of recordings with sid, call_sid, status and date_created, and says where it goes on, or null."),
-        ("elevenlabs", {"path": "^/v1/user$", "status": 200, "body": {}}, "The user of a key has a user_id, the same each time; a key that may not read it is told missing_permissions."),
-        ("elevenlabs", {"path": "^/v1/user/subscription$", "status": 502, "body": "<html>"}, "The subscription says how many voices there are and may be (voice_slots_used, voice_limit)."),
-        ("storage", {"path": "/bucket/understudy-contract-nothing$", "status": 200, "body": {}}, "A bucket that there is not is a 404, by the statusCode in the body."),
-        ("database", {"path": "/rpc/understudy_contract_nothing$", "reset": True}, "Calling a function that there is not is a 404 with code PGRST202."),
-        ("auth", {"path": "jwks.json$", "status": 200, "body": {"keys": [{"kid": "1", "kty": "EC", "alg": "ES256", "d": "x"}]}}, "Each published key has an id (kid) and a type, says which algorithm it is for, and is a public key."),
+        ("twilio", {"path": "Recordings.json$", "status": 200, "body": {"recordings": []}}, "The list is of recordings with sid"),
+        ("elevenlabs", {"path": "^/v1/user$", "status": 200, "body": {}}, "The user of a key has a user_id"),
+        ("elevenlabs", {"path": "^/v1/user/subscription$", "status": 502, "body": "<html>"}, "The subscription says how many voices"),
+        ("storage", {"path": "/bucket/understudy-contract-nothing$", "status": 200, "body": {}}, "A bucket that there is not is a 404"),
+        ("database", {"path": "/rpc/understudy_contract_nothing$", "reset": True}, "Calling a function that there is not is a 404"),
+        ("auth", {"path": "jwks.json$", "status": 200, "body": PRIVATE}, "Each published key has an id (kid)"),
     ],
-)  # fmt: skip
-def test_a_vendor_that_is_otherwise_is_told_by_no(accounts, vendor, fault, sentence):
+)
+def test_a_vendor_that_is_otherwise_is_told_by_no(accounts, vendor, fault, begins):
     with accounts[vendor].stage.fault(times=None, **fault):
         done = run({vendor: accounts[vendor]}, silent)
-    assert of(done, sentence).answer == NO and of(done, sentence).why
+    assert of(done, begins).answer == NO and of(done, begins).why
     assert not done.is_good
 
 
@@ -102,7 +105,8 @@ def environment(where, database_url, monkeypatch):
 
 
 def requests(where: dict) -> list[dict]:
-    return [one for vendor in ("twilio", "elevenlabs", "supabase") for one in httpx.get(f"{where[vendor]['url']}/_control/requests").json()["requests"]]
+    urls = [where[vendor]["url"] for vendor in ("twilio", "elevenlabs", "supabase")]
+    return [one for url in urls for one in httpx.get(f"{url}/_control/requests").json()["requests"]]
 
 
 def test_a_whole_run_says_yes_or_why_it_skips_and_leaves_nothing(environment, capsys):
@@ -147,10 +151,10 @@ def test_only_storage_is_asked_of_a_storage_server(environment, capsys):
     assert all(one["path"].startswith("/storage/v1/") for one in requests(environment))
 
 
-@pytest.mark.parametrize("arguments", [["--call"], ["--call", "--from", "+1"], ["--storage", "http://x"], ["--key", "x"], ["--stand-ins", "--record"], ["--nonsense"]])
+@pytest.mark.parametrize("arguments", ["--call", "--call --from +1", "--storage http://x", "--key x", "--stand-ins --record", "--nonsense"])
 def test_what_does_not_fit_together_is_refused(arguments, capsys):
     with pytest.raises(SystemExit) as end:
-        main(arguments)
+        main(arguments.split())
     assert end.value.code == 2
 
 
