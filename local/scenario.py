@@ -194,6 +194,11 @@ class Scenario:
         url = f"{self.stack[vendor]['url']}/_control/requests?{urllib.parse.urlencode(query)}"
         return self.expect([200], "GET", url).json()["requests"]
 
+    def breaches(self, vendor: str) -> list[str]:
+        """What the functions have asked of a vendor, or a stand-in has answered them, that is not as the vendor publishes it."""
+        found = self.expect([200], "GET", f"{self.stack[vendor]['url']}/_control/breaches").json()["breaches"]
+        return [breach["what"] for breach in found if breach["agent"].startswith("understudy/")]
+
     def messages(self, queue: str) -> int:
         """How many messages a queue holds, visible or not."""
         counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"]

@@ -28,7 +28,9 @@ The control surface, the same on every stand-in and never in its own journal
     DELETE /_control/faults[/ID]    ends one or all of them; a request that waits in one goes on waiting
     POST   /_control/late           does now what a "work_delay" still puts off, and answers when it is done
     PUT    /_control/account        the account's own settings, see the vendor's module (keys too: rotation)
-    DELETE /_control                back to clean: journal, faults, account, and everything the stand-in holds
+    GET    /_control/breaches       {"breaches": [{"agent", "what"}]}: what in requests and in successes was not as Twilio and
+                                    ElevenLabs publish it (`published/`), and the User-Agent that asked
+    DELETE /_control                back to clean: journal, breaches, faults, account, and everything the stand-in holds
                                     (Supabase: the files and buckets; rows in PostgreSQL stay)
 
 A fault is JSON. Which requests it hits:

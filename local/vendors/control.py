@@ -24,6 +24,7 @@ from aiohttp import ClientPayloadError, web
 from .body import BODY, Body
 from .faults import Fault, Faults
 from .journal import Journal
+from .published import published
 
 CHUNK = 1 << 20
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time: closing sends RST and drops what was not sent yet
@@ -51,7 +52,11 @@ class FileAnswer:
 class Vendor:
     """What a stand-in has to say for itself."""
 
+    # Its description in `published/`, where there is one.
+    published: str | None = None
+
     def __init__(self, directory: Path) -> None:
+        self.breaches: list[dict] = []  # what was not as published: {"agent", "what"}
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self.url = ""  # known when it listens
@@ -106,6 +111,7 @@ class _Control:
             web.delete("/_control/faults/{id}", self.faults.remove),
             web.post("/_control/late", self._do_late_work),
             web.put("/_control/account", self._account),
+            web.get("/_control/breaches", self._breaches),
         ]
 
     async def _help(self, request: web.Request) -> web.Response:
@@ -118,6 +124,7 @@ class _Control:
             task.cancel()
         self.faults.clear()
         self.journal.clear()
+        self.vendor.breaches.clear()
         self.vendor.reset()
         return web.Response(status=204)
 
@@ -136,6 +143,23 @@ class _Control:
             return web.json_response(self.vendor.set_account(request[BODY].json()))
         except (ValueError, KeyError, TypeError) as error:
             raise web.HTTPBadRequest(text=f"{error}\n")
+
+    async def _breaches(self, request: web.Request) -> web.Response:
+        return web.json_response({"breaches": self.vendor.breaches})
+
+    def _judge_request(self, request: web.Request, body: Body) -> None:
+        if self.vendor.published:
+            asked = request.method, request.rel_url.raw_path, list(request.rel_url.query.items()), request.headers.items()
+            self._note(request, published(self.vendor.published).wrong_in_request(*asked, body.path))
+
+    def _judge_answer(self, request: web.Request, answer: web.Response | FileAnswer) -> None:
+        if self.vendor.published:
+            kind = answer.headers.get("Content-Type", "")
+            body = (answer.body or b"") if isinstance(answer, web.Response) else b""
+            self._note(request, published(self.vendor.published).wrong_in_answer(request.method, request.rel_url.raw_path, answer.status, kind, body))
+
+    def _note(self, request: web.Request, wrong: list[str]) -> None:
+        self.vendor.breaches += [{"agent": request.headers.get("User-Agent", ""), "what": what} for what in wrong]
 
     async def stop(self, app: web.Application) -> None:
         for task in self._late:
@@ -170,6 +194,7 @@ class _Control:
                 body = request[BODY] = await self._spool(request, entry)
             except (ConnectionError, web.RequestPayloadError, ClientPayloadError):
                 return web.Response(status=400)  # cut off by the client: nothing was done, and nobody listens
+            self._judge_request(request, body)
         try:
             if fault and fault["delay"]:
                 await asyncio.sleep(fault["delay"])
@@ -180,6 +205,7 @@ class _Control:
             elif not fault or fault["do_work"] or not (fault["reset"] and fault["cut"] is None or fault["status"]):
                 answer = await self._work(request, handler)
                 entry["status"] = answer.status
+                self._judge_answer(request, answer)
             if fault and fault["status"]:
                 answer = _given(fault)
             if fault and fault["reset"] and fault["cut"] is None:

@@ -60,6 +60,8 @@ class ElevenLabs(Vendor):
     GET /_control/history               every item that is kept: {"history": […]}
     """
 
+    published = "elevenlabs"
+
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self._first_key = "sk_" + secrets.token_hex(24)
@@ -223,7 +225,6 @@ class ElevenLabs(Vendor):
                 "user_id": self.user_id,
                 "subscription": self._subscribed(),
                 "is_new_user": False,
-                "xi_api_key": None,
                 "can_use_delayed_payment_methods": False,
                 "is_onboarding_completed": True,
                 "is_onboarding_checklist_completed": True,

@@ -34,12 +34,15 @@ class Bucket:
             "name": self.name,
             "owner": "",
             "public": self.public,
-            "type": "STANDARD",
             "file_size_limit": self.file_size_limit,
             "allowed_mime_types": self.allowed_mime_types,
             "created_at": self.created_at,
             "updated_at": self.updated_at,
         }
+
+    def listed(self) -> dict:
+        """Only the list tells the type."""
+        return self.shown() | {"type": "STANDARD"}
 
 
 def bucket_limits(body: dict, most: int) -> dict:

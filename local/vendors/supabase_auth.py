@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from .body import BODY
 from .supabase_caller import CALLER, BadToken
+from .supabase_users import Users
 
 KINDS = ("valid", "anonymous", "oauth_client", "expired", "foreign", "unknown_kid", "alg_none", "hs256", "hs256_public_key")
 ALGORITHMS = ("ES256", "EdDSA")
@@ -44,9 +45,11 @@ class Auth:
         self.jwt_secret: str | None = None
         self._keys: dict[str, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey] = {}
         self._current = self._new_key()
+        self.users: dict[str, dict] = {}
 
     def routes(self) -> list[web.AbstractRouteDef]:
         return [
+            *Users(self.users, AuthRefused, self.mint).routes(),
             web.get("/auth/v1/.well-known/jwks.json", self._jwks),
             web.get("/auth/v1/.well-known/openid-configuration", self._discovery),
             web.get("/auth/v1/user", self._user),
@@ -58,6 +61,7 @@ class Auth:
     def reset(self) -> None:
         """The current key stays: tokens that were minted at the start go on working."""
         self.jwt_secret = None
+        self.users.clear()
 
     def _new_key(self, algorithm: str = "ES256") -> str:
         kid = str(uuid4())

@@ -112,7 +112,7 @@ class Storage:
     # -- who may ---------------------------------------------------------------------------------------------------
 
     def _served(self, request: web.Request) -> bool:
-        """Whether the caller is the service role; the token of anybody else must at least be good."""
+        """Whether the caller is the service role; the token of anybody else must at least be good, before anything is told."""
         caller = request[CALLER]
         if caller.token:
             raise StorageRefused("403", "AccessDenied", "Unauthorized", str(caller.token))
@@ -137,7 +137,7 @@ class Storage:
         return web.json_response({"name": body["name"]})
 
     async def _list_buckets(self, request: web.Request) -> web.Response:
-        return web.json_response([bucket.shown() for bucket in self.buckets.values()] if self._served(request) else [])
+        return web.json_response([bucket.listed() for bucket in self.buckets.values()] if self._served(request) else [])
 
     async def _get_bucket(self, request: web.Request) -> web.Response:
         return web.json_response(self._bucket(request).shown())
@@ -270,6 +270,7 @@ class Storage:
         return web.json_response({"message": "Successfully moved", "Id": moved.id, "Key": f"{target}/{key}"})
 
     async def _delete(self, request: web.Request) -> web.Response:
+        self._served(request)
         stored = self._object(request)
         self._forget((stored.bucket, stored.name))
         return web.json_response({"message": "Successfully deleted"})
@@ -311,6 +312,7 @@ class Storage:
         return stored
 
     async def _download(self, request: web.Request) -> web.Response | FileAnswer:
+        self._served(request)
         return download(request, self._object(request))
 
     async def _public(self, request: web.Request) -> web.Response | FileAnswer:
@@ -340,6 +342,7 @@ class Storage:
         return self._object(request)
 
     async def _info(self, request: web.Request) -> web.Response:
+        self._served(request)
         return web.json_response(self._object(request).info())
 
     async def _sign(self, request: web.Request) -> web.Response:

@@ -22,6 +22,7 @@ from aiohttp import web
 from . import twilio_callback, wav
 from .body import BODY
 from .control import FileAnswer, Vendor
+from .twilio_calls import Calls
 from .twilio_recording import Recording, TwilioDate
 
 MESSAGES = {
@@ -52,6 +53,8 @@ class Twilio(Vendor):
     PUT    /_control/account                     {"auth_token", "api_key_sid", "api_key_secret"}: replaces credentials
     """
 
+    published = "twilio"
+
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.account_sid = "AC" + secrets.token_hex(16)
@@ -60,10 +63,12 @@ class Twilio(Vendor):
         self.api_key_secret = secrets.token_hex(16)
         self._first = (self.auth_token, self.api_key_sid, self.api_key_secret)
         self.recordings: dict[str, Recording] = {}
+        self.calls: set[str] = set()
 
     def routes(self) -> list[web.AbstractRouteDef]:
         account = "/2010-04-01/Accounts/{account}"
         return [
+            *Calls(self, Refused).routes(),
             web.get(account + "/Recordings.json", self._list),
             web.get(account + "/Calls/{call}/Recordings.json", self._list),
             web.get(account + r"/Calls/{call}/Recordings/{sid:[^/.]+}.json", self._fetch),
@@ -112,6 +117,7 @@ class Twilio(Vendor):
         for sid in list(self.recordings):
             self._remove_files(sid)
         self.recordings.clear()
+        self.calls.clear()
         self.auth_token, self.api_key_sid, self.api_key_secret = self._first
 
     def set_account(self, settings: dict) -> dict:
@@ -150,7 +156,7 @@ class Twilio(Vendor):
 
     async def _media(self, request: web.Request) -> FileAnswer:
         recording = self._known(request)
-        path = self._path(recording.sid)
+        path = self.media_path(recording.sid)
         if recording.status != "completed" or recording.media != "stored" or not path.exists():
             raise Refused(404)
         if request.match_info["suffix"] == ".mp3":  # this stand-in has no encoder; real Twilio has
@@ -169,10 +175,10 @@ class Twilio(Vendor):
         return FileAnswer(path, {"Content-Type": "audio/x-wav"}, chunked=recording.chunked)
 
     async def _downmixed(self, sid: str, head: wav.Wav) -> Path:
-        target = self._path(sid, "-mono")
+        target = self.media_path(sid, "-mono")
         if not target.exists():
-            part = self._path(sid, f"-{secrets.token_hex(4)}")
-            await asyncio.to_thread(wav.write_mono, self._path(sid), head, part)
+            part = self.media_path(sid, f"-{secrets.token_hex(4)}")
+            await asyncio.to_thread(wav.write_mono, self.media_path(sid), head, part)
             part.replace(target)
         return target
 
@@ -245,11 +251,11 @@ class Twilio(Vendor):
         query = dict(request.query)
         silence, channels = int(query.pop("silence_bytes", 0)), int(query.pop("file_channels", 2))
         if silence:
-            wav.write_silence(self._path(sid), channels, silence)
+            wav.write_silence(self.media_path(sid), channels, silence)
         elif body.bytes:
-            body.path.replace(self._path(sid))
+            body.path.replace(self.media_path(sid))
         try:
-            recording = Recording.made(sid, query, wav.read_header(self._path(sid)) if self._path(sid).exists() else None)
+            recording = Recording.made(sid, query, wav.read_header(self.media_path(sid)) if self.media_path(sid).exists() else None)
         except ValueError as error:
             self._remove_files(sid)
             raise web.HTTPBadRequest(text=f"{error}\n")
@@ -266,7 +272,7 @@ class Twilio(Vendor):
             raise web.HTTPNotFound(text="no such recording\n")
         return await twilio_callback.send(request, recording, self)
 
-    def _path(self, sid: str, suffix: str = "") -> Path:
+    def media_path(self, sid: str, suffix: str = "") -> Path:
         return self.directory / f"{sid}{suffix}.wav"
 
     def _remove_files(self, sid: str) -> None:

@@ -98,7 +98,7 @@ class Recording:
 
     def resource(self, account_sid: str, base_url: str, of_call: bool = False) -> dict:
         """The JSON of the REST API. Numbers that are strings there are strings here. `track` is a field of a call's
-        recordings (/Calls/{CA…}/Recordings) and not of an account's."""
+        recordings (/Calls/{CA…}/Recordings) and not of an account's; `media_url` and `subresource_uris` only of an account's."""
         account = f"/2010-04-01/Accounts/{account_sid}"
         path = f"{account}/Recordings/{self.sid}"
         media = {"stored": base_url + path, "external": f"{EXTERNAL}/{account_sid}/{self.sid}.wav", "none": None}
@@ -108,6 +108,7 @@ class Recording:
             "encryption_cek": "OV4h6zrsxMIW7h0Zfqwfn6TI2GCNl54KALlg8wn8YB8=",
             "encryption_iv": "8I2hhNIYNTrwxfHk",
         }
+        subresources = {"add_on_results": path + "/AddOnResults.json", "transcriptions": path + "/Transcriptions.json"}
         return {
             "account_sid": account_sid,
             "api_version": "2010-04-01",
@@ -120,15 +121,10 @@ class Recording:
             "duration": str(-1 if self.duration is None else self.duration),
             "encryption_details": encryption if self.encrypted else None,
             "error_code": self.error_code,
-            "media_url": media[self.media],
             "price": None,
             "price_unit": "USD",
             "sid": self.sid,
             "source": self.source,
             "status": self.status,
             "uri": (f"{account}/Calls/{self.call_sid}/Recordings/{self.sid}" if of_call else path) + ".json",
-            "subresource_uris": {
-                "add_on_results": path + "/AddOnResults.json",
-                "transcriptions": path + "/Transcriptions.json",
-            },
-        } | ({"track": self.track} if of_call else {})
+        } | ({"track": self.track} if of_call else {"media_url": media[self.media], "subresource_uris": subresources})

@@ -21,4 +21,6 @@ def scenario(unscheduled):
     trial = Trial(unscheduled)
     trial.clean()
     yield trial
+    breaches = [breach for vendor in ("twilio", "elevenlabs") for breach in trial.breaches(vendor)]
     trial.close()
+    assert not breaches, "\n".join(breaches)

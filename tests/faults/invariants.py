@@ -3,7 +3,7 @@
     L  lost      a recording that Twilio has of a call we know is neither in Storage with its bytes, nor erased on request
     D  doubled   two voices of one employee at the vendor, or two that one attempt has made
     O  orphaned  a voice at the vendor, or an object in Storage, that nobody owns
-    W  wrong     what the database says is not so, or a flow did not come to its end
+    W  wrong     what the database says is not so, a flow did not come to its end, or a vendor was asked for what it does not publish
 
 The stand-ins are looked at directly, not asked: nothing here depends on what is being tested.
 """
@@ -61,6 +61,7 @@ class Inspection:
             self._newest_recording(employee)
         self._nobodys_objects()
         self._database()
+        self._as_published()
         return self.findings
 
     def _found(self, letter: str, what: str) -> None:
@@ -133,6 +134,15 @@ class Inspection:
                 self._found("W", "the metadata are not those of the current voice")
         elif says is not None and (says.get("status") not in ("none", "erased") or says.get("voice_id") or says.get("employee_name")):
             self._found("W", "the metadata are of a voice that is gone")
+
+    # -- the vendors ------------------------------------------------------------------------------------------------------
+
+    def _as_published(self) -> None:
+        """Of what the functions ask; the harness may ask otherwise."""
+        vendors = self.lane.outside.vendors
+        for breach in vendors.twilio.breaches + vendors.elevenlabs.breaches:
+            if breach["agent"].startswith("understudy/"):
+                self._found("W", breach["what"])
 
     # -- the database ------------------------------------------------------------------------------------------------------
 
