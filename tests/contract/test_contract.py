@@ -5,12 +5,11 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from . import run, storage  # noqa: F401 - the questions
+from . import run  # noqa: F401 - the questions
 from .assumption import ALL, VENDORS, assume
 from .document import FILE, table
 from .run import YES
 
-LIMIT = "Asked how uploads can be resumed, Storage tells what the project takes at most (Tus-Max-Size)."
 # What the stand-ins are asked for beyond what the functions ask.
 BEYOND = ("POST /v1/voices/add: the whole is without name", "POST /v1/text-to-speech/")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from . import moved, storage
+from . import moved
 from .__main__ import main
 from .assumption import ALL
 from .run import NO, SKIPPED, run
