@@ -20,6 +20,8 @@ from local.vendors import Vendors
 
 # Seconds.
 MAY_BE_OLD = 120
+# What tells one account of a vendor from another; every stand-in begins with one of its own.
+ACCOUNTS = {("twilio", "account_sid"), ("elevenlabs", "user_id")}
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,9 @@ def state_of(vendors: Vendors, directory: Path) -> dict[str, dict[str, bytes]]:
 
 
 def changed(before: dict[str, dict[str, bytes]], after: dict[str, dict[str, bytes]]) -> dict[str, dict[str, bytes]]:
+    """What has changed since then, and whose account it is."""
     return {
-        name: {attribute: state for attribute, state in attributes.items() if before[name].get(attribute) != state}
+        name: {attribute: state for attribute, state in attributes.items() if (name, attribute) in ACCOUNTS or before[name].get(attribute) != state}
         for name, attributes in after.items()
     }
 
