@@ -83,6 +83,7 @@ function lostAnswer(app, until) {
     await app.look();
   }));
   return el("div", {},
-    el("p", { class: "note" }, `The answer of ElevenLabs was lost, so it may have a voice. It is asked at ${clock(until)}, when nobody can be making one any more.`),
+    el("p", { class: "note" },
+      `The answer of ElevenLabs was lost, so it may have a voice. It is asked at ${clock(until)}, when nobody can be making one any more.`),
     button);
 }

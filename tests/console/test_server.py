@@ -18,7 +18,8 @@ OTHER_ADMIN = "21000000-0000-4000-8000-000000000001"
 NOBODY = "00000000-0000-4000-8000-000000000000"
 NEEDS_A_USER = [
     ("GET", "/laptop/employees"), ("POST", f"/laptop/employees/{NOBODY}/calls"), ("POST", f"/laptop/employees/{NOBODY}/messages"),
-    ("POST", f"/laptop/employees/{NOBODY}/look-now"), ("GET", "/laptop/recordings/RE1"), ("POST", "/laptop/recordings/RE1/callback"), ("GET", "/laptop/voices/abc/sample"),
+    ("POST", f"/laptop/employees/{NOBODY}/look-now"),
+    ("GET", "/laptop/recordings/RE1"), ("POST", "/laptop/recordings/RE1/callback"), ("GET", "/laptop/voices/abc/sample"),
     ("POST", "/laptop/voices/abc/speech"), ("GET", "/laptop/twilio/requests"), ("GET", "/laptop/elevenlabs/faults"),
     ("POST", "/laptop/supabase/faults"), ("DELETE", "/laptop/twilio/faults"), ("DELETE", "/laptop/twilio/faults/1"),
 ]  # fmt: skip
