@@ -51,6 +51,11 @@ export class Laptop {
     return (await this.#ask("POST", `/employees/${employeeId}/messages`, { json: { queue } })).json();
   }
 
+  /** As if the minutes were over for which a lost answer of ElevenLabs is waited for. */
+  async lookNow(employeeId) {
+    return (await this.#ask("POST", `/employees/${employeeId}/look-now`)).json();
+  }
+
   /** The recording's bytes. A product makes a signed URL on its server. */
   async recording(recordingSid) {
     return (await this.#ask("GET", `/recordings/${recordingSid}`)).arrayBuffer();

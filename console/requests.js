@@ -49,11 +49,15 @@ export function replayMessage(app, queue) {
 
 async function sendMessage(app, queue) {
   const { employee } = app;
-  const { at: time, message } = await app.laptop.message(employee.id, queue);
-  const path = `${queue} ${Object.values(message).at(-1)}`;
-  tell({ vendor: "queue", time, method: "SEND", path, sent: "queued", seconds: 0, replay: () => sendMessage(app, queue) });
+  tellMessage(app, queue, await app.laptop.message(employee.id, queue));
   app.say(`The ${queue} message is in its queue once more. Nothing is done twice.`);
   await app.look();
+}
+
+/** Shows a message among the requests. */
+export function tellMessage(app, queue, { at: time, message }) {
+  const path = `${queue} ${Object.values(message).at(-1)}`;
+  tell({ vendor: "queue", time, method: "SEND", path, sent: "queued", seconds: 0, replay: () => sendMessage(app, queue) });
 }
 
 export function start(app) {

@@ -1,8 +1,8 @@
 // The clone: asked for, followed, and its refusal or its voice.
 
 import { Problem } from "./api.js";
-import { at, el, facts, fill, number, onPress, pill, refusal } from "./dom.js";
-import { replayMessage } from "./requests.js";
+import { at, clock, el, facts, fill, number, onPress, pill, refusal } from "./dom.js";
+import { replayMessage, tellMessage } from "./requests.js";
 
 const KINDS = { none: "soft", pending: "busy", ready: "good", failed: "bad" };
 const IN_WORDS = { none: "none", pending: "being made", ready: "ready", failed: "refused" };
@@ -68,7 +68,22 @@ export function show(app) {
     const problem = refused ?? (voice?.code ? { code: voice.code, message: "", ...voice.report?.problem } : null);
     fill(at("clone-outcome"), ["outcome", problem?.code, problem?.figure, problem?.message], () => problem && refusal(problem));
   }
-  fill(at("clone-replay"), voice?.attempt_id, () => voice?.attempt_id && replayMessage(app, "clone"));
+  const until = app.employee?.unknown_until;
+  fill(at("clone-replay"), [voice?.attempt_id, until], () => [until && lostAnswer(app, until), voice?.attempt_id && replayMessage(app, "clone")]);
   at("clone").hidden = !app.isAdmin();
   at("clone").classList.toggle("primary", Boolean(app.employee?.newest) && app.consent?.status === "live" && word !== "ready");
+}
+
+/** Whether there is a voice is asked only when no worker can be making it any more: so there is never a second one. */
+function lostAnswer(app, until) {
+  const button = el("button", { type: "button", "data-key": "look-now" }, "Look now");
+  onPress(button, () => app.attempt(async () => {
+    tellMessage(app, "clone", await app.laptop.lookNow(app.employee.id));
+    app.say("ElevenLabs is asked which voices it has.");
+    await app.look();
+  }));
+  return el("div", {},
+    el("p", { class: "note" },
+      `The answer of ElevenLabs was lost, so it may have a voice. It is asked at ${clock(until)}, when nobody can be making one any more.`),
+    button);
 }

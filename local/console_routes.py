@@ -2,10 +2,11 @@
 
     GET    /laptop/settings                            {"api_url", "users": [{"id", "role", "organization"}]}; needs no token
     POST   /laptop/sign-in {"user_id"}                 {"access_token"}
-    GET    /laptop/employees                           {"employees": [{"id", "full_name", "has_voice", "has_consent",
+    GET    /laptop/employees                           {"employees": [{"id", "full_name", "has_voice", "has_consent", "unknown_until",
                                                        "recordings": [{"recording_sid", "stored_at", "seconds", "bytes", "erased_at"}]}]}
     POST   /laptop/employees/{id}/calls                a call with the WAV that is the body, or the one of `local.call`: {"recording_sid"}
     POST   /laptop/employees/{id}/messages {"queue"}   puts the newest message once more into the queue recording, clone or erasure
+    POST   /laptop/employees/{id}/look-now             ends the wait for a lost answer of ElevenLabs, and sends the clone message again
     POST   /laptop/recordings/{RE…}/callback           Twilio posts its signed callback: {"at", "status", "seconds"}
     GET    /laptop/recordings/{RE…}                    the stored bytes
     GET    /laptop/voices/{id}/sample                  the bytes that ElevenLabs was sent
@@ -42,6 +43,8 @@ EMPLOYEES = """
 select coalesce(jsonb_agg(jsonb_build_object(
     'id', e.id, 'full_name', e.full_name, 'has_voice', e.voice_id is not null,
     'has_consent', exists (select from voice_consents c where c.employee_id = e.id and c.org_id = e.org_id and c.ended_at is null and c.expires_at > now()),
+    -- ElevenLabs' answer was lost: until then a worker might still be at it, and nobody looks for the voice.
+    'unknown_until', (select max(v.lease_until + understudy.lease_grace()) from voices v where v.employee_id = e.id and v.state = 'unknown'),
     'recordings', (
       select coalesce(jsonb_agg(jsonb_build_object(
         'recording_sid', r.recording_sid, 'stored_at', r.stored_at, 'seconds', r.duration_seconds, 'bytes', r.bytes, 'erased_at', r.erased_at
@@ -49,6 +52,10 @@ select coalesce(jsonb_agg(jsonb_build_object(
       from (select * from recordings where employee_id = e.id order by started_at desc, recording_sid desc limit 50) r
     )) order by e.full_name, e.id), '[]')
 from employees e where e.org_id = %s
+"""
+WAIT_IS_OVER = """
+update voices set lease_until = clock_timestamp() - understudy.lease_grace() - interval '1 second'
+where employee_id = %s and state = 'unknown' and lease_id is null returning id
 """
 # The newest message that each queue had for an employee, made again of what the database says.
 MESSAGES = {
@@ -78,6 +85,7 @@ class Routes:
         for_users = [
             ("GET", "/laptop/employees", self._employees),
             ("POST", employee + "/calls", self._place_call), ("POST", employee + "/messages", self._send_message),
+            ("POST", employee + "/look-now", self._look_now),
             ("POST", one_recording + "/callback", self._callback), ("GET", one_recording, self._recording),
             ("GET", voice + "/sample", self._sample), ("POST", voice + "/speech", self._speak),
             ("GET", vendor + "/requests", self._control), ("GET", vendor + "/faults", self._control), ("POST", vendor + "/faults", self._control),
@@ -194,6 +202,15 @@ class Routes:
         employee, queue = await self._employee(request), (await _json(request)).get("queue")
         if queue not in MESSAGES:
             raise web.HTTPBadRequest(text=f"queue is one of {', '.join(MESSAGES)}")
+        return await self._queue(queue, employee)
+
+    async def _look_now(self, request: web.Request) -> web.Response:
+        employee = await self._employee(request)
+        if await self._one(WAIT_IS_OVER, employee) is None:
+            raise web.HTTPNotFound(text="no answer was lost")
+        return await self._queue("clone", employee)
+
+    async def _queue(self, queue: str, employee: str) -> web.Response:
         message = await self._one(MESSAGES[queue], employee)
         if message is None:
             raise web.HTTPNotFound(text="that queue had no message for this employee")

@@ -42,7 +42,8 @@ def scenario(stack):
     around = Scenario(stack)
     around.clean()
     yield around
-    around.clean()
+    for vendor in ("twilio", "elevenlabs", "supabase"):
+        around.expect([204], "DELETE", f"{stack[vendor]['url']}/_control/faults")
     around.close()
 
 

@@ -18,6 +18,7 @@ OTHER_ADMIN = "21000000-0000-4000-8000-000000000001"
 NOBODY = "00000000-0000-4000-8000-000000000000"
 NEEDS_A_USER = [
     ("GET", "/laptop/employees"), ("POST", f"/laptop/employees/{NOBODY}/calls"), ("POST", f"/laptop/employees/{NOBODY}/messages"),
+    ("POST", f"/laptop/employees/{NOBODY}/look-now"),
     ("GET", "/laptop/recordings/RE1"), ("POST", "/laptop/recordings/RE1/callback"), ("GET", "/laptop/voices/abc/sample"),
     ("POST", "/laptop/voices/abc/speech"), ("GET", "/laptop/twilio/requests"), ("GET", "/laptop/elevenlabs/faults"),
     ("POST", "/laptop/supabase/faults"), ("DELETE", "/laptop/twilio/faults"), ("DELETE", "/laptop/twilio/faults/1"),
@@ -127,6 +128,7 @@ def test_what_belongs_to_another_organisation_is_not_there(ask, signed_in, scena
     assert theirs not in [each["id"] for each in listed] and listed
     assert ask("POST", f"/laptop/employees/{theirs}/calls", b"", **ours)[0] == 404
     assert ask("POST", f"/laptop/employees/{theirs}/messages", b'{"queue": "clone"}', **json_body)[0] == 404
+    assert ask("POST", f"/laptop/employees/{theirs}/look-now", **ours)[0] == 404
     assert ask("POST", f"/laptop/recordings/{recording}/callback", **ours)[0] == 404
     assert ask("GET", f"/laptop/recordings/{recording}", **ours)[0] == 404
     assert ask("GET", f"/laptop/voices/voice{theirs[:8]}/sample", **ours)[0] == 404
