@@ -99,16 +99,11 @@ as $$
 declare
   v_storable jsonb;
 begin
-  -- When it was queued is looked up row by row: a join might read all that the sweep has ever queued.
   select coalesce(jsonb_agg(jsonb_build_object('recording_sid', s.recording_sid, 'call_sid', s.call_sid)), '[]') into v_storable
   from (
     select o.recording_sid, o.call_sid
     from public.oversized_recordings o
-    where o.size_limit is not null
-      and o.bytes <= p_size_limit
-      and coalesce(
-        (select q.queued_at from public.swept_recordings q where q.recording_sid = o.recording_sid), '-infinity'
-      ) < clock_timestamp() - interval '24 hours'
+    where o.size_limit is not null and o.bytes <= p_size_limit
     order by o.bytes
     limit greatest(coalesce(p_limit, 0), 0)
   ) s;
@@ -116,8 +111,8 @@ begin
 end
 $$;
 comment on function public.storable_recordings(bigint, int) is
-  'Recordings that were too large, and are not where Storage takes p_size_limit bytes; then recordings_queued, which keeps them from being '
-  'found again for a day. Outcome: storable.';
+  'Recordings that were too large, and are not where Storage takes p_size_limit bytes; then recordings_queued, after which they are as any '
+  'others. Outcome: storable.';
 
 revoke all on function
   public.recording_too_large(uuid, text, text, bigint, bigint),

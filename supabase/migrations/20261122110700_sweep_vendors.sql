@@ -277,11 +277,14 @@ begin
     order by o.queued_at
     limit 1000
   );
+  -- What is still too large will be told again.
+  delete from public.oversized_recordings o where o.recording_sid = any (p_queued);
   perform understudy.note_queued(p_queued);
   return jsonb_build_object('outcome', 'recorded');
 end
 $$;
-comment on function public.recordings_queued(text[]) is 'Their messages are in the queue, so that for a day they are not missing. Outcome: recorded.';
+comment on function public.recordings_queued(text[]) is
+  'Their messages are in the queue, so that for a day they are not missing, and none is set aside for its size. Outcome: recorded.';
 
 create or replace function public.recording_page_seen(p_queued text[], p_next_page_uri text)
 returns jsonb

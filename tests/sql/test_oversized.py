@@ -73,14 +73,20 @@ def test_it_is_fetched_when_storage_takes_as_much_and_not_before(world, call):
     assert world.rpc("storable_recordings", BIG, 10) == {"outcome": "storable", "recordings": [{"recording_sid": sid, "call_sid": call}]}
 
 
-def test_it_is_fetched_once_a_day_until_it_is_stored(world, call):
-    sid = new_sid()
+def test_when_it_is_queued_it_is_a_recording_as_any_other_and_not_queued_for_ever(world, call):
+    sid, other = new_sid(), new_sid()
     refused(world, sid, call)
+    refused(world, other, call, BIG + 1)
     assert storable(world, BIG) == storable(world, BIG) == [sid], "whoever found it may have died before queueing it"
     world.rpc("recordings_queued", [sid])
-    assert storable(world, BIG) == []
+    assert kept(world) == [other]
     world.sql("update public.swept_recordings set queued_at = queued_at - interval '25 hours'")
-    assert storable(world, BIG) == [sid]
+    assert storable(world, BIG) == []
+
+
+def test_it_is_kept_no_longer_when_it_is_stored(world, call):
+    sid = new_sid()
+    refused(world, sid, call)
     world.record(call_sid=call)
     assert kept(world) == [sid], "that was another one"
     assert world.ingest(sid, call, world.target(sid, call)["storage_path"])["outcome"] == "stored"
