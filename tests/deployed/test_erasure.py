@@ -214,7 +214,7 @@ def test_an_expired_consent_ends_the_voice_within_one_sweep(erasure, scenario):
 
 def test_a_voice_at_the_vendor_that_no_live_row_owns_is_deleted_and_others_are_not(erasure, scenario):
     attempt = scenario.one("select id from voices where vendor_voice_id = %s", erasure.voice)
-    mark, ours = scenario.mark(erasure.employee, attempt), scenario.one("select understudy.deployment_id()")
+    mark, ours = scenario.mark(erasure.employee, attempt), str(scenario.one("select understudy.deployment_id()"))
     scenario.make_voices("doubled", 1, mark)
     scenario.make_voices("elsewhere", 1, mark.replace(ours, "99999999-9999-4999-8999-999999999999"))
     assert scenario.swept()["voices_deleted"] == 1
