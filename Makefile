@@ -10,7 +10,7 @@ FOUND ?= target/fuzz/found
 # Numbers of employees that `make scale` compares. A million of them need about 25 GB of disk.
 SIZES ?= 1000 100000
 
-.PHONY: help demo up down test faults load scale fuzz corpus fmt venv requirements.txt
+.PHONY: help demo up down test mutants faults load scale fuzz corpus fmt venv requirements.txt
 .NOTPARALLEL:
 
 help: ## what there is to make
@@ -30,6 +30,9 @@ test: venv ## every check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
 	$(VENV)/bin/pytest
+
+mutants: venv ## does a test notice when a guard of the SQL is broken?
+	@$(VENV)/bin/python -m tests.sql.mutants
 
 faults: venv ## whatever call fails, wherever a function dies: is anything lost, doubled, orphaned or wrong? (more than an hour)
 	@$(VENV)/bin/python -m tests.faults

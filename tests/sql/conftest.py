@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from local.postgres import Postgres, apply_migrations, with_database
 
+from .mutants import apply_with_damage
 from .world import World
 
 
@@ -17,8 +20,12 @@ def postgres(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def migrated(postgres):
-    """The name of a database with the migrations, to copy."""
-    apply_migrations(postgres.create_database("migrated"))
+    """The name of a database with the migrations, to copy; with one guard broken for `python -m tests.sql.mutants`."""
+    url = postgres.create_database("migrated")
+    if mutant := os.environ.get("SQL_MUTANT"):
+        apply_with_damage(url, mutant)
+    else:
+        apply_migrations(url)
     return "migrated"
 
 
