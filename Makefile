@@ -10,7 +10,7 @@ FOUND ?= target/fuzz/found
 # Numbers of employees that `make scale` compares. A million of them need about 25 GB of disk.
 SIZES ?= 1000 100000
 
-.PHONY: help demo up down test contract faults load scale fuzz corpus fmt venv requirements.txt
+.PHONY: help demo up down test contract faults load scale fuzz corpus fmt venv requirements.txt mutants
 .NOTPARALLEL:
 
 help: ## what there is to make
@@ -33,6 +33,9 @@ test: venv ## every check
 
 contract: venv ## do the vendors do what we think? Real accounts, keys from the environment; see docs/vendors.md. ARGS="--yes --speak"
 	@$(VENV)/bin/python -m tests.contract $(ARGS)
+
+mutants: venv ## does a test notice when a guard of the SQL is broken?
+	@$(VENV)/bin/python -m tests.sql.mutants
 
 faults: venv ## whatever call fails, wherever a function dies: is anything lost, doubled, orphaned or wrong? (more than an hour)
 	@$(VENV)/bin/python -m tests.faults

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
+NOBODY = "00000000-0000-0000-0000-00000000beef"
+
 
 @pytest.mark.parametrize(
     "statement", ["update public.voice_audit set outcome = 'x'", "delete from public.voice_audit", "truncate public.voice_audit"]
@@ -185,3 +187,16 @@ def test_the_audit_of_one_employee(world):
 def test_members_and_strangers_do_not_read_the_audit(world):
     assert read(world, world.here.member) == {"outcome": "role_forbidden"}
     assert read(world, "00000000-0000-0000-0000-00000000beef") == {"outcome": "not_a_member"}
+
+
+def test_strangers_have_a_thousand_rows_of_the_audit_a_day_and_members_as_many_as_it_takes(world):
+    refused = lambda org, times: world.sql(
+        "select understudy.refuse(%s::uuid, null, null, 'voice.read', 'not_a_member') from generate_series(1, %s)", org, times
+    )
+    rows = lambda: world.value("select count(*) from public.voice_audit")
+    refused(None, 1000)
+    assert rows() == 1000
+    assert world.read(user=NOBODY) == {"outcome": "not_a_member"}
+    assert rows() == 1000
+    refused(world.here.id, 1001)
+    assert rows() == 2001

@@ -483,9 +483,11 @@ def ingested(world, started_at) -> str:
     )["outcome"]
 
 
-def test_a_recording_that_began_in_the_second_after_the_request_is_new(world):
-    world.erase()
-    assert ingested(world, datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)) == "stored"
+def test_a_recording_that_began_in_the_second_of_the_request_is_new(world):
+    second = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    requested(world, second.timestamp() + 0.9)
+    assert ingested(world, second) == "stored"
+    assert ingested(world, second - datetime.timedelta(seconds=1)) == "erased"
 
 
 def withdrawn_by_the_employee(world, now: float) -> None:

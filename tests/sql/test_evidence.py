@@ -121,11 +121,18 @@ def test_a_recording_whose_hash_nobody_knows_is_no_evidence(world):
     assert world.grant(method="recorded_call", reference=sid, read=None) == nothing_recorded(world, "evidence_unreadable")
 
 
-@pytest.mark.parametrize("whose", ["another employee's", "another organisation's", "nobody's", "erased", "unknown", "a key"])
+@pytest.mark.parametrize("whose", [
+    "another employee's", "another organisation's", "their former organisation's", "nobody's", "erased", "unknown", "a key",
+])  # fmt: skip
 def test_a_recording_that_is_not_this_employees_is_missing(world, whose):
     sid = recorded(world, world.here.other_employee) if whose == "another employee's" else recorded(world)
     if whose == "another organisation's":
         sid = recorded(world, call_sid=world.call(world.there.employee, org=world.there.id))
+    elif whose == "their former organisation's":
+        move = "update public.employees set org_id = %s where id = %s"
+        world.sql(move, world.there.id, world.here.employee)
+        sid = recorded(world, call_sid=world.call(world.here.employee, org=world.there.id))
+        world.sql(move, world.here.id, world.here.employee)
     elif whose == "nobody's":
         world.sql("update public.recordings set employee_id = null")
     elif whose == "erased":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 import pytest
+from psycopg.errors import CheckViolation
 from psycopg.types.json import Jsonb
 
 from .world import ACCOUNT
@@ -188,6 +189,14 @@ def test_of_the_voices_at_the_vendor_those_stay_that_are_live_or_may_yet_be_adop
     assert judge(world) == ([], [])
 
 
+def test_a_voice_of_another_deployment_stays_even_if_we_have_a_row_of_its_attempt(world):
+    attempt = world.cloned()
+    assert judge(world, ("twin", attempt), deployment=NOBODY) == ([], [])
+    world.withdraw()
+    assert judge(world, ("voice_1", attempt), ("twin", attempt), deployment=NOBODY) == ([], [])
+    assert judge(world, ("twin", attempt)) == (["twin"], [])
+
+
 def test_a_voice_of_this_deployment_that_no_row_knows_goes_after_an_hour_and_another_deployments_never(world):
     ours = str(world.value("select id from understudy.deployment"))
     late = lambda: world.sql("update public.stray_voices set first_seen_at = first_seen_at - interval '61 minutes'")
@@ -208,6 +217,14 @@ def test_a_current_voice_that_is_not_listed_is_named_and_taken_off_when_it_is_go
         assert world.rpc("voice_gone", attempt) == {"outcome": "recorded"}
     assert world.voice(attempt)["code"] == "voice_gone" and world.voice_id(world.here.employee) is None
     assert judge(world) == ([], [])
+
+
+def test_a_voice_that_another_account_does_not_have_is_not_gone(world):
+    attempt = world.cloned()
+    assert world.rpc("voice_gone", attempt, "another") == {"outcome": "other_account"}
+    assert (world.voice(attempt)["state"], world.voice_id(world.here.employee)) == ("ready", "voice_1")
+    assert world.rpc("voice_gone", attempt, ACCOUNT) == {"outcome": "recorded"}
+    assert (world.voice(attempt)["state"], world.voice_id(world.here.employee)) == ("retired", None)
 
 
 # -- recordings whose callback never came -----------------------------------------------------------------------------------
@@ -286,6 +303,18 @@ def test_the_list_goes_on_where_it_stopped_unless_that_was_long_ago_and_begins_a
     assert page() is None
     world.rpc("recording_page_seen", [], None)
     assert world.value("select (select since from understudy.recording_sweep) = current_date - 3")
+
+
+@pytest.mark.parametrize("page", [
+    "https://evil.example/2010-04-01/Accounts/{account}/Recordings.json?Page=1", "//evil.example/2010-04-01/Accounts/{account}/Recordings.json?Page=1",
+    "@evil.example/2010-04-01/Accounts/{account}/Recordings.json?Page=1", "/2010-04-01/Accounts/{account}/Calls.json?Page=1",
+    "/2010-04-01/Accounts/../Recordings.json?Page=1", "/2010-04-01/Accounts/{account}/Recordings.json", "", "?Page=1",
+    "/2010-04-01/Accounts/{account}/Recordings.json?Page=1\nHost: evil.example",
+])  # fmt: skip
+def test_a_page_that_is_not_one_of_an_accounts_recordings_is_not_kept(world, page):
+    with pytest.raises(CheckViolation):
+        world.rpc("recording_page_seen", [], page.format(account=ACCOUNT))
+    assert world.rpc("recording_sweep_state")["next_page_uri"] is None
 
 
 # -- objects that nobody names ------------------------------------------------------------------------------------------------
