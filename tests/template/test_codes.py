@@ -1,0 +1,32 @@
+"""Whoever calls the API finds every code of a refusal in its contract, and with its status in the documentation."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+
+import pytest
+
+from .expanded import TEMPLATE
+
+ROOT = TEMPLATE.parent
+REFUSALS = re.findall(r'\(S::(\w+), "(\w+)",', (ROOT / "shared" / "src" / "error.rs").read_text())
+# Of paths and methods that the contract does not have.
+BESIDE_THE_CONTRACT = {"route_not_found"}
+# Statuses by their names; Python gives one another name before 3.13.
+STATUSES = {name: status.value for name, status in HTTPStatus.__members__.items()} | {"PAYLOAD_TOO_LARGE": 413}
+
+
+def test_there_are_refusals():
+    assert len(REFUSALS) > 50
+
+
+@pytest.mark.parametrize("code", sorted({code for _, code in REFUSALS} - BESIDE_THE_CONTRACT))
+def test_a_code_stands_in_the_contract(code):
+    assert f"`{code}`" in (ROOT / "openapi.yaml").read_text()
+
+
+@pytest.mark.parametrize("status, code", sorted(REFUSALS))
+def test_a_code_stands_with_its_status_in_the_documentation(status, code):
+    rows = re.findall(r"^\| (\d{3}) \| (.+) \|$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
+    assert [int(row) for row, codes in rows if f"`{code}`" in codes] == [STATUSES[status]]
