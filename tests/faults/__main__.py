@@ -15,6 +15,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
+from zlib import crc32
 
 from local.progress import Progress
 
@@ -34,14 +35,15 @@ def fault_matrix(words: list[str]) -> int:
     parser.add_argument("--lanes", type=int, default=6, metavar="N", help="how many cases run at once in which something happens all the time")
     parser.add_argument("--slow-lanes", type=int, default=20, metavar="N", help="and how many in which mostly somebody waits for a timeout")
     parser.add_argument("--only", type=re.compile, default=re.compile(""), metavar="REGEX", help="cases whose name, as --list prints it, has this")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth case")
+    parser.add_argument("--part", type=_part, default=(1, 1), metavar="K/N", help="the Kth of N parts; a case's name decides in which it is")
     parser.add_argument("--list", action="store_true", help="print the names of the cases, and run none")
     parser.add_argument("--logs", type=Path, metavar="FILE", help="where to write what the functions logged in the cases that went wrong")
     options, progress = parser.parse_args(words), Progress()
     with ground(options.stack, progress) as made, matrix.lanes(options.lanes, options.slow_lanes) as lanes:
         with progress.step("the flows, with nothing done to them"):
             cases, wrong = matrix.find_cases(made, lanes, list(FLOWS))
-        cases = [case for case in cases if options.only.search(str(case))][:: options.every]
+        part, parts = options.part
+        cases = [case for case in cases if options.only.search(str(case)) and crc32(str(case).encode()) % parts == part - 1]
         if options.list:
             print("\n".join(map(str, cases)))
             return 0
@@ -76,6 +78,13 @@ def _parser(name: str, description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=name, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stack", type=_json, metavar="FILE", help="a stack.json, to take the functions' binaries from; without it they are built")
     return parser
+
+
+def _part(text: str) -> tuple[int, int]:
+    part, parts = map(int, text.split("/"))
+    if not 1 <= part <= parts:
+        raise ValueError(text)
+    return part, parts
 
 
 def _json(file: str) -> dict:
