@@ -77,8 +77,7 @@ comment on column public.voices.replace_first is
   'Asked for with the request: the current voice goes, also at the vendor, before this one is made. For an account without a free place.';
 comment on column public.voices.campaign is 'Asked for together with many others, and nobody waits for it: has a queue of its own.';
 comment on column public.voices.uploads is
-  'How often a sample of it was let go to the vendor, whatever came of it. All attempts for one recording have understudy.most_uploads() '
-  'together.';
+  'How often a sample of it was let go to the vendor, whatever came of it: understudy.most_uploads() at most.';
 comment on column public.voices.pipeline_version is
   'Of the code that made the sample: another version would make another one. Null until a sample was taken.';
 comment on column public.voices.report is
@@ -308,21 +307,24 @@ language sql
 immutable
 set search_path = ''
 as $$
-  select 5
+  select 10
 $$;
+comment on function understudy.most_uploads() is
+  'How often one attempt sends its sample to the vendor, whatever the vendor says: more than a message is tried by itself, so that an outage '
+  'and a redrive do not end the attempt.';
 
-create or replace function understudy.uploads_are_exhausted(p_recording_sid text)
+create or replace function understudy.attempts_are_exhausted(p_recording_sid text)
 returns boolean
 language sql
 stable
 set search_path = ''
 as $$
-  select coalesce(sum(v.uploads), 0) >= understudy.most_uploads()
+  select count(*) >= 5
   from public.voices v
   where v.recording_sid = p_recording_sid and v.uploads > 0
 $$;
-comment on function understudy.uploads_are_exhausted(text) is
-  'Whether samples of this newest recording went to the vendor as often as they may, by all attempts together. A newer recording starts anew.';
+comment on function understudy.attempts_are_exhausted(text) is
+  'Whether as many attempts as may have sent a sample of this newest recording to the vendor. A newer recording starts anew.';
 
 create or replace function understudy.attempt_problem(p_voice public.voices)
 returns text

@@ -131,7 +131,7 @@ begin
   -- Asked with the sources in place, since one of them may be erased or marked by now.
   v_problem := coalesce(
     understudy.attempt_problem(v_voice),
-    case when understudy.uploads_are_exhausted(v_voice.recording_sid) then 'clone_attempts_exhausted' end
+    case when v_voice.uploads >= understudy.most_uploads() then 'clone_failed' end
   );
   if v_problem is not null then
     return understudy.refuse_attempt(v_voice, 'clone.sample', v_problem);

@@ -116,7 +116,7 @@ begin
     );
   end if;
 
-  if understudy.uploads_are_exhausted(v_newest.recording_sid) then
+  if understudy.attempts_are_exhausted(v_newest.recording_sid) then
     return understudy.refuse(
       v_access.caller_org_id, p_employee_id, p_user_id, 'clone.request', 'clone_attempts_exhausted',
       jsonb_build_object('recording_sid', v_newest.recording_sid)
