@@ -238,14 +238,16 @@ impl Twilio {
     /// # Errors
     /// What Twilio said to the deletion, while the audio is still there; or to the question.
     pub async fn erase_recording(&self, sid: &RecordingSid) -> Result<Erasure, VendorError> {
-        match self.recording_state(sid).await? {
-            RecordingState::Gone => return Ok(Erasure::Erased { was_there: false }),
-            RecordingState::KeptElsewhere => return Ok(Erasure::KeptElsewhere),
-            RecordingState::HasNoMedia | RecordingState::There => {}
+        let before = self.recording_state(sid).await?;
+        if before == RecordingState::KeptElsewhere {
+            return Ok(Erasure::KeptElsewhere);
         }
+        // Also of what seems to be gone: one answer is not proof enough to leave somebody's audio behind.
         let deleted = self.delete_recording(sid).await;
         match self.recording_state(sid).await? {
-            RecordingState::Gone | RecordingState::HasNoMedia => Ok(Erasure::Erased { was_there: true }),
+            RecordingState::Gone | RecordingState::HasNoMedia => {
+                Ok(Erasure::Erased { was_there: before != RecordingState::Gone })
+            }
             RecordingState::KeptElsewhere => Ok(Erasure::KeptElsewhere),
             RecordingState::There => match deleted {
                 Err(error) => Err(error),
@@ -546,6 +548,19 @@ mod tests {
             let Err(error) = twilio(&server).await.media(&recording_sid()).await.map(drop) else { panic!("audio") };
             assert_eq!(matches!(error, Error::Unusable(_)), is_final, "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_seems_to_be_gone_is_deleted_and_looked_at_again() {
+        let below = format!("/2010-04-01/Accounts/{ACCOUNT}/Recordings/{RECORDING}.json");
+        let server = serve(&[("DELETE", &format!("Recordings/{RECORDING}.json"), 400, json!({"code": 20001}))]).await;
+        let there = ResponseTemplate::new(200).set_body_json(resource("completed", Some(CALL), None));
+        let missing = ResponseTemplate::new(404).set_body_json(json!({"code": 20404}));
+        let get = || Mock::given(method("GET")).and(path(below.clone()));
+        get().respond_with(missing).up_to_n_times(1).with_priority(1).mount(&server).await;
+        get().respond_with(there).with_priority(2).mount(&server).await;
+        let error = twilio(&server).await.erase_recording(&recording_sid()).await.unwrap_err();
+        assert_eq!(error.code.as_deref(), Some("20001"));
     }
 
     #[tokio::test]
