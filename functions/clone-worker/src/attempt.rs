@@ -48,7 +48,7 @@ struct DoomedVoice {
     vendor_voice_id: String,
 }
 
-/// What is to be written where; the database has noted that it is about to be.
+/// A metadata file to write, and its place. The database has noted that the write is about to happen.
 #[derive(Deserialize)]
 struct Metadata {
     write_id: Uuid,

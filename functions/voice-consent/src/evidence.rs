@@ -20,11 +20,11 @@ use crate::token::hexadecimal;
 
 /// A scanned paper has a few megabytes.
 const LARGEST_BYTES: u64 = 25_000_000;
-/// How long recording a consent may take, reading or copying its evidence included; shorter than the function's
-/// timeout. Asking again is harmless.
+/// Bound for recording a consent, with the reading or copying of its evidence; shorter than the function's timeout.
+/// Asking again is harmless.
 const PATIENCE: Duration = Duration::from_secs(25);
 
-/// What the database wants to have looked at before it records a consent.
+/// The evidence that must be looked at before the database records a consent.
 #[derive(Deserialize)]
 struct Wanted {
     /// The key of the evidence.

@@ -56,7 +56,7 @@ struct Grant {
     expires_at: String,
 }
 
-/// How an employee has told an admin that they agree. What they say for themself comes by an invitation.
+/// A way in which an employee has told an admin that they agree. Their own answer comes by an invitation instead.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Method {
