@@ -10,7 +10,10 @@ FOUND ?= target/fuzz/found
 # Numbers of employees that `make scale` compares. A million of them need about 25 GB of disk.
 SIZES ?= 1000 100000
 
-.PHONY: help demo up down test contract faults load scale fuzz corpus fmt venv requirements.txt mutants
+# Most tests wait for something: more of them run at once than there are cores. Each worker has a stack of its own.
+WORKERS ?= 6
+
+.PHONY: help demo up down check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants
 .NOTPARALLEL:
 
 help: ## what there is to make
@@ -25,11 +28,18 @@ up: venv ## starts the stack and keeps it: the console's address is printed, .lo
 down: venv ## stops the stack
 	@$(VENV)/bin/python -m local down
 
-test: venv ## every check
+check: venv ## the quick checks, without a stack: format, lints, unit tests, SQL
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest -n $(WORKERS) --dist worksteal tests/sql
+
+test: venv ## every check; WORKERS=6 of them at once
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --workspace --locked
+	$(VENV)/bin/python -m local build
+	$(VENV)/bin/pytest -n $(WORKERS) --dist loadfile
 
 contract: venv ## do the vendors do what we think? Real accounts, keys from the environment; see docs/vendors.md. ARGS="--yes --speak"
 	@$(VENV)/bin/python -m tests.contract $(ARGS)

@@ -57,7 +57,7 @@ export async function tellTwilio(app, recordingSid) {
 export function show(app) {
   const newest = app.employee?.newest;
   const steps = placed ? stepsOf(placed, app.employee) : null;
-  if (steps?.at(-1).state === "done" && app.underWay.delete("call")) app.say("The recording is stored.");
+  if (steps?.at(-1).state === "done" && app.underWay.delete("call")) app.say(steps.at(-1).detail ? "The recording was erased, and stays so." : "The recording is stored.");
   at("call").dataset.state = steps ? (steps.at(-1).state === "done" ? "done" : "busy") : newest ? "done" : "";
   fill(at("travel"), steps, () => steps && [
     el("ol", { class: "travel", "aria-label": "The recording's way" }, steps.map(({ what, state, when, detail }) =>

@@ -1,4 +1,4 @@
-"""`python -m local up | down | demo | event | bridge`: the stack on this machine.
+"""`python -m local build | up | down | demo | event | bridge`: the stack on this machine.
 
 `make up`, `make down` and `make demo` call the first three; the others help `sam local` with a stack that is up.
 """
@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .aws import CREDENTIALS, REGION, ROOT
+from .aws import CREDENTIALS, REGION, ROOT, LocalAws
 from .bridge import Bridge, NoBridge
 from .demo import demo
 from .events import EVENTS, made_right
@@ -26,6 +26,7 @@ HOME = ROOT / ".local"
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("build", help="build the bundle, as every other command and the tests do before they need it")
     commands.add_parser("up", help="start the stack and keep it; .local/stack.json says where everything is")
     commands.add_parser("down", help="stop it")
     run = commands.add_parser("demo", help="a call becomes a voice, each step with its time; exit code 1 if anything is not as it should be")
@@ -39,6 +40,9 @@ def main() -> int:
     # Else a SIGTERM would end us without ending what we started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     progress = Progress()
+    if arguments.command == "build":
+        LocalAws(HOME / "aws", progress).build()
+        return 0
     if arguments.command == "up":
         return up(progress)
     if arguments.command == "down":

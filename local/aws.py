@@ -28,11 +28,11 @@ import time
 import urllib.request
 from pathlib import Path
 
-import boto3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.config import Config
+from botocore.credentials import Credentials
 
+from .aws_client import aws_client
 from .process import Daemon, free_port, run
 from .progress import Progress
 
@@ -83,11 +83,7 @@ class LocalAws:
 
     def client(self, service: str):
         """A boto3 client with the rights of the account's root."""
-        # Fresh sessions: the default one is shared and not safe among threads.
-        return boto3.session.Session().client(
-            service, endpoint_url=self.endpoint_url, region_name=REGION, **CREDENTIALS,
-            config=Config(retries={"total_max_attempts": 1}, proxies={}),
-        )
+        return aws_client(service, self.endpoint_url, REGION, **CREDENTIALS)
 
     def _server_environment(self) -> dict[str, str]:
         temporary, state = self.directory / "tmp", self.directory / "state"
@@ -203,8 +199,7 @@ class LocalAws:
         """ministack keeps CloudFormation's spelling of CorsConfiguration, which its API does not understand."""
         api_id = self.outputs["ApiId"]
         request = AWSRequest("GET", f"{self.endpoint_url}/v2/apis/{api_id}")
-        credentials = boto3.session.Session(**CREDENTIALS).get_credentials()
-        SigV4Auth(credentials, "apigateway", REGION).add_auth(request)
+        SigV4Auth(Credentials(*CREDENTIALS.values()), "apigateway", REGION).add_auth(request)
         with _no_proxy.open(urllib.request.Request(request.url, headers=dict(request.headers)), timeout=PATIENCE) as answer:
             cors = json.load(answer).get("corsConfiguration")
         if cors and "AllowOrigins" in cors:

@@ -19,9 +19,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Iterator
 
-import boto3
 import psycopg
-from botocore.config import Config
+
+from .aws_client import aws_client
 
 # Seconds that anything may take before it counts as failed.
 PATIENCE = 60
@@ -220,10 +220,7 @@ class Scenario:
     def aws(self, service: str):
         """A boto3 client with the rights of the local account's root."""
         aws = self.stack["aws"]
-        return boto3.session.Session().client(
-            service, endpoint_url=aws["endpoint_url"], region_name=aws["region"], aws_access_key_id=aws["access_key_id"],
-            aws_secret_access_key=aws["secret_access_key"], config=Config(retries={"total_max_attempts": 1}, proxies={}),
-        )
+        return aws_client(service, aws["endpoint_url"], aws["region"], aws["access_key_id"], aws["secret_access_key"])
 
     def make_cold(self, function: str) -> None:
         """Ends the warm processes of a function ("clone-voice"); its next invocation reads its secrets again."""

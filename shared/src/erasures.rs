@@ -284,7 +284,7 @@ impl Eraser<'_> {
     async fn remove_recording(&self, path: &str) -> Result<Outcome, Error> {
         let removed = self.supabase.remove(recordings::BUCKET, path).await;
         // Whatever the answer was, or if it was lost: whether it is there decides.
-        if self.supabase.has_object(recordings::BUCKET, path).await? {
+        if self.supabase.object_size(recordings::BUCKET, path).await?.is_some() {
             removed?;
             return Err(Error::NotYet { reason: "the copy is still there", retry_after: None });
         }

@@ -133,6 +133,7 @@ def test_an_erased_recording_does_not_come_back_when_its_callback_is_replayed(co
     console.button("Erase voice and copies").click()
     console.status("Every copy is gone.")
     console.button("Replay the callback").click()
+    console.status("The recording was erased, and stays so.")
     expect(console["travel"]).to_contain_text("erased, and stays so")
     console.button("Replay the erasure message").click()
     console.status("The erasure message is in its queue once more.")

@@ -178,6 +178,12 @@ def _(storage):
     hold(copied.content == mono(1), "the copy is something else")
 
 
+@assume("storage", "What Storage says of an object tells its size in bytes.")
+def _(storage):
+    succeeded(put(storage, "kept.wav", mono(2)), 200)
+    hold(succeeded(info(storage, "kept.wav"), 200).json()["size"] == len(mono(2)), "it tells another")
+
+
 @assume("storage", "Copying what there is not is NoSuchKey.")
 def _(storage):
     hold_not_there(copy(storage, "never.wav", "copied.wav"))

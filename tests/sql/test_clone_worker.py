@@ -205,7 +205,7 @@ def test_releasing_what_has_a_saved_voice_does_not_lose_it(world):
     assert world.begin(attempt) == {"outcome": "finish"}
 
 
-@pytest.mark.parametrize("lease_id", [None, str(uuid.uuid4())])
+@pytest.mark.parametrize("lease_id", [None, str(uuid.uuid4())], ids=["without a lease", "with the lease of somebody else"])
 def test_nobody_releases_or_fails_without_the_lease(world, lease_id):
     attempt = world.requested()
     for prepare in (lambda: None, lambda: world.begin(attempt)):

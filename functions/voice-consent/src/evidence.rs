@@ -81,16 +81,18 @@ async fn copied(supabase: &Supabase, recording: &str, object: &str) -> Result<&'
     }
 }
 
-/// The hash of an object, in hexadecimal, or the word for what was in the way. Nothing is kept in memory.
+/// The hash of an object, in hexadecimal, or the word for what was in the way. Nothing is kept in memory. Somebody between
+/// us and Storage may answer with other bytes: what is not as long as Storage says has not been read.
 async fn read(supabase: &Supabase, object: &str) -> Result<String, Error> {
-    let paper = match supabase.download(EVIDENCE_BUCKET, object).await {
-        Err(Error::Vendor(error)) if says_missing(&error) => return Ok("missing".to_owned()),
-        answer => answer?,
+    let size = match supabase.object_size(EVIDENCE_BUCKET, object).await? {
+        None => return Ok("missing".to_owned()),
+        Some(0) => return Ok("unreadable".to_owned()),
+        Some(size) if size > LARGEST_BYTES => return Ok("too_large".to_owned()),
+        Some(size) => size,
     };
-    match paper.length {
-        0 => return Ok("unreadable".to_owned()),
-        1..=LARGEST_BYTES => {}
-        _ => return Ok("too_large".to_owned()),
+    let paper = supabase.download(EVIDENCE_BUCKET, object).await?;
+    if paper.length != size {
+        return Err(Error::unavailable("reading evidence")("it is not as long as Storage says"));
     }
     let (mut stream, mut hash) = (pin!(paper.stream), Context::new(&SHA256));
     let interrupted = |cause: reqwest::Error| Error::unavailable("reading evidence")(cause.without_url());
@@ -117,7 +119,6 @@ mod tests {
 
     use super::*;
 
-    const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
     struct FirstTime;
@@ -149,29 +150,61 @@ mod tests {
         rpc.respond_with(json_answer(answer)).expect(1).mount(server).await;
     }
 
-    async fn paper(body: ResponseTemplate, read: &str) {
+    /// A paper of which Storage says this, and which is read like this.
+    async fn paper(info: ResponseTemplate, body: Option<ResponseTemplate>) -> (MockServer, Supabase) {
         let (server, supabase) = wanting(json!({"outcome": "evidence_wanted", "object": "o/e/1"})).await;
-        let object =
-            Mock::given(method("GET")).and(path("/storage/v1/object/authenticated/voice-consent-evidence/o/e/1"));
-        object.respond_with(body).expect(1).mount(&server).await;
-        told(&server, read, json!({"outcome": "granted", "consent_id": "c"})).await;
-        assert_eq!(grant(&supabase, json!({})).await.unwrap()["consent_id"], "c");
+        let at = "authenticated/voice-consent-evidence/o/e/1";
+        let looked = Mock::given(method("GET")).and(path(format!("/storage/v1/object/info/{at}")));
+        looked.respond_with(info).expect(1).mount(&server).await;
+        let object = Mock::given(method("GET")).and(path(format!("/storage/v1/object/{at}")));
+        let reads = u64::from(body.is_some());
+        object.respond_with(body.unwrap_or(ResponseTemplate::new(500))).expect(reads).mount(&server).await;
+        (server, supabase)
+    }
+
+    async fn asked_to_record(server: &MockServer) -> usize {
+        let asked = server.received_requests().await.unwrap();
+        asked.iter().filter(|request| request.url.path().contains("/rpc/")).count() - 1
     }
 
     #[tokio::test]
     async fn a_paper_is_read_and_the_database_hears_its_hash() {
-        paper(ResponseTemplate::new(200).set_body_bytes("abc"), ABC).await;
+        let body = ResponseTemplate::new(200).set_body_bytes("abc");
+        let (server, supabase) = paper(json_answer(json!({"size": 3})), Some(body)).await;
+        told(&server, ABC, json!({"outcome": "granted", "consent_id": "c"})).await;
+        assert_eq!(grant(&supabase, json!({})).await.unwrap()["consent_id"], "c");
     }
 
     #[tokio::test]
     async fn a_paper_that_cannot_be_evidence_is_told_by_what_is_in_the_way() {
         let missing =
             json!({"statusCode": "404", "code": "NoSuchKey", "error": "not_found", "message": "Object not found"});
-        paper(ResponseTemplate::new(400).set_body_json(missing), "missing").await;
-        paper(ResponseTemplate::new(200).set_body_bytes(""), "unreadable").await;
-        let large = usize::try_from(LARGEST_BYTES).unwrap();
-        paper(ResponseTemplate::new(200).set_body_bytes(vec![0; large + 1]), "too_large").await;
-        assert_eq!(hexadecimal(Context::new(&SHA256).finish().as_ref()), EMPTY);
+        for (info, word) in [
+            (ResponseTemplate::new(400).set_body_json(missing), "missing"),
+            (json_answer(json!({"size": 0})), "unreadable"),
+            (json_answer(json!({"size": LARGEST_BYTES + 1})), "too_large"),
+        ] {
+            let (server, supabase) = paper(info, None).await;
+            told(&server, word, json!({"outcome": "evidence_missing"})).await;
+            let refused = grant(&supabase, json!({})).await.unwrap_err();
+            assert!(matches!(refused, Error::Refused(Refusal::EvidenceMissing)), "{word}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_of_somebody_in_between_is_no_paper_and_refuses_nothing() {
+        let page = "<html>down for maintenance</html>";
+        let body = ResponseTemplate::new(200).set_body_string(page);
+        for (info, body) in [
+            (json_answer(json!({"size": 3})), Some(body.clone())),
+            (json_answer(json!({"size": page.len() + 1})), Some(body)),
+            (ResponseTemplate::new(200).set_body_string(page), None),
+        ] {
+            let (server, supabase) = paper(info, body).await;
+            let error = grant(&supabase, json!({})).await.unwrap_err();
+            assert_eq!(error.status(), http::StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(asked_to_record(&server).await, 0);
+        }
     }
 
     #[tokio::test]
@@ -182,8 +215,7 @@ mod tests {
         object.respond_with(ResponseTemplate::new(400).set_body_json(broken)).mount(&server).await;
         let error = grant(&supabase, json!({})).await.unwrap_err();
         assert_eq!(error.status(), http::StatusCode::SERVICE_UNAVAILABLE);
-        let asked = server.received_requests().await.unwrap();
-        assert_eq!(asked.iter().filter(|request| request.url.path().contains("/rpc/")).count(), 1);
+        assert_eq!(asked_to_record(&server).await, 0);
     }
 
     #[tokio::test]

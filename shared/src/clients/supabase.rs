@@ -285,16 +285,20 @@ impl Supabase {
         call.json::<Vec<IgnoredAny>>(request.json(&json!({"prefixes": [path]}))).await.map(drop)
     }
 
-    /// Whether an object is there. Only `NoSuchKey` says that it is not: a missing bucket or a token that is not good says
-    /// nothing of the object, and without `authenticated` in the path Storage does not tell the three apart.
+    /// The bytes of an object, or `None` if it is not there. Only `NoSuchKey` says so: a missing bucket or a token that is
+    /// not good says nothing of the object, and without `authenticated` in the path Storage does not tell the three apart.
     ///
     /// Source: <https://github.com/supabase/storage>, `getObjectInfo.ts`
-    pub async fn has_object(&self, bucket: &str, path: &str) -> Result<bool, VendorError> {
+    pub async fn object_size(&self, bucket: &str, path: &str) -> Result<Option<u64>, VendorError> {
+        #[derive(Deserialize)]
+        struct Info {
+            size: u64,
+        }
         let call = Call { vendor: NAME, action: "look for an object" };
         let path = format!("/storage/v1/object/info/authenticated/{bucket}/{path}");
-        match call.send(self.request(Method::GET, &path).timeout(SHORT)).await {
-            Err(error) if error.code.as_deref() == Some("NoSuchKey") => Ok(false),
-            answer => answer.map(|_| true),
+        match call.json::<Info>(self.request(Method::GET, &path).timeout(SHORT)).await {
+            Err(error) if error.code.as_deref() == Some("NoSuchKey") => Ok(None),
+            answer => answer.map(|info| Some(info.size)),
         }
     }
 
@@ -450,18 +454,21 @@ mod tests {
 
     #[tokio::test]
     async fn an_object_is_gone_only_if_storage_says_that_its_key_is() {
-        for (status, code, gone) in [
-            ("404", "NoSuchKey", Some(true)),
-            ("404", "NoSuchBucket", None),
-            ("403", "AccessDenied", None),
-            ("400", "InvalidRequest", None),
-        ] {
+        let refused =
+            |status, code| ResponseTemplate::new(400).set_body_json(json!({"statusCode": status, "code": code}));
+        let cases = [
+            (ResponseTemplate::new(200).set_body_json(json!({"name": "a", "size": 7})), Some(Some(7))),
+            (refused("404", "NoSuchKey"), Some(None)),
+            (refused("404", "NoSuchBucket"), None),
+            (refused("403", "AccessDenied"), None),
+            (refused("400", "InvalidRequest"), None),
+            (ResponseTemplate::new(200).set_body_string("<html>somebody in between</html>"), None),
+        ];
+        for (answer, size) in cases {
             let server = MockServer::start().await;
-            let answer = ResponseTemplate::new(400).set_body_json(json!({"statusCode": status, "code": code}));
             let at = path("/storage/v1/object/info/authenticated/recordings/a");
-            Mock::given(at).respond_with(answer).expect(1).mount(&server).await;
-            let supabase = client(&server);
-            assert_eq!(supabase.has_object("recordings", "a").await.ok(), gone.map(|gone: bool| !gone), "{code}");
+            Mock::given(at).respond_with(answer.clone()).expect(1).mount(&server).await;
+            assert_eq!(client(&server).object_size("recordings", "a").await.ok(), size, "{answer:?}");
         }
     }
 }
