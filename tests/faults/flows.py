@@ -55,6 +55,8 @@ class Flow:
     functions: frozenset[str]
     # Which of them, by their label.
     calls = re.compile("")
+    # Whether most of its cases wait for something: then they run beside many others.
+    waits = False
 
     def __init__(self, lane: Lane):
         self.lane, self.scenario = lane, lane.scenario

@@ -74,6 +74,8 @@ class NewKeys(Flow):
     name = "new keys"
     functions = frozenset({"clone-voice", "voice-consent", "recording-ingest", "clone-worker", "voice-erasure", "voice-sweeper"})
     calls = re.compile("GetSecretValue")
+    # For AWS's client library, which tries again by itself.
+    waits = True
     KEYS = {"twilio": "api_key_secret", "elevenlabs": "api_key", "supabase": "secret_key"}
 
     def prepare(self) -> None:

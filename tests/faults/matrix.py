@@ -173,7 +173,8 @@ class Lanes:
     slow: ProcessPoolExecutor
 
     def run(self, ground: Ground, case: Case, ahead: float = 0) -> Future[Outcome]:
-        return (self.slow if case.kind.slow else self.quick).submit(run_case, ground, case, ahead)
+        is_slow = case.kind.slow or FLOWS[case.flow].waits
+        return (self.slow if is_slow else self.quick).submit(run_case, ground, case, ahead)
 
     def undisturbed(self, ground: Ground, flows: list[str], ahead: float = 0) -> Iterator[tuple[list[Call], list[Finding]]]:
         return self.quick.map(undisturbed, [ground] * len(flows), flows, [ahead] * len(flows))

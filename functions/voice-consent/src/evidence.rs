@@ -76,8 +76,16 @@ async fn record(supabase: &Supabase, mut arguments: Value) -> Result<Value, Erro
 /// Copies a recording to where it outlives the erasure of recordings. Its hash is known to the database.
 async fn copied(supabase: &Supabase, recording: &str, object: &str) -> Result<&'static str, Error> {
     match supabase.copy_between((recordings::BUCKET, recording), (EVIDENCE_BUCKET, object)).await {
-        Err(error) if says_missing(&error) => Ok("missing"),
+        Err(error) if says_missing(&error) => confirmed_missing(supabase, recordings::BUCKET, recording).await,
         answer => Ok(answer.map(|()| "copied")?),
+    }
+}
+
+/// One answer is not enough to tell an admin that their evidence is missing: another one has to say the same.
+async fn confirmed_missing(supabase: &Supabase, bucket: &str, object: &str) -> Result<&'static str, Error> {
+    match supabase.object_size(bucket, object).await? {
+        None => Ok("missing"),
+        Some(_) => Err(Error::unavailable("looking for evidence")("it is said to be missing, and to be there")),
     }
 }
 
@@ -85,7 +93,7 @@ async fn copied(supabase: &Supabase, recording: &str, object: &str) -> Result<&'
 /// us and Storage may answer with other bytes: what is not as long as Storage says has not been read.
 async fn read(supabase: &Supabase, object: &str) -> Result<String, Error> {
     let size = match supabase.object_size(EVIDENCE_BUCKET, object).await? {
-        None => return Ok("missing".to_owned()),
+        None => return Ok(confirmed_missing(supabase, EVIDENCE_BUCKET, object).await?.to_owned()),
         Some(0) => return Ok("unreadable".to_owned()),
         Some(size) if size > LARGEST_BYTES => return Ok("too_large".to_owned()),
         Some(size) => size,
@@ -150,12 +158,12 @@ mod tests {
         rpc.respond_with(json_answer(answer)).expect(1).mount(server).await;
     }
 
-    /// A paper of which Storage says this, and which is read like this.
+    /// A paper of which Storage says this as often as it is asked, and which is read like this.
     async fn paper(info: ResponseTemplate, body: Option<ResponseTemplate>) -> (MockServer, Supabase) {
         let (server, supabase) = wanting(json!({"outcome": "evidence_wanted", "object": "o/e/1"})).await;
         let at = "authenticated/voice-consent-evidence/o/e/1";
         let looked = Mock::given(method("GET")).and(path(format!("/storage/v1/object/info/{at}")));
-        looked.respond_with(info).expect(1).mount(&server).await;
+        looked.respond_with(info).expect(1..).mount(&server).await;
         let object = Mock::given(method("GET")).and(path(format!("/storage/v1/object/{at}")));
         let reads = u64::from(body.is_some());
         object.respond_with(body.unwrap_or(ResponseTemplate::new(500))).expect(reads).mount(&server).await;
@@ -189,6 +197,18 @@ mod tests {
             let refused = grant(&supabase, json!({})).await.unwrap_err();
             assert!(matches!(refused, Error::Refused(Refusal::EvidenceMissing)), "{word}");
         }
+    }
+
+    #[tokio::test]
+    async fn evidence_that_is_missing_by_one_answer_only_refuses_nothing() {
+        let (server, supabase) = wanting(json!({"outcome": "evidence_wanted", "object": "o/e/1"})).await;
+        let info = || Mock::given(method("GET")).and(path_regex("^/storage/v1/object/info/"));
+        let missing = ResponseTemplate::new(400).set_body_json(json!({"statusCode": "404", "code": "NoSuchKey"}));
+        info().respond_with(missing).up_to_n_times(1).with_priority(1).mount(&server).await;
+        info().respond_with(json_answer(json!({"size": 3}))).mount(&server).await;
+        let error = grant(&supabase, json!({})).await.unwrap_err();
+        assert_eq!(error.status(), http::StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(asked_to_record(&server).await, 0);
     }
 
     #[tokio::test]
