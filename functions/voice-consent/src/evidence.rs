@@ -254,6 +254,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_recording_is_missing_only_if_a_look_says_the_same_as_its_copy() {
+        let missing = || ResponseTemplate::new(400).set_body_json(json!({"statusCode": "404", "code": "NoSuchKey"}));
+        for (looked, is_missing) in [(missing(), true), (json_answer(json!({"size": 3})), false)] {
+            let wanted = json!({"outcome": "evidence_wanted", "object": "o/e/RE1.wav", "copy_from": "e/RE1.wav"});
+            let (server, supabase) = wanting(wanted).await;
+            Mock::given(path("/storage/v1/object/copy")).respond_with(missing()).mount(&server).await;
+            let at = path("/storage/v1/object/info/authenticated/recordings/e/RE1.wav");
+            Mock::given(at).respond_with(looked).expect(1).mount(&server).await;
+            let rpc = Mock::given(body_partial_json(json!({"p_read": "missing"})));
+            rpc.respond_with(json_answer(json!({"outcome": "evidence_missing"}))).mount(&server).await;
+            let error = grant(&supabase, json!({})).await.unwrap_err();
+            assert_eq!(matches!(error, Error::Refused(Refusal::EvidenceMissing)), is_missing, "{error}");
+            assert_eq!(asked_to_record(&server).await, usize::from(is_missing));
+        }
+    }
+
+    #[tokio::test]
     async fn what_is_kept_elsewhere_is_not_looked_for() {
         let (server, supabase) = wanting(json!({"outcome": "granted", "evidence_unverified": true})).await;
         assert_eq!(grant(&supabase, json!({})).await.unwrap()["evidence_unverified"], true);
