@@ -13,7 +13,7 @@ SIZES ?= 1000 100000
 # Most tests wait for something: more of them run at once than there are cores. Each worker has a stack of its own.
 WORKERS ?= 6
 
-.PHONY: help demo up down check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants
+.PHONY: help demo up down rust check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants
 .NOTPARALLEL:
 
 help: ## what there is to make
@@ -28,16 +28,16 @@ up: venv ## starts the stack and keeps it: the console's address is printed, .lo
 down: venv ## stops the stack
 	@$(VENV)/bin/python -m local down
 
-check: venv ## the quick checks, without a stack: format, lints, unit tests, SQL
+rust: ## format, lints and unit tests of the Rust code
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
+
+check: venv rust ## the quick checks, without a stack: the Rust code and the SQL
 	$(VENV)/bin/pytest -n $(WORKERS) --dist worksteal tests/sql
 
-test: venv ## every check; WORKERS=6 of them at once
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo test --workspace --locked
+# The bundle is built once before every worker deploys it: here the build shows its progress.
+test: venv rust ## every check; WORKERS=6 of them at once
 	$(VENV)/bin/python -m local build
 	$(VENV)/bin/pytest -n $(WORKERS) --dist loadfile
 

@@ -1,4 +1,4 @@
-"""Clients of the local AWS, which stands behind no proxy and is asked once."""
+"""Clients of the local AWS. They use no proxy, and do not repeat a request that fails."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from botocore.config import Config
 
 CONFIG = Config(retries={"total_max_attempts": 1}, proxies={})
 
-# One for all: a session reads the description of a service once, which takes longer than most calls. Its clients may be
-# used by many threads; making them may not.
+# A session parses the description of a service once, which takes 0.1 s; so all clients come from one session. Threads may
+# share a client, but must not make clients of one session at the same time.
 _session = boto3.session.Session()
 _making = Lock()
 
 
 def aws_client(service: str, endpoint_url: str, region: str, aws_access_key_id: str, aws_secret_access_key: str):
-    """A boto3 client that keeps no connection from another one's time."""
+    """A new boto3 client, with connections of its own."""
     with _making:
         return _session.client(
             service, endpoint_url=endpoint_url, region_name=region, config=CONFIG,

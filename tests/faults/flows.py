@@ -55,7 +55,7 @@ class Flow:
     functions: frozenset[str]
     # Which of them, by their label.
     calls = re.compile("")
-    # Whether most of its cases wait for something: then they run beside many others.
+    # True if most of its cases wait for something; they run in the slow lanes, beside many others.
     waits = False
 
     def __init__(self, lane: Lane):

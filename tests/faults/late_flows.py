@@ -74,7 +74,7 @@ class NewKeys(Flow):
     name = "new keys"
     functions = frozenset({"clone-voice", "voice-consent", "recording-ingest", "clone-worker", "voice-erasure", "voice-sweeper"})
     calls = re.compile("GetSecretValue")
-    # For AWS's client library, which tries again by itself.
+    # AWS's client library tries a failed read again by itself, which takes seconds.
     waits = True
     KEYS = {"twilio": "api_key_secret", "elevenlabs": "api_key", "supabase": "secret_key"}
 
