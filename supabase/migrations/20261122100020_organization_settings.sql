@@ -2,7 +2,7 @@
 
 create table if not exists public.organization_voice_settings (
   org_id uuid primary key references public.organizations (id) on delete cascade,
-  max_voices integer check (max_voices >= 0),
+  max_voices integer check (max_voices between 0 and 10000),
   evidence_kept_elsewhere boolean not null default false,
   delete_recordings_days_after_clone integer check (delete_recordings_days_after_clone >= 0),
   delete_recordings_days_after_call integer check (delete_recordings_days_after_call >= 0),
@@ -13,7 +13,8 @@ create index if not exists organization_voice_settings_to_sweep
   where delete_recordings_days_after_call is not null or delete_recordings_days_after_clone is not null;
 comment on table public.organization_voice_settings is 'Set by whoever runs the service, in SQL: the API changes none of it.';
 comment on column public.organization_voice_settings.max_voices is
-  'How many employees may have a voice; null: any number. Who has more voices than a lower limit allows keeps them.';
+  'How many employees may have a voice; null: any number. Who has more voices than a lower limit allows keeps them. At most 10,000, since '
+  'each request for a clone counts up to it.';
 comment on column public.organization_voice_settings.evidence_kept_elsewhere is
   'Evidence of consents is kept where this service cannot read it, so a consent is recorded unverified and says so wherever it is shown.';
 comment on column public.organization_voice_settings.delete_recordings_days_after_clone is

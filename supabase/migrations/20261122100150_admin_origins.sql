@@ -50,7 +50,7 @@ begin
       where a.org_id = p_org_id
         and a.kind = v_origin.kind
         and a.sha256 = v_origin.sha256
-        and a.seen_at > clock_timestamp() - interval '10 minutes'
+        and a.seen_at > understudy.time_now() - interval '10 minutes'
     );
     insert into understudy.admin_origins as a (org_id, kind, sha256)
     values (p_org_id, v_origin.kind, v_origin.sha256)
@@ -59,7 +59,7 @@ begin
     where a.ctid = any (array(
       select o.ctid
       from understudy.admin_origins o
-      where o.org_id = p_org_id and o.seen_at < clock_timestamp() - interval '2 days'
+      where o.org_id = p_org_id and o.seen_at < understudy.time_now() - interval '2 days'
       order by o.seen_at
       limit 20
       for update skip locked
@@ -84,7 +84,7 @@ as $$
         ('address', understudy.origin_sha256(p_address)), ('user_agent', understudy.origin_sha256(p_user_agent))
       )
       -- What is noted may be ten minutes older than what was seen.
-      and a.seen_at > clock_timestamp() - interval '24 hours 10 minutes'
+      and a.seen_at > understudy.time_now() - interval '24 hours 10 minutes'
   )
 $$;
 comment on function understudy.is_admin_origin(uuid, text, text) is

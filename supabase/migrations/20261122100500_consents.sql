@@ -103,7 +103,7 @@ declare
   end;
 begin
   if tg_op = 'DELETE' then
-    if old.ended_at at time zone 'UTC' + understudy.proof_period() < clock_timestamp() at time zone 'UTC' then
+    if old.ended_at at time zone 'UTC' + understudy.proof_period() < understudy.time_now() at time zone 'UTC' then
       return old;
     end if;
     raise exception 'a consent is never edited, and kept as long as it may have to be proved'
@@ -148,7 +148,7 @@ begin
     when v_newest.id is null then 'consent_required'
     when v_newest.ended_as = 'expired' then 'consent_expired'
     when v_newest.ended_at is not null then 'consent_withdrawn'
-    when v_newest.expires_at <= clock_timestamp() then 'consent_expired'
+    when v_newest.expires_at <= understudy.time_now() then 'consent_expired'
     when (p_purpose = any (v_newest.purposes)) is not true then 'consent_purpose'
   end;
 end

@@ -38,7 +38,7 @@ begin
   end if;
 
   v_resolve := v_voice.state in ('cloning', 'unknown');
-  if v_resolve and v_voice.lease_until + understudy.lease_grace() > clock_timestamp() then
+  if v_resolve and v_voice.lease_until + understudy.lease_grace() > understudy.time_now() then
     return jsonb_build_object('outcome', 'wait', 'retry_after_seconds', understudy.retry_after_seconds(v_voice.lease_until));
   end if;
 

@@ -138,7 +138,7 @@ begin
   with old as (
     select e.object
     from public.voice_consent_evidence e
-    where e.noted_at < clock_timestamp() - interval '1 day'
+    where e.noted_at < understudy.time_now() - interval '1 day'
     order by e.noted_at
     limit least(greatest(coalesce(p_limit, 0), 0), 1000)
     for update skip locked

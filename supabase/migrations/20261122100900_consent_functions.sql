@@ -6,8 +6,8 @@ language sql
 set search_path = ''
 as $$
   select coalesce(
-    p_expires_at > clock_timestamp()
-      and p_expires_at at time zone 'UTC' <= clock_timestamp() at time zone 'UTC' + interval '3 years',
+    p_expires_at > understudy.time_now()
+      and p_expires_at at time zone 'UTC' <= understudy.time_now() at time zone 'UTC' + interval '3 years',
     false
   )
 $$;
@@ -135,7 +135,7 @@ language sql
 stable
 set search_path = ''
 as $$
-  select p_consent.id is not null and p_consent.ended_at is null and p_consent.expires_at > clock_timestamp()
+  select p_consent.id is not null and p_consent.ended_at is null and p_consent.expires_at > understudy.time_now()
 $$;
 
 create or replace function understudy.is_within(p_purposes text[], p_expires_at timestamptz, p_consent public.voice_consents)

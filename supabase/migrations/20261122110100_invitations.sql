@@ -31,6 +31,7 @@ create unique index if not exists voice_consent_invitations_one_open
   where closed_at is null;
 create index if not exists voice_consent_invitations_newest
   on public.voice_consent_invitations (org_id, employee_id, invited_at desc);
+create index if not exists voice_consent_invitations_by_age on public.voice_consent_invitations (expires_at);
 create index if not exists voice_consent_invitations_refused_after
   on public.voice_consent_invitations (org_id, employee_id, refused_after desc)
   where closed_as = 'refused';
@@ -55,7 +56,7 @@ set search_path = ''
 as $$
   select coalesce(
     p_invitation.closed_at is null
-      and least(p_invitation.expires_at, p_invitation.consent_expires_at) > clock_timestamp()
+      and least(p_invitation.expires_at, p_invitation.consent_expires_at) > understudy.time_now()
       and exists (
         select 1 from public.employees e where e.id = p_invitation.employee_id and e.org_id = p_invitation.org_id
       ),
@@ -128,7 +129,7 @@ language sql
 stable
 set search_path = ''
 as $$
-  select coalesce(p_invitation.closed_as in ('granted', 'refused') and p_invitation.expires_at > clock_timestamp(), false)
+  select coalesce(p_invitation.closed_as in ('granted', 'refused') and p_invitation.expires_at > understudy.time_now(), false)
 $$;
 comment on function understudy.is_answered(public.voice_consent_invitations) is
   'Whether it was answered and would still be good otherwise; false for none.';

@@ -115,7 +115,7 @@ as $$
     from (
       select distinct w.path
       from public.storage_writes w
-      where w.folder = p_erasure.employee_id and w.begun_at > clock_timestamp() - understudy.longest_write()
+      where w.folder = p_erasure.employee_id and w.begun_at > understudy.time_now() - understudy.longest_write()
     ) w
     cross join unnest(array['stored_recording', 'newest_recording', 'metadata']) as kinds (kind)
     join public.voice_erasure_copies c
@@ -283,7 +283,7 @@ begin
   elsif p_copy.kind in ('stored_recording', 'newest_recording', 'metadata') then
     -- Of those that wrote something erased none can land any more.
     delete from public.storage_writes w
-    where w.path = p_copy.reference and w.begun_at < clock_timestamp() - understudy.longest_write();
+    where w.path = p_copy.reference and w.begun_at < understudy.time_now() - understudy.longest_write();
   end if;
   if p_copy.kind = 'metadata' then
     update public.voices v

@@ -62,7 +62,7 @@ begin
   for v_expired in
     select c.org_id, c.employee_id
     from public.voice_consents c
-    where c.ended_at is null and c.expires_at <= clock_timestamp()
+    where c.ended_at is null and c.expires_at <= understudy.time_now()
     order by c.expires_at
     limit 20
   loop
@@ -73,7 +73,7 @@ begin
     where c.org_id = v_expired.org_id
       and c.employee_id = v_expired.employee_id
       and c.ended_at is null
-      and c.expires_at <= clock_timestamp();
+      and c.expires_at <= understudy.time_now();
     continue when not found;
 
     v_consent_id := understudy.end_consent(v_expired.org_id, v_expired.employee_id, 'expired', null);
@@ -171,7 +171,7 @@ begin
     from (
       select *
       from public.voices v
-      where v.state = 'requested' and v.requested_at < clock_timestamp() - interval '24 hours'
+      where v.state = 'requested' and v.requested_at < understudy.time_now() - interval '24 hours'
       limit p_limit
     ) old
     order by old.org_id, old.number
@@ -204,16 +204,16 @@ as $$
         or (v.metadata_handed_at is not null and v.metadata_written_at is null)
         or (v.state = 'retired' and v.metadata_handed_at is not null and v.metadata_written_at < v.closed_at)
       )
-      and (v.swept_at is null or v.swept_at < clock_timestamp() - interval '1 hour')
+      and (v.swept_at is null or v.swept_at < understudy.time_now() - interval '1 hour')
       and (
         -- Those of a campaign wait their turn for hours.
         (
           v.state = 'requested'
-          and v.requested_at < clock_timestamp() - case when v.campaign then interval '6 hours' else interval '10 minutes' end
+          and v.requested_at < understudy.time_now() - case when v.campaign then interval '6 hours' else interval '10 minutes' end
         )
         or (
           v.state in ('cloning', 'unknown')
-          and coalesce(v.lease_until + understudy.lease_grace(), v.requested_at + interval '10 minutes') < clock_timestamp()
+          and coalesce(v.lease_until + understudy.lease_grace(), v.requested_at + interval '10 minutes') < understudy.time_now()
         )
         or (
           v.state in ('failed', 'retired') and v.vendor_voice_id is not null and v.vendor_deleted_at is null
@@ -237,9 +237,9 @@ as $$
     select e.id
     from public.voice_erasures e
     where e.erased_at is null
-      and e.requested_at < clock_timestamp() - interval '10 minutes'
+      and e.requested_at < understudy.time_now() - interval '10 minutes'
       -- The queue's longest delay is 15 minutes: a message that is alive shows itself oftener than this.
-      and (e.begun_at is null or e.begun_at < clock_timestamp() - interval '16 minutes')
+      and (e.begun_at is null or e.begun_at < understudy.time_now() - interval '16 minutes')
     order by e.swept_at nulls first, e.number
     limit p_limit
     for update skip locked

@@ -30,7 +30,7 @@ begin
     from public.recordings r
     where r.org_id = p_settings.org_id
       and r.erased_at is null
-      and r.started_at + interval '1 second' <= v_until
+      and r.started_at <= v_until - interval '1 second'
     order by r.started_at
     limit 20
   loop
@@ -58,7 +58,7 @@ begin
     where v.org_id = p_settings.org_id
       and v.state = 'ready'
       and not v.recordings_erased
-      and v.ready_at < clock_timestamp() - make_interval(days => p_settings.delete_recordings_days_after_clone)
+      and v.ready_at < understudy.time_now() - make_interval(days => p_settings.delete_recordings_days_after_clone)
     order by v.ready_at
     limit 20
   loop

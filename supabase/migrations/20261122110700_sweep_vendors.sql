@@ -79,7 +79,7 @@ begin
       or exists (
         select
         from public.stray_voices s
-        where s.vendor_voice_id = l.vendor_voice_id and s.first_seen_at < clock_timestamp() - interval '1 hour'
+        where s.vendor_voice_id = l.vendor_voice_id and s.first_seen_at < understudy.time_now() - interval '1 hour'
       )
     );
 
@@ -88,7 +88,7 @@ begin
     select v.id
     from public.voices v
     where v.state = 'ready'
-      and v.ready_at < clock_timestamp() - interval '10 minutes'
+      and v.ready_at < understudy.time_now() - interval '10 minutes'
       and v.deployment_id = understudy.deployment_id()
     order by v.vendor_checked_at nulls first, v.number
     limit 100
@@ -150,7 +150,7 @@ as $$
     'outcome', 'state',
     'since', s.since,
     -- An old page may be one that Twilio no longer knows.
-    'next_page_uri', case when s.paged_at > clock_timestamp() - interval '1 day' then s.next_page_uri end
+    'next_page_uri', case when s.paged_at > understudy.time_now() - interval '1 day' then s.next_page_uri end
   )
   from understudy.recording_sweep s
 $$;
@@ -168,7 +168,7 @@ as $$
     and not exists (
       select
       from public.swept_recordings s
-      where s.recording_sid = p_recording_sid and s.queued_at > clock_timestamp() - interval '24 hours'
+      where s.recording_sid = p_recording_sid and s.queued_at > understudy.time_now() - interval '24 hours'
     )
 $$;
 comment on function understudy.is_missing(text) is
@@ -192,7 +192,7 @@ begin
     where l.recording_sid ~ '^RE[0-9A-Fa-f]{32}$'
       and l.call_sid ~ '^CA[0-9A-Fa-f]{32}$'
       -- Its callback may be on its way.
-      and l.created_at < clock_timestamp() - interval '15 minutes'
+      and l.created_at < understudy.time_now() - interval '15 minutes'
     order by l.recording_sid
   ),
   unmatched as (
@@ -223,7 +223,7 @@ begin
   where u.recording_sid in (
     select o.recording_sid
     from public.unmatched_recordings o
-    where o.seen_at < clock_timestamp() - interval '60 days'
+    where o.seen_at < understudy.time_now() - interval '60 days'
     order by o.seen_at
     limit p_limit
   );
@@ -273,7 +273,7 @@ begin
   where s.recording_sid in (
     select o.recording_sid
     from public.swept_recordings o
-    where o.queued_at < clock_timestamp() - interval '60 days'
+    where o.queued_at < understudy.time_now() - interval '60 days'
     order by o.queued_at
     limit 1000
   );
@@ -322,7 +322,7 @@ as $$
     -- Its message may still come to something.
     when not exists (select from public.recordings r where r.recording_sid = p_write.recording_sid)
       and not understudy.is_erased(p_write.recording_sid)
-      and p_write.begun_at > clock_timestamp() - interval '15 days'
+      and p_write.begun_at > understudy.time_now() - interval '15 days'
       then null
     else 'remove'
   end
@@ -343,7 +343,7 @@ begin
   with old as (
     select w.*, understudy.write_left_over(w) as left_over
     from public.storage_writes w
-    where w.begun_at < clock_timestamp() - interval '1 hour'
+    where w.begun_at < understudy.time_now() - interval '1 hour'
     order by w.looked_at nulls first, w.begun_at
     limit greatest(coalesce(p_limit, 0), 0)
     for update skip locked

@@ -13,7 +13,7 @@ begin
     select v.id
     from public.voices v
     where v.state in ('failed', 'retired')
-      and v.closed_at < clock_timestamp() - understudy.proof_period()
+      and v.closed_at < understudy.time_now() - understudy.proof_period()
       and (v.vendor_voice_id is null or v.vendor_deleted_at is not null or v.deployment_id <> understudy.deployment_id())
     order by v.closed_at
     limit p_limit
@@ -38,7 +38,7 @@ begin
   from (
     select e.id
     from public.voice_erasures e
-    where e.erased_at < clock_timestamp() - understudy.proof_period()
+    where e.erased_at < understudy.time_now() - understudy.proof_period()
     order by e.erased_at
     limit p_limit
     for update skip locked
@@ -65,7 +65,7 @@ begin
   where r.recording_sid in (
     select o.recording_sid
     from public.recordings o
-    where o.erased_at < clock_timestamp() - understudy.proof_period()
+    where o.erased_at < understudy.time_now() - understudy.proof_period()
       and not exists (select from public.voices v where v.recording_sid = o.recording_sid)
       and not exists (select from public.voice_sources s where s.recording_sid = o.recording_sid)
     order by o.erased_at
@@ -83,13 +83,14 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+  v_owed_since constant timestamptz := understudy.time_now() - understudy.proof_period();
   v_chain uuid;
   v_last record;
   v_purged integer;
 begin
   select coalesce(a.org_id, '00000000-0000-0000-0000-000000000000') into v_chain
   from public.voice_audit a
-  where a.at < clock_timestamp() - understudy.proof_period()
+  where a.at < v_owed_since
   order by a.at
   limit 1;
   if not found then
@@ -100,7 +101,7 @@ begin
   -- From the beginning of the chain, up to the first row that is still owed.
   select p.seq, p.hash into v_last
   from (
-    select a.seq, a.hash, bool_and(a.at < clock_timestamp() - understudy.proof_period()) over (order by a.seq) as is_old
+    select a.seq, a.hash, bool_and(a.at < v_owed_since) over (order by a.seq) as is_old
     from (
       select *
       from public.voice_audit a
@@ -136,7 +137,7 @@ begin
     select c
     from public.voice_consents c
     -- A day more, since years are not equally long in all time zones.
-    where c.ended_at < clock_timestamp() - understudy.proof_period() - interval '1 day'
+    where c.ended_at < understudy.time_now() - understudy.proof_period() - interval '1 day'
       and not exists (select from public.voices v where v.consent_id = c.id)
     order by c.ended_at
     limit p_limit
@@ -166,8 +167,8 @@ begin
   where i.id in (
     select o.id
     from public.voice_consent_invitations o
-    where o.expires_at < clock_timestamp() - understudy.proof_period()
-      and (o.closed_at is null or o.closed_at < clock_timestamp() - understudy.proof_period())
+    where o.expires_at < understudy.time_now() - understudy.proof_period()
+      and (o.closed_at is null or o.closed_at < understudy.time_now() - understudy.proof_period())
       -- The token that came with it withdraws as long as anything lives.
       and not exists (
         select from public.voice_consents c

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import psycopg
@@ -72,16 +74,42 @@ class WrongAnswer(Exception):
 
 
 def _one_call(recipe: Recipe, connection: psycopg.Connection, size: int) -> float:
+    with _prepared(recipe, connection, size) as call:
+        began = time.perf_counter()
+        call()
+        return (time.perf_counter() - began) * 1000
+
+
+def rows_read(recipe: Recipe, connection: psycopg.Connection, size: int) -> int:
+    """By one call that takes an index where there is one that it can use, as it would on large tables."""
+    with _prepared(recipe, connection, size) as call:
+        # What is read in an index alone is not counted.
+        connection.execute("set local enable_seqscan = off")
+        connection.execute("set local enable_indexonlyscan = off")
+        before = _rows_read_so_far(connection)
+        call()
+        return _rows_read_so_far(connection) - before
+
+
+def _rows_read_so_far(connection: psycopg.Connection) -> int:
+    counted = "select sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) from pg_stat_xact_user_tables"
+    return int(connection.execute(counted).fetchone()[0])
+
+
+@contextmanager
+def _prepared(recipe: Recipe, connection: psycopg.Connection, size: int) -> Iterator[Callable[[], None]]:
+    """The call of a recipe, for which everything is there. Nothing of it stays."""
     with connection.transaction(force_rollback=True):
         connection.execute("set local role service_role")
         arguments = recipe.arguments(State(connection, size))
         statement = f"select public.{recipe.function}({', '.join(['%s'] * len(arguments))})"
-        began = time.perf_counter()
-        answer = connection.execute(statement, arguments).fetchone()[0]
-        milliseconds = (time.perf_counter() - began) * 1000
-    if answer["outcome"] != recipe.outcome:
-        raise WrongAnswer(f"{answer['outcome']} and not {recipe.outcome}")
-    return milliseconds
+
+        def call() -> None:
+            outcome = connection.execute(statement, arguments).fetchone()[0]["outcome"]
+            if outcome != recipe.outcome:
+                raise WrongAnswer(f"{outcome} and not {recipe.outcome}")
+
+        yield call
 
 
 def table(all_measured: list[Measured], sizes: list[int]) -> str:

@@ -192,9 +192,10 @@ def request_clone__of_what_is_too_large(at):
     return person.admin, person.id, 2, PIPELINE
 
 
-@recipe("requested")
+@recipe("voice_quota_reached")
 def request_clone__with_a_quota(at):
-    at.sql("insert into public.organization_voice_settings (org_id, max_voices) values (%s, 10000000)", Person.organisation)
+    """As many voices are counted as the quota allows: as many at each size."""
+    at.sql("insert into public.organization_voice_settings (org_id, max_voices) values (%s, 100)", Person.organisation)
     return request_clone(at)
 
 

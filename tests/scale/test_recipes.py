@@ -17,13 +17,27 @@ from .seeding import somebody
 
 # Just enough for a hundred voices.
 SIZE = 1000
+LARGE = 4 * SIZE
+# Rows that a call may read more without being said to grow: a page of a list that is not full in the small database.
+ONE_PAGE = 500
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory):
+def server(tmp_path_factory):
     with Postgres(tmp_path_factory.mktemp("scale")) as running:
-        with psycopg.connect(filled(running, "scale", SIZE), autocommit=True) as connection:
-            yield connection
+        yield running
+
+
+@pytest.fixture(scope="module")
+def database(server):
+    with psycopg.connect(filled(server, "scale", SIZE), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def large_database(server):
+    with psycopg.connect(filled(server, "large_scale", LARGE), autocommit=True) as connection:
+        yield connection
 
 
 def test_every_function_that_the_bundle_may_call_is_measured_or_a_reason_says_why_not(database):
@@ -37,6 +51,12 @@ def test_a_call_does_what_its_recipe_says_and_leaves_nothing(database, recipe):
     measured = measure.measure(recipe, {SIZE: database}, calls=1, first_calls=0)
     assert measured.wrong == ""
     assert database.execute("select count(*), max(seq) from public.voice_audit").fetchone() == before
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_a_call_reads_no_more_rows_when_there_are_four_times_as_many(database, large_database, recipe):
+    few, many = measure.rows_read(recipe, database, SIZE), measure.rows_read(recipe, large_database, LARGE)
+    assert many <= 1.5 * few + ONE_PAGE
 
 
 def test_a_function_without_a_recipe_and_a_recipe_without_a_function_are_named(database, monkeypatch):
