@@ -14,7 +14,8 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::error::{Error, Refusal};
+use crate::error::Error;
+use crate::refusal::Refusal;
 
 /// Supabase's edge keeps the key set for ten minutes and asks for no longer
 /// (<https://supabase.com/docs/guides/auth/signing-keys>).

@@ -7,8 +7,11 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`config`] | environment variables and Secrets Manager |
-//! | [`error`] | the one error type, the refusals, and their `application/problem+json` |
+//! | [`environment`] | a function's environment variables, and what they point to |
+//! | [`secret`] | a secret of Secrets Manager, in memory |
+//! | `aws` | the settings of AWS's SDK |
+//! | [`error`] | the one error type, and its `application/problem+json` |
+//! | [`refusal`] | everything that the bundle says no to |
 //! | [`clients`] | Twilio, ElevenLabs and Supabase |
 //! | [`vendor`] | how a function reaches them, with secrets that may be rotated |
 //! | [`answer`] | what a successful request gets |
@@ -23,15 +26,18 @@
 
 pub mod answer;
 pub mod auth;
+mod aws;
 pub mod clients;
-pub mod config;
+pub mod environment;
 pub mod erasures;
 pub mod error;
 pub mod gateway;
 pub mod queue;
 pub mod recordings;
 pub mod referee;
+pub mod refusal;
 pub mod sample;
+pub mod secret;
 pub mod vendor;
 pub mod voices;
 mod wav;

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::clients::VendorError;
 use crate::clients::supabase::Supabase;
-use crate::error::{Error, Refusal};
+use crate::error::Error;
+use crate::refusal::Refusal;
 
 /// Calls one of the database's functions. An outcome that is named like one of our refusals is that refusal.
 ///

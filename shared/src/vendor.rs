@@ -9,8 +9,9 @@ use serde::de::DeserializeOwned;
 use crate::clients::elevenlabs::{self, ElevenLabs, ElevenLabsSecret};
 use crate::clients::supabase::{self, Supabase, SupabaseSecret};
 use crate::clients::twilio::{self, Twilio, TwilioSecret};
-use crate::config::Secret;
-use crate::error::{Error, Refusal};
+use crate::error::Error;
+use crate::refusal::Refusal;
+use crate::secret::Secret;
 
 /// The secret of a vendor.
 pub trait VendorSecret: DeserializeOwned + Send + Sync {

@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::clients::supabase::Supabase;
-use crate::error::{Error, Refusal};
+use crate::error::Error;
 use crate::referee;
+use crate::refusal::Refusal;
 use crate::sample::{Channel, PIPELINE_VERSION};
 
 /// The private bucket of the voices' metadata.

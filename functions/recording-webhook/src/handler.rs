@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use http::{Response, StatusCode};
 use lambda_runtime::LambdaEvent;
-use shared::clients::twilio::TwilioSecret;
-use shared::config::Secret;
-use shared::error::{Allow, Error, Refusal};
+use shared::clients::twilio::{CallSid, RecordingSid, TwilioSecret};
+use shared::error::Error;
 use shared::gateway::{self, Request};
 use shared::queue::Queue;
-use shared::recordings::{CallSid, RecordingFinished, RecordingSid};
+use shared::recordings::RecordingFinished;
+use shared::refusal::{Allow, Refusal};
+use shared::secret::Secret;
 
 use crate::signature::{SignedRequest, SigningKey};
 

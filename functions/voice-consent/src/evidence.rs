@@ -121,7 +121,7 @@ mod tests {
 
     use shared::clients::http_client;
     use shared::clients::supabase::SupabaseSecret;
-    use shared::error::Refusal;
+    use shared::refusal::Refusal;
     use wiremock::matchers::{body_partial_json, method, path, path_regex};
     use wiremock::{Match, Mock, MockServer, Request, ResponseTemplate};
 
