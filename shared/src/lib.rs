@@ -10,11 +10,11 @@
 //! | [`environment`] | a function's environment variables, and what they point to |
 //! | [`secret`] | a secret of Secrets Manager, in memory |
 //! | `aws` | the settings of AWS's SDK |
-//! | [`error`] | the one error type, and its `application/problem+json` |
+//! | [`error`] | the one error type, told by what the caller can do about it |
 //! | [`refusal`] | everything that the bundle says no to |
 //! | [`clients`] | Twilio, ElevenLabs and Supabase |
 //! | [`vendor`] | how a function reaches them, with secrets that may be rotated |
-//! | [`answer`] | what a successful request gets |
+//! | [`answer`] | what a request gets: JSON, or an error as `application/problem+json` |
 //! | [`gateway`] | a request as API Gateway hands it over, and the answer as it takes it |
 //! | [`auth`] | who is calling: a verified Supabase user |
 //! | [`queue`] | messages between the functions, and the batches that arrive from them |

@@ -31,7 +31,8 @@ impl VendorSecret for SupabaseSecret {
     fn may_be_outdated(&self, error: &Error) -> bool {
         let is_turned_away =
             matches!(error, Error::Vendor(error) if error.vendor == Self::NAME && error.is_unauthorised());
-        is_turned_away || self.jwt_secret.is_some() && matches!(error, Error::Refused(Refusal::TokenInvalid))
+        is_turned_away
+            || self.jwt_secret.is_some() && matches!(error, Error::Refused { refusal: Refusal::TokenInvalid, .. })
     }
 }
 

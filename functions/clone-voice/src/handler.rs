@@ -47,7 +47,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// Answers a request; every error becomes a problem document, so that the invocation itself never fails.
     pub async fn handle(&self, event: LambdaEvent<Request>) -> Result<gateway::Response, Infallible> {
-        Ok(self.serve(&event.payload).await.unwrap_or_else(Error::into_problem).into())
+        Ok(self.serve(&event.payload).await.unwrap_or_else(answer::problem).into())
     }
 
     async fn serve(&self, request: &Request) -> Result<Response<String>, Error> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::{Response, StatusCode};
 use lambda_runtime::LambdaEvent;
+use shared::answer;
 use shared::clients::twilio::{CallSid, RecordingSid, TwilioSecret};
 use shared::error::Error;
 use shared::gateway::{self, Request};
@@ -32,11 +33,11 @@ impl Webhook {
     /// Answers a request; every error becomes a problem document, so that the invocation itself never fails.
     pub async fn handle(&self, event: LambdaEvent<Request>) -> Result<gateway::Response, Infallible> {
         let answer = self.accept(&event.payload).await.unwrap_or_else(|error| {
-            if let Error::Refused(refusal) = &error {
+            if let Error::Refused { refusal, .. } = &error {
                 // Nobody reads the answer: a wrong secret or public URL shows only here.
                 tracing::warn!(code = refusal.code(), "a callback is refused");
             }
-            error.into_problem()
+            answer::problem(error)
         });
         Ok(answer.into())
     }

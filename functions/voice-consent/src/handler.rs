@@ -118,7 +118,7 @@ fn invitation_days() -> u32 {
 impl Endpoint {
     /// Answers a request; every error becomes a problem document, so that the invocation itself never fails.
     pub async fn handle(&self, event: LambdaEvent<Request>) -> Result<gateway::Response, Infallible> {
-        Ok(self.answer(&event.payload).await.unwrap_or_else(Error::into_problem).into())
+        Ok(self.answer(&event.payload).await.unwrap_or_else(answer::problem).into())
     }
 
     async fn answer(&self, request: &Request) -> Result<Response<String>, Error> {
