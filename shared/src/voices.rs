@@ -1,12 +1,13 @@
 //! Asking for a cloned voice, and looking at where it is. Making it is `clone-worker`'s.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::clients::supabase::Supabase;
-use crate::error::{Error, Refusal};
+use crate::error::Error;
 use crate::referee;
+use crate::refusal::Refusal;
 use crate::sample::{Channel, PIPELINE_VERSION};
 
 /// The private bucket of the voices' metadata.
@@ -69,14 +70,17 @@ pub enum Status {
 impl VoiceState {
     /// Why the attempt has failed, in the API's terms, with its report and the figure that was not good enough.
     pub fn into_error(self) -> Error {
-        let refusal = Refusal::deserialize(Value::from(self.code)).unwrap_or(Refusal::CloneFailed);
-        let Some(report) = self.report else { return refusal.into() };
-        let mut members = match Error::explained(refusal, &report["problem"]) {
-            Error::Explained(_, members) => members,
-            _ => Map::new(),
-        };
-        members.insert("report".to_owned(), report);
-        Error::Explained(refusal, members)
+        let code = self.code.unwrap_or_default();
+        let refusal = Refusal::deserialize(Value::from(code.as_str())).unwrap_or_else(|_| {
+            tracing::error!(code, "an attempt has failed with a code that is none of ours");
+            Refusal::CloneFailed
+        });
+        let facts = self.report.as_ref().map_or(&Value::Null, |report| &report["problem"]);
+        let mut error = Error::refused(refusal, facts);
+        if let (Error::Refused { members, .. }, Some(report)) = (&mut error, self.report) {
+            members.insert("report".to_owned(), report);
+        }
+        error
     }
 }
 
@@ -139,7 +143,7 @@ mod tests {
     fn a_sample_that_is_refused_comes_with_its_figure_and_its_report() {
         let problem = json!({"code": "sample_too_short", "figure": 12.5, "limit": 30.0, "unit": "seconds"});
         let report = json!({"problem": problem, "speech_seconds": 12.5});
-        let Error::Explained(refusal, members) = failed(Some("sample_too_short"), Some(report.clone())) else {
+        let Error::Refused { refusal, members } = failed(Some("sample_too_short"), Some(report.clone())) else {
             panic!("a refusal with what explains it");
         };
         assert_eq!(refusal, Refusal::SampleTooShort);

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use shared::answer;
 use shared::auth::Verifier;
 use shared::clients::supabase::{Supabase, SupabaseSecret};
-use shared::error::{Error, Refusal};
+use shared::error::Error;
 use shared::gateway::{self, Request};
 use shared::queue::Queue;
+use shared::refusal::Refusal;
 use shared::sample::Channel;
 use shared::vendor::{Vendor, with_fresh_secrets};
 use shared::voices::{self, Manner, Requested, Status, VoiceState};
@@ -46,7 +47,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// Answers a request; every error becomes a problem document, so that the invocation itself never fails.
     pub async fn handle(&self, event: LambdaEvent<Request>) -> Result<gateway::Response, Infallible> {
-        Ok(self.serve(&event.payload).await.unwrap_or_else(Error::into_problem).into())
+        Ok(self.serve(&event.payload).await.unwrap_or_else(answer::problem).into())
     }
 
     async fn serve(&self, request: &Request) -> Result<Response<String>, Error> {

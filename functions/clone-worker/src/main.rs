@@ -6,7 +6,7 @@ mod sampling;
 
 use lambda_runtime::service_fn;
 use shared::clients::http_client;
-use shared::config::Environment;
+use shared::environment::Environment;
 use tokio::try_join;
 
 use crate::handler::Worker;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use shared::clients::supabase::Supabase;
 use shared::error::Error;
 use shared::recordings;
+use shared::refusal::Refusal;
 use shared::sample::{Assembly, Call, Channel, Origin, Problem, Report, Sample, Take};
 use tokio::time::{Instant, timeout_at};
 
@@ -39,10 +40,18 @@ pub struct SampleSource {
 
 /// What came of it.
 pub struct Sampled {
-    /// The sample, or the report of why there is none.
-    pub sample: Result<Sample, Box<Report>>,
+    /// The sample, or why there is none.
+    pub sample: Result<Sample, NoSample>,
     /// Newest first.
     pub sources: Vec<SampleSource>,
+}
+
+/// Why there is no sample.
+pub struct NoSample {
+    /// As the attempt is refused.
+    pub refusal: Refusal,
+    /// With the figures.
+    pub report: Box<Report>,
 }
 
 /// Samples the newest recording, and older ones as long as there is too little speech. One that Storage does not have is
@@ -81,7 +90,14 @@ pub async fn sample_recordings(
             break;
         }
     }
-    Ok(Sampled { sample: assembly.finish(), sources })
+    let sample = match assembly.finish() {
+        Ok(sample) => Ok(sample),
+        Err(report) => {
+            let problem = report.problem.ok_or(Error::Unusable("there is neither a sample nor a reason why"))?;
+            Err(NoSample { refusal: problem.into(), report })
+        }
+    };
+    Ok(Sampled { sample, sources })
 }
 
 /// Reads a recording as it arrives, to its end or to where it proves to be useless.
