@@ -10,13 +10,13 @@ use futures_util::future::join3;
 use reqwest::Client;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
+use wav::Channel;
 
 use crate::clients::elevenlabs::ElevenLabsSecret;
 use crate::clients::supabase::SupabaseSecret;
 use crate::clients::twilio::TwilioSecret;
 use crate::error::Error;
 use crate::queue::Queue;
-use crate::sample::Channel;
 use crate::vendor::Vendor;
 
 /// A secret is read again at most this often, so that nobody can make us hammer Secrets Manager.

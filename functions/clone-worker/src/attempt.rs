@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
+use sample::{Channel, Problem, Report};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::clients::elevenlabs::{AddVoiceError, AddedVoice, ElevenLabs, NewVoice};
 use shared::clients::supabase::Supabase;
 use shared::error::{Error, Refusal};
-use shared::sample::{Channel, Problem, Report};
 use shared::voices::METADATA_BUCKET;
 use tokio::sync::OnceCell;
 use uuid::Uuid;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use http::StatusCode;
+use sample::{Assembly, Call, Channel, Origin, Problem, Report, Sample, Take};
 use serde::{Deserialize, Serialize};
 use shared::clients::supabase::Supabase;
 use shared::error::Error;
 use shared::recordings;
-use shared::sample::{Assembly, Call, Channel, Origin, Problem, Report, Sample, Take};
 use tokio::time::{Instant, timeout_at};
 
 /// For all recordings together.
@@ -69,7 +69,7 @@ pub async fn sample_recordings(
         let take = match timeout_at(deadline, read).await.unwrap_or(Err(slow)) {
             Ok(take) => take,
             Err(error) if is_gone(&error) => Err(Problem::RecordingMissing),
-            Err(_) if assembly.will_do() => break,
+            Err(_) if assembly.has_minimum() => break,
             Err(error) => return Err(error),
         };
         // Of one channel, it is the party that this very call says is the employee.
