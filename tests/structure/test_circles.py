@@ -15,7 +15,6 @@ from .rust import Crate
 RUST = {path: text(path) for path in files(".rs")}
 # Other changes mend these; the marks go with them.
 BEING_MENDED = [
-    ["shared/src/sample/report.rs", "shared/src/sample/whose.rs"],
     [
         *("local/vendors/__init__.py", "local/vendors/control.py", "local/vendors/elevenlabs.py", "local/vendors/running.py"),
         *("local/vendors/storage_requests.py", "local/vendors/supabase.py", "local/vendors/supabase_storage.py", "local/vendors/twilio.py"),
