@@ -206,7 +206,7 @@ class Postgres:
         return (copied if copied.exists() else self._wheel) / self._install / "bin"
 
     def _url(self, role: str) -> str:
-        port = self._postmaster_line(4)
+        port = self._postmaster_line(4) if self._daemon.running() else None  # a server that was killed leaves the file
         if port is None:
             raise RuntimeError(f"no PostgreSQL runs in {self.directory}")
         return f"postgresql://{role}:{self._password_file.read_text()}@127.0.0.1:{port}/postgres"
