@@ -90,5 +90,8 @@ def test_it_ends_with_its_parent_when_that_is_wanted(tmp_path):
         assert parent.stdout.readline().strip().isdigit()
         parent.kill()
     orphan = Daemon(tmp_path, "daemon")
-    orphan.becomes(lambda: not orphan.running())
-    assert not orphan.running()
+    try:
+        orphan.becomes(lambda: not orphan.running())
+        assert not orphan.running()
+    finally:
+        orphan.stop()
