@@ -21,7 +21,7 @@ from typing import Callable
 GRACE = 5
 # Seconds; slower than any start that works, so it is only reached when something is broken.
 PATIENCE = 60
-# How many free ports are tried, of which somebody else may take each before our process does.
+# Free ports that are tried, since somebody else may take one before our process does.
 PORTS = 5
 
 
@@ -33,7 +33,7 @@ def free_port() -> int:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """By this a process says that it is ready. Who waits for the file never sees half of it; it holds keys, so only its owner may read it."""
+    """Writes the file by which a process says that it is ready. Nobody sees half of it; it holds keys, so only its owner may read it."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     part.touch(mode=0o600)
     part.write_text(text)
@@ -61,8 +61,8 @@ class Daemon:
     """One background process, remembered in `directory/name.pid`; its output goes to `directory/name.log`. Any other object for the same
     directory and name finds it again.
 
-    `stop_signal` asks it to end; who has not ended after `grace` seconds is killed. `orphan_signal` is sent when its parent dies, if it
-    was started to die with it."""
+    `stop_signal` asks it to end; it is killed if it has not ended after `grace` seconds. `orphan_signal` is sent to it when its parent
+    dies, if it was started to die with it."""
 
     def __init__(self, directory: Path, name: str, stop_signal: int = signal.SIGTERM, orphan_signal: int = signal.SIGKILL, grace: float = GRACE):
         self.name = name
