@@ -19,6 +19,7 @@ BEING_SPLIT = [
     "supabase/migrations/20261122100900_consent_functions.sql",
     "supabase/migrations/20261122110100_invitations.sql",
     "supabase/migrations/20261122110450_erasure_worker.sql",
+    "supabase/migrations/20261122110700_sweep_vendors.sql",
 ]
 
 
