@@ -1,4 +1,4 @@
-"""The console's server: the files of `console/`, and below `/laptop` what only this machine can do.
+"""The console's server: the files of `console/`, below `/laptop` what only this machine can do, and `/api-docs`.
 
     python -m local.console --stack .local/stack.json --ready console.json
 
@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from .api_docs import ApiDocs
 from .console_routes import Routes
 from .vendors.__main__ import write_atomically
 
@@ -54,7 +55,7 @@ class Server:
         listener.bind(("127.0.0.1", 0))
         self.origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
         app = web.Application(middlewares=[self._guard], client_max_size=LARGEST_BODY)
-        app.add_routes([web.get("/", self._file), *self._routes.all(), web.get("/{name}", self._file)])
+        app.add_routes([web.get("/", self._file), *self._routes.all(), *ApiDocs(self.stack).all(), web.get("/{name}", self._file)])
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         await web.SockSite(self._runner, listener).start()
@@ -72,7 +73,7 @@ class Server:
         except web.HTTPException as refusal:
             allow = {"Allow": refusal.headers["Allow"]} if "Allow" in refusal.headers else None
             answer = web.Response(status=refusal.status, text=f"{refusal.text or refusal.reason}\n", headers=allow)
-        answer.headers.update(self._headers())
+        answer.headers.update(self._headers(request.path))
         return answer
 
     def _only_our_page(self, request: web.Request) -> None:
@@ -86,14 +87,18 @@ class Server:
         if site not in ("same-origin", "none") and not (request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"):
             raise web.HTTPForbidden(text="only the console's own page may ask")
 
-    def _headers(self) -> dict[str, str]:
+    def _headers(self, path: str) -> dict[str, str]:
         stack = self.stack()
         api = urlsplit(stack["api_url"]) if stack else None
         asked = f" {api.scheme}://{api.netloc}" if api else ""
+        # Swagger UI sets styles, has its pictures in its style sheet, and sanitises what it makes of the contract itself.
+        is_viewer = path == "/api-docs"
+        ours = "; style-src 'self' 'unsafe-inline'; img-src 'self' data:" if is_viewer else (
+            "; style-src 'self'; img-src 'self'; media-src blob:; require-trusted-types-for 'script'; trusted-types 'none'"
+        )  # fmt: skip
         return {
             "Content-Security-Policy": (
-                f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src blob:; connect-src 'self'{asked}; "
-                "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+                f"default-src 'none'; script-src 'self'; connect-src 'self'{asked}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'{ours}"
             ),
             "Cache-Control": "no-store",
             "Referrer-Policy": "no-referrer",
@@ -103,7 +108,8 @@ class Server:
         }
 
     async def _file(self, request: web.Request) -> web.Response:
-        path = self._files.get(request.match_info.get("name", "index.html"))
+        name = request.match_info.get("name", "index.html")
+        path = self._files.get("api-docs.html" if name == "api-docs" else name)
         if path is None:
             raise web.HTTPNotFound(text="there is no such file")
         return web.Response(body=path.read_bytes(), content_type=TYPES[path.suffix], charset="utf-8")

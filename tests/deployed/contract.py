@@ -30,16 +30,13 @@ def check(method: str, path: str, status: int, content_type: str | None, body: b
         return
     responses = described[method.lower()]["responses"]
     assert str(status) in responses, f"{where}: openapi.yaml has no such answer"
-    response = _resolve(responses[str(status)])
+    response = resolve(responses[str(status)])
     if "content" not in response:
         assert not body, f"{where}: no body is described"
         return
     assert content_type in response["content"], f"{where}: {content_type} is not described"
     schema = response["content"][content_type]["schema"] | {"components": document()["components"]}
     OAS31Validator(schema).validate(json.loads(body))
-    codes = re.findall(r"`([a-z_]+)`", responses[str(status)].get("description", ""))
-    if content_type == "application/problem+json":
-        assert json.loads(body)["code"] in codes, f"{where}: the code {json.loads(body)['code']} is not described"
 
 
 def _find(path: str) -> tuple[str | None, dict | None]:
@@ -49,7 +46,8 @@ def _find(path: str) -> tuple[str | None, dict | None]:
     return None, None
 
 
-def _resolve(node: dict) -> dict:
+def resolve(node: dict) -> dict:
+    """What a reference in openapi.yaml stands for."""
     while "$ref" in node:
         target = document()
         for step in node["$ref"].removeprefix("#/").split("/"):
