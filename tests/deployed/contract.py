@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import yaml
 from openapi_schema_validator import OAS31Validator
@@ -20,7 +20,8 @@ def document() -> dict:
 
 def check(method: str, path: str, status: int, content_type: str | None, body: bytes) -> None:
     """Raises AssertionError for an answer that openapi.yaml does not describe."""
-    template, described = _find(urlsplit(path).path)
+    # The gateway decodes a path before it looks for the route: an id that holds %2F makes another path.
+    template, described = _find(unquote(urlsplit(path).path))
     where = f"{method} {template or path} → {status}"
     if described is None:
         assert status == 404, f"{where}: openapi.yaml has no such path"
