@@ -7,7 +7,7 @@ import asyncio
 import yaml
 from aiohttp import web
 
-from .aws import ROOT
+from .deployment import ROOT
 from .npm import MODULES
 
 SWAGGER_UI = MODULES / "swagger-ui-dist"

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .aws import ROOT
+from .deployment import ROOT
 
 CLIENT = ROOT / "client"
 MODULES = CLIENT / "node_modules"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from local.call import recording
+from standins.call import recording
 from local.npm import npm
 from tests.deployed.contract import document
 from tests.deployed.people import with_recording
