@@ -12,7 +12,7 @@ from .expanded import TEMPLATE
 
 ROOT = TEMPLATE.parent
 # Name of the status, code, and the sentence for people.
-REFUSALS = re.findall(r'\(S::(\w+), "(\w+)", "([^"]+)"\)', (ROOT / "shared" / "src" / "error.rs").read_text())
+REFUSALS = re.findall(r'^ +\w+(?:\(\w+\))?, (\w+), "(\w+)", "(.+)";$', (ROOT / "shared" / "src" / "refusal.rs").read_text(), re.MULTILINE)
 EXAMPLES = yaml.safe_load((ROOT / "openapi.yaml").read_text())["components"]["examples"]
 # Of paths and methods that the contract does not have.
 BESIDE_THE_CONTRACT = {"route_not_found"}
