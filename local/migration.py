@@ -20,7 +20,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
-from .postgres import MIGRATIONS, Postgres, apply_files, apply_migrations
+from standins.postgres import MIGRATIONS, Postgres, apply_files, apply_migrations
 
 SUPABASE = MIGRATIONS.parent
 # The roles that a project's default privileges may have given something on what is made anew.

@@ -2054,6 +2054,28 @@ comment on function understudy.stop_voices(uuid, uuid, uuid, text) is
   'The consent is gone: nothing is current, nothing new starts, and no voice that is already saved can finish. What is being cloned '
   'right now runs on until it is refused, or its fate would never be known.';
 
+create or replace function understudy.voices_to_delete(p_employee_id uuid)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(
+    jsonb_agg(jsonb_build_object('attempt_id', v.id, 'vendor_voice_id', v.vendor_voice_id) order by v.number),
+    '[]'
+  )
+  from public.voices v
+  where v.employee_id = p_employee_id
+    and v.state in ('failed', 'retired')
+    and v.vendor_voice_id is not null
+    and v.vendor_deleted_at is null
+    and v.deployment_id = understudy.deployment_id()
+$$;
+comment on function understudy.voices_to_delete(uuid) is 'What the vendor still has of ours, as far as we know, and should not.';
+revoke all on all functions in schema understudy from public;
+
+-- Attempts: whose turn it is to work on one, and what keeps it from becoming a voice.
+
 create or replace function understudy.lock_voice(p_attempt_id uuid)
 returns public.voices
 language plpgsql
@@ -2189,25 +2211,9 @@ end
 $$;
 comment on function understudy.refuse_attempt(public.voices, text, text) is
   'Closes an attempt of which the vendor surely has no voice, audits it and returns the refusal.';
+revoke all on all functions in schema understudy from public;
 
-create or replace function understudy.voices_to_delete(p_employee_id uuid)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce(
-    jsonb_agg(jsonb_build_object('attempt_id', v.id, 'vendor_voice_id', v.vendor_voice_id) order by v.number),
-    '[]'
-  )
-  from public.voices v
-  where v.employee_id = p_employee_id
-    and v.state in ('failed', 'retired')
-    and v.vendor_voice_id is not null
-    and v.vendor_deleted_at is null
-    and v.deployment_id = understudy.deployment_id()
-$$;
-comment on function understudy.voices_to_delete(uuid) is 'What the vendor still has of ours, as far as we know, and should not.';
+-- {employee_id}.json in the bucket `deep-fakes`: what it says, and who is about to write it.
 
 create or replace function understudy.metadata_path(p_employee_id uuid)
 returns text
@@ -2312,7 +2318,6 @@ as $$
 $$;
 comment on function understudy.hand_out_no_metadata(public.voices) is
   'What {employee_id}.json says when this was the last voice and nothing is erased, to be written.';
-
 revoke all on all functions in schema understudy from public;
 
 -- The sample: what a voice is made from, as the worker tells it before it sends it, and as the next request compares it.
@@ -3047,6 +3052,61 @@ $$;
 comment on function public.save_vendor_voice(uuid, text, text) is
   'Keeps the vendor''s id, and the account that has the voice, as soon as they are known. Outcomes: saved; superfluous: the caller deletes the voice it made.';
 
+create or replace function public.fail_clone(
+  p_attempt_id uuid,
+  p_lease_id uuid,
+  p_code text,
+  p_vendor_voice_id text default null,
+  p_report jsonb default null
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_voice public.voices;
+begin
+  v_voice := understudy.lock_voice(p_attempt_id);
+
+  if not understudy.holds_lease(v_voice, p_lease_id) then
+    return understudy.refuse_late_worker(p_attempt_id, v_voice, 'clone.fail');
+  end if;
+
+  update public.voices v
+  set state = 'failed',
+      code = p_code,
+      vendor_voice_id = coalesce(v.vendor_voice_id, p_vendor_voice_id),
+      report = coalesce(p_report, v.report),
+      closed_at = clock_timestamp()
+  where v.id = p_attempt_id;
+  perform understudy.audit_attempt(v_voice, 'clone.fail', 'failed', jsonb_build_object('code', p_code));
+  perform understudy.cover_voices(v_voice.org_id, v_voice.employee_id);
+  perform understudy.settle_erasure(v_voice.org_id, v_voice.employee_id);
+  return jsonb_build_object('outcome', 'failed', 'delete_voices', understudy.voices_to_delete(v_voice.employee_id));
+end
+$$;
+comment on function public.fail_clone(uuid, uuid, text, text, jsonb) is
+  'Ends an attempt for good; p_code is what the frontend is told. p_vendor_voice_id: a voice that it has made all the same, '
+  'to be deleted. p_report: the figures for which no sample could be made. The current voice, if there is one, stays. '
+  'Outcomes: failed, lease_lost.';
+
+revoke all on function
+  public.begin_clone(uuid, int),
+  public.release_clone(uuid, uuid, boolean, boolean),
+  public.save_vendor_voice(uuid, text, text),
+  public.fail_clone(uuid, uuid, text, text, jsonb)
+from public, anon, authenticated;
+grant execute on function
+  public.begin_clone(uuid, int),
+  public.release_clone(uuid, uuid, boolean, boolean),
+  public.save_vendor_voice(uuid, text, text),
+  public.fail_clone(uuid, uuid, text, text, jsonb)
+to service_role;
+revoke all on all functions in schema understudy from public;
+
+-- How an attempt ends: as the current voice, or refused; its metadata written, and the voices deleted that must go.
+
 create or replace function understudy.refuse_voice(p_voice public.voices, p_code text)
 returns void
 language plpgsql
@@ -3153,45 +3213,6 @@ comment on function public.finish_clone(uuid) is
   'with metadata until metadata_written was called. Outcomes: finished, refused (with metadata, when they must say that there is no voice), '
   'not_finishable.';
 
-create or replace function public.fail_clone(
-  p_attempt_id uuid,
-  p_lease_id uuid,
-  p_code text,
-  p_vendor_voice_id text default null,
-  p_report jsonb default null
-)
-returns jsonb
-language plpgsql
-security definer
-set search_path = ''
-as $$
-declare
-  v_voice public.voices;
-begin
-  v_voice := understudy.lock_voice(p_attempt_id);
-
-  if not understudy.holds_lease(v_voice, p_lease_id) then
-    return understudy.refuse_late_worker(p_attempt_id, v_voice, 'clone.fail');
-  end if;
-
-  update public.voices v
-  set state = 'failed',
-      code = p_code,
-      vendor_voice_id = coalesce(v.vendor_voice_id, p_vendor_voice_id),
-      report = coalesce(p_report, v.report),
-      closed_at = clock_timestamp()
-  where v.id = p_attempt_id;
-  perform understudy.audit_attempt(v_voice, 'clone.fail', 'failed', jsonb_build_object('code', p_code));
-  perform understudy.cover_voices(v_voice.org_id, v_voice.employee_id);
-  perform understudy.settle_erasure(v_voice.org_id, v_voice.employee_id);
-  return jsonb_build_object('outcome', 'failed', 'delete_voices', understudy.voices_to_delete(v_voice.employee_id));
-end
-$$;
-comment on function public.fail_clone(uuid, uuid, text, text, jsonb) is
-  'Ends an attempt for good; p_code is what the frontend is told. p_vendor_voice_id: a voice that it has made all the same, '
-  'to be deleted. p_report: the figures for which no sample could be made. The current voice, if there is one, stays. '
-  'Outcomes: failed, lease_lost.';
-
 create or replace function understudy.note_voice_deleted(p_voice public.voices)
 returns void
 language plpgsql
@@ -3287,23 +3308,16 @@ comment on function public.metadata_written(uuid, uuid) is
   'Outcomes: current (also when there is no current voice any more), behind.';
 
 revoke all on function
-  public.begin_clone(uuid, int),
-  public.release_clone(uuid, uuid, boolean, boolean),
-  public.save_vendor_voice(uuid, text, text),
   public.finish_clone(uuid),
-  public.fail_clone(uuid, uuid, text, text, jsonb),
   public.voice_deleted(uuid, text, boolean),
   public.metadata_written(uuid, uuid)
 from public, anon, authenticated;
 grant execute on function
-  public.begin_clone(uuid, int),
-  public.release_clone(uuid, uuid, boolean, boolean),
-  public.save_vendor_voice(uuid, text, text),
   public.finish_clone(uuid),
-  public.fail_clone(uuid, uuid, text, text, jsonb),
   public.voice_deleted(uuid, text, boolean),
   public.metadata_written(uuid, uuid)
 to service_role;
+revoke all on all functions in schema understudy from public;
 
 -- Evidence of a consent that an admin records: a signed paper that was uploaded, or a recording of the call in which the employee
 -- agreed. Both lie in the private bucket `voice-consent-evidence`, under {org_id}/{employee_id}/, and outlive the recordings' erasure.
@@ -3492,7 +3506,7 @@ grant execute on function
 to service_role;
 revoke all on all functions in schema understudy from public;
 
--- Granting, withdrawing and reading, by an organisation's users. What employees do themselves is in the invitations' file.
+-- How a consent comes into being and ends, and what an admin may record. Whoever changes something has locked the employee.
 
 create or replace function understudy.is_valid_expiry(p_expires_at timestamptz)
 returns boolean
@@ -3715,6 +3729,9 @@ end
 $$;
 comment on function understudy.consent_problem(public.voice_consents) is
   'Why an admin may not record this consent, whatever its evidence, or null. The caller has locked the employee.';
+revoke all on all functions in schema understudy from public;
+
+-- Granting, withdrawing and reading, by an organisation's users. What employees do themselves is in the invitations' file.
 
 create or replace function public.grant_voice_consent(
   p_user_id uuid,
@@ -4346,6 +4363,18 @@ comment on function public.read_invitation(text) is
   'What the employee is asked, or, once it is answered, who answered it from where. Does not use the link up. One answer for every link that '
   'is no good, so that nothing can be learnt by guessing. Outcomes: invitation, invitation_invalid.';
 
+revoke all on function
+  public.invite_to_consent(uuid, uuid, text, text, text[], timestamptz, int),
+  public.read_invitation(text)
+from public, anon, authenticated;
+grant execute on function
+  public.invite_to_consent(uuid, uuid, text, text, text[], timestamptz, int),
+  public.read_invitation(text)
+to service_role;
+revoke all on all functions in schema understudy from public;
+
+-- The employee's answer to an invitation.
+
 create or replace function understudy.refuse_by_link(
   p_invitation public.voice_consent_invitations,
   p_channel text,
@@ -4512,16 +4541,8 @@ comment on function public.answer_invitation(text, boolean, text, text, text, te
   'Uses the link up. The same answer again, within the link''s life, changes nothing and is told the same. token_handed: whether the token '
   'withdraws something from now on. Outcomes: granted, refused, invitation_invalid, invitation_answered.';
 
-revoke all on function
-  public.invite_to_consent(uuid, uuid, text, text, text[], timestamptz, int),
-  public.read_invitation(text),
-  public.answer_invitation(text, boolean, text, text, text, text)
-from public, anon, authenticated;
-grant execute on function
-  public.invite_to_consent(uuid, uuid, text, text, text[], timestamptz, int),
-  public.read_invitation(text),
-  public.answer_invitation(text, boolean, text, text, text, text)
-to service_role;
+revoke all on function public.answer_invitation(text, boolean, text, text, text, text) from public, anon, authenticated;
+grant execute on function public.answer_invitation(text, boolean, text, text, text, text) to service_role;
 revoke all on all functions in schema understudy from public;
 
 -- Withdrawing by a token, which the employee gets when they answer an invitation. Once handed out, it is good for whatever lives: it is the
@@ -5820,6 +5841,18 @@ comment on function public.add_erasure_copies(uuid, text, text[]) is
   'tombstones from now on; speech that the vendor has of a voice (vendor_speech). added: how many; what is not part of this erasure is '
   'left out. Outcomes: added, erasure_unknown.';
 
+revoke all on function
+  public.begin_erasure(uuid),
+  public.add_erasure_copies(uuid, text, text[])
+from public, anon, authenticated;
+grant execute on function
+  public.begin_erasure(uuid),
+  public.add_erasure_copies(uuid, text, text[])
+to service_role;
+revoke all on all functions in schema understudy from public;
+
+-- What voice-erasure tells of each copy: it is gone, could not be erased, or is out of our reach.
+
 create or replace function understudy.copy_doubt(p_copy public.voice_erasure_copies, p_account text, p_was_there boolean)
 returns text
 language plpgsql
@@ -5987,15 +6020,11 @@ comment on function public.copy_kept_elsewhere(uuid, text) is
   'Outcomes: recorded, copy_unknown.';
 
 revoke all on function
-  public.begin_erasure(uuid),
-  public.add_erasure_copies(uuid, text, text[]),
   public.copy_erased(uuid, text, boolean),
   public.copy_failed(uuid, text),
   public.copy_kept_elsewhere(uuid, text)
 from public, anon, authenticated;
 grant execute on function
-  public.begin_erasure(uuid),
-  public.add_erasure_copies(uuid, text, text[]),
   public.copy_erased(uuid, text, boolean),
   public.copy_failed(uuid, text),
   public.copy_kept_elsewhere(uuid, text)
@@ -6757,6 +6786,86 @@ comment on function public.voice_gone(uuid, text) is
   'The vendor no longer has the current voice, and nobody here deleted it: it is taken off the employee. A message to clone-worker then '
   'puts the metadata right. Outcomes: recorded, other_account (it was made with another account than this one).';
 
+create or replace function understudy.write_left_over(p_write public.storage_writes)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case
+    when p_write.bucket = 'deep-fakes' then 'metadata'
+    when p_write.path = understudy.newest_path(p_write.folder) then 'publish'
+    when exists (
+      select
+      from public.recordings r
+      where r.recording_sid = p_write.recording_sid and r.storage_path = p_write.path and not understudy.is_erased(r)
+    ) then 'nothing'
+    -- Its message may still come to something.
+    when not exists (select from public.recordings r where r.recording_sid = p_write.recording_sid)
+      and not understudy.is_erased(p_write.recording_sid)
+      and p_write.begun_at > understudy.time_now() - interval '15 days'
+      then null
+    else 'remove'
+  end
+$$;
+comment on function understudy.write_left_over(public.storage_writes) is
+  'What a write that nobody finished needs: remove its object; publish the newest again, or take it away; write the metadata again; nothing.';
+
+create or replace function public.abandoned_writes(p_limit int)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_writes jsonb;
+begin
+  -- Whoever began them is dead: no function runs for an hour.
+  with old as (
+    select w.*, understudy.write_left_over(w) as left_over
+    from public.storage_writes w
+    where w.begun_at < understudy.time_now() - interval '1 hour'
+    order by w.looked_at nulls first, w.begun_at
+    limit greatest(coalesce(p_limit, 0), 0)
+    for update skip locked
+  ),
+  looked_at as (
+    update public.storage_writes w set looked_at = clock_timestamp() from old o where w.id = o.id and o.left_over is distinct from 'nothing'
+  ),
+  over as (
+    delete from public.storage_writes w using old o where w.id = o.id and o.left_over = 'nothing'
+  )
+  select coalesce(
+    jsonb_agg(jsonb_build_object(
+      'write_id', o.id, 'left_over', o.left_over, 'path', o.path, 'recording_sid', o.recording_sid, 'attempt_id', o.attempt_id
+    )),
+    '[]'
+  )
+  into v_writes
+  from old o
+  where o.left_over <> 'nothing';
+  return jsonb_build_object('outcome', 'abandoned', 'writes', v_writes);
+end
+$$;
+comment on function public.abandoned_writes(int) is
+  'Writes of workers that died. left_over says what is to be done; then write_cleared. remove: the object at this path belongs elsewhere, or '
+  'nowhere. publish: ask newest_published, which is told that it was not copied. metadata: a message to '
+  'clone-worker about this attempt. Outcome: abandoned.';
+
+revoke all on function
+  public.judge_vendor_voices(jsonb),
+  public.voice_gone(uuid, text),
+  public.abandoned_writes(int)
+from public, anon, authenticated;
+grant execute on function
+  public.judge_vendor_voices(jsonb),
+  public.voice_gone(uuid, text),
+  public.abandoned_writes(int)
+to service_role;
+revoke all on all functions in schema understudy from public;
+
+-- Recordings that nobody told us of: what voice-sweeper finds in Twilio's list, and what of it was queued.
+
 create or replace function public.recording_sweep_state()
 returns jsonb
 language sql
@@ -6922,91 +7031,19 @@ $$;
 comment on function public.recording_page_seen(text[], text) is
   'What was missing on this page is queued; the list goes on at that page, or is at its end (null). Outcome: recorded.';
 
-create or replace function understudy.write_left_over(p_write public.storage_writes)
-returns text
-language sql
-stable
-set search_path = ''
-as $$
-  select case
-    when p_write.bucket = 'deep-fakes' then 'metadata'
-    when p_write.path = understudy.newest_path(p_write.folder) then 'publish'
-    when exists (
-      select
-      from public.recordings r
-      where r.recording_sid = p_write.recording_sid and r.storage_path = p_write.path and not understudy.is_erased(r)
-    ) then 'nothing'
-    -- Its message may still come to something.
-    when not exists (select from public.recordings r where r.recording_sid = p_write.recording_sid)
-      and not understudy.is_erased(p_write.recording_sid)
-      and p_write.begun_at > understudy.time_now() - interval '15 days'
-      then null
-    else 'remove'
-  end
-$$;
-comment on function understudy.write_left_over(public.storage_writes) is
-  'What a write that nobody finished needs: remove its object; publish the newest again, or take it away; write the metadata again; nothing.';
-
-create or replace function public.abandoned_writes(p_limit int)
-returns jsonb
-language plpgsql
-security definer
-set search_path = ''
-as $$
-declare
-  v_writes jsonb;
-begin
-  -- Whoever began them is dead: no function runs for an hour.
-  with old as (
-    select w.*, understudy.write_left_over(w) as left_over
-    from public.storage_writes w
-    where w.begun_at < understudy.time_now() - interval '1 hour'
-    order by w.looked_at nulls first, w.begun_at
-    limit greatest(coalesce(p_limit, 0), 0)
-    for update skip locked
-  ),
-  looked_at as (
-    update public.storage_writes w set looked_at = clock_timestamp() from old o where w.id = o.id and o.left_over is distinct from 'nothing'
-  ),
-  over as (
-    delete from public.storage_writes w using old o where w.id = o.id and o.left_over = 'nothing'
-  )
-  select coalesce(
-    jsonb_agg(jsonb_build_object(
-      'write_id', o.id, 'left_over', o.left_over, 'path', o.path, 'recording_sid', o.recording_sid, 'attempt_id', o.attempt_id
-    )),
-    '[]'
-  )
-  into v_writes
-  from old o
-  where o.left_over <> 'nothing';
-  return jsonb_build_object('outcome', 'abandoned', 'writes', v_writes);
-end
-$$;
-comment on function public.abandoned_writes(int) is
-  'Writes of workers that died. left_over says what is to be done; then write_cleared. remove: the object at this path belongs elsewhere, or '
-  'nowhere. publish: ask newest_published, which is told that it was not copied. metadata: a message to '
-  'clone-worker about this attempt. Outcome: abandoned.';
-
 revoke all on function
-  public.judge_vendor_voices(jsonb),
-  public.voice_gone(uuid, text),
   public.recording_sweep_state(),
   public.missing_recordings(jsonb),
   public.matched_recordings(int),
   public.recordings_queued(text[]),
-  public.recording_page_seen(text[], text),
-  public.abandoned_writes(int)
+  public.recording_page_seen(text[], text)
 from public, anon, authenticated;
 grant execute on function
-  public.judge_vendor_voices(jsonb),
-  public.voice_gone(uuid, text),
   public.recording_sweep_state(),
   public.missing_recordings(jsonb),
   public.matched_recordings(int),
   public.recordings_queued(text[]),
-  public.recording_page_seen(text[], text),
-  public.abandoned_writes(int)
+  public.recording_page_seen(text[], text)
 to service_role;
 revoke all on all functions in schema understudy from public;
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from local.postgres import MIGRATIONS, Postgres, apply_migrations, with_database
+from standins.postgres import MIGRATIONS, Postgres, apply_migrations, with_database
 
 from .world import World
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import psycopg
 
 from local.migration import SUPABASE, apply_schemas
-from local.postgres import Postgres, apply_migrations
+from standins.postgres import Postgres, apply_migrations
 
 ROOT = Path(__file__).resolve().parents[2]
 CONSENTS, VENDORS = "consents.sql", "sweep_vendors.sql"
