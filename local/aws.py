@@ -137,7 +137,8 @@ class LocalAws:
                 self._sam(
                     "build", "--template-file", str(ROOT / "template.yaml"), "--build-dir", str(self.directory / "build"),
                     "--parameter-overrides", f"Architecture={architecture()}",
-                    environment={"SAM_BUILD_MODE": "debug", "CARGO_TARGET_DIR": str(target)},
+                    # Without cargo-lambda's cross compiler: what runs here shares what `cargo test` has compiled (.cargo/config.toml).
+                    environment={"SAM_BUILD_MODE": "debug", "CARGO_TARGET_DIR": str(target)} | _CARGO_ALONE,
                 )
 
     def create_secret(self, name: str, value: dict) -> str:
@@ -214,6 +215,8 @@ class LocalAws:
             client.update_event_source_mapping(UUID=source["UUID"], ScalingConfig={"MaximumConcurrency": limit})
 
 
+# Somebody whose containers have an older C library than this machine sets the cross compiler again: see docs/testing.md.
+_CARGO_ALONE = {} if "CARGO_LAMBDA_COMPILER" in os.environ else {"CARGO_LAMBDA_COMPILER": "cargo"}
 # The stack is on this machine; a proxy in the environment must not see it.
 _no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
