@@ -61,10 +61,12 @@ def compared(wanted: dict, there: dict) -> Differences:
     names = [name for name in wanted if _is_ours(name)]
     missing = [name for name in names if name not in there]
     both = [name for name in names if name in there]
-    other = [name for name in both if not _is_applications(name) and there[name]["state"] != wanted[name]["state"]]
+    # Types and rights in the application's own tables are its own.
+    comparable = [name for name in both if _table(name) not in APPLICATION or name.startswith("trigger ")]
+    other = [name for name in comparable if there[name]["state"] != wanted[name]["state"]]
     rights = []
-    for name in both:
-        if wanted[name]["privileges"] is not None and not _is_applications(name):
+    for name in comparable:
+        if wanted[name]["privileges"] is not None:
             may, should = set(there[name]["privileges"]), set(wanted[name]["privileges"])
             # Who may use `public` is the project's business, as long as the service key may.
             rights += [f"{name}: {one} is missing" for one in sorted(should - may)]
@@ -76,10 +78,6 @@ def _table(name: str) -> str | None:
     """Of what belongs to a table, the table."""
     kind, _, rest = name.partition(" ")
     return rest if kind == "table" else rest.rpartition(".")[0] if kind in ("column", "constraint", "index", "trigger") else None
-
-
-def _is_applications(name: str) -> bool:
-    return _table(name) in APPLICATION
 
 
 def _is_ours(name: str) -> bool:
