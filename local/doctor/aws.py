@@ -44,7 +44,8 @@ def functions(deployment: Deployment) -> Finding:
     names = deployment.outputs["Functions"].split(",")
     for name in names:
         found = deployment.aws("lambda").get_function_configuration(FunctionName=name)
-        if found.get("State", "Active") not in ("Active", "Inactive") or found.get("LastUpdateStatus", "Successful") == "Failed":
+        # Pending and InProgress pass.
+        if found.get("State") in ("Failed", "Deactivated", "ActiveNonInvocable") or found.get("LastUpdateStatus") == "Failed":
             broken.append(f"{name} ({found.get('StateReasonCode') or found.get('LastUpdateStatusReasonCode') or found['State']})")
     if broken:
         return fail(f"functions that Lambda cannot start: {', '.join(broken)}", "see the reason in Lambda's console, and deploy again")

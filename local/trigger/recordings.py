@@ -75,7 +75,7 @@ def early(stage: Stage) -> None:
     sid = stage.scenario.new_recording(call_sid := f"CA{stage.employee.replace('-', '')}", call_audio())
     _calls_back(stage, sid)
     # The message has been received, and was put back.
-    stage.scenario.until(lambda: stage.asked("supabase", path="/rpc/recording_target$"), "the first try")
+    stage.scenario.until(lambda: bool(stage.asked("supabase", path="/rpc/recording_target$")), "the first try")
     stage.tell("the database knows no such call yet, so the message waits")
     organization = stage.scenario.organization["id"]
     query = "insert into calls (org_id, employee_id, twilio_call_sid, status) values (%s, %s, %s, 'completed')"
@@ -109,9 +109,9 @@ def missed_callback(stage: Stage) -> None:
 def vendor_down(stage: Stage) -> None:
     """Twilio answers 503 when the audio is fetched; the message waits, and the next try stores it (takes 10 s)"""
     sid = _new_recording(stage, call_audio())
-    hits = stage.fault("twilio", path=rf"{sid}\.wav$", status=503)
+    is_down = stage.fault("twilio", path=rf"{sid}\.wav$", status=503)
     _calls_back(stage, sid)
-    stage.scenario.until(lambda: hits() == 1, "the first try")
+    stage.scenario.until(is_down, "the first try")
     stage.tell("Twilio is down: nothing is stored, and the message stays in the queue")
     _becomes_stored(stage, sid)
     stage.same("tries to fetch the audio", len(stage.asked("twilio", path=rf"{sid}\.wav$")), 2)

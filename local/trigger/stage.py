@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import time
@@ -51,11 +52,11 @@ class Stage:
         answer = self.scenario.expect(range(200, 300), method, url, None if body is None else json.dumps(body).encode(), {"Content-Type": "application/json"})
         return answer.json() if answer.body else None
 
-    def fault(self, vendor: str, **fault) -> Callable[[], int]:
-        """Breaks a vendor as the stand-ins' documentation says, until the story is over. What is returned tells how many requests were hit."""
+    def fault(self, vendor: str, **fault) -> Callable[[], bool]:
+        """Breaks a vendor as the stand-ins' documentation says, until the story is over. What is returned tells whether a request was hit."""
         number = self.control("POST", vendor, "/faults", fault)["id"]
         self._undo.append(lambda: self.control("DELETE", vendor, f"/faults/{number}"))
-        return lambda: next(each["hits"] for each in self.control("GET", vendor, "/faults")["faults"] if each["id"] == number)
+        return lambda: any(each["id"] == number and each["hits"] > 0 for each in self.control("GET", vendor, "/faults")["faults"])
 
     def account(self, vendor: str, **settings) -> None:
         """Other settings of a vendor's account, until the story is over."""
@@ -82,19 +83,25 @@ class Stage:
         return self.scenario.one("select voice_id from employees where id = %s", self.employee)
 
     def is_erased(self) -> bool:
-        return self.scenario.api("GET", f"/employees/{self.employee}/voice/erasure").json()["status"] == "erased"
+        return self.scenario.one("select coalesce(bool_and(erased_at is not null), false) from voice_erasures where employee_id = %s", self.employee)
 
     def what_happened(self) -> None:
         """Prints every request of the functions to the vendors, whoever it was for, and what the database has of the employee."""
         entries = sorted(((entry["time"], VENDORS[vendor], entry) for vendor in VENDORS for entry in self.asked(vendor)), key=lambda each: each[0])
+        lines = [(at[11:23], f"{vendor:<10}  {entry['method']:<6}  {_short(entry['path'])} → {_answered(entry)}") for at, vendor, entry in entries]
         self._say("\n  asked of the vendors")
-        for at, vendor, entry in entries:
-            answer = entry["sent"] or entry["outcome"]
-            self._say(f"    {at[11:23]}  {vendor:<10}  {entry['method']:<6}  {_short(entry['path'])} → {answer}{'  (broken by the story)' if entry['fault'] else ''}")
+        # One who waits asks the same again and again.
+        for line, same in itertools.groupby(lines, key=lambda line: line[1]):
+            times = [at for at, _ in same]
+            self._say(f"    {times[0]}  {line}{f'  ({len(times)} times)' if len(times) > 1 else ''}")
         self._say("  in the database")
         for table, query in DATABASE.items():
             for row in self.scenario.database.execute(query, [self.employee]).fetchall():
                 self._say(f"    {table:<12}{row[0]}")
+
+
+def _answered(entry: dict) -> str:
+    return f"{entry['sent'] or entry['outcome']}{'  (broken by the story)' if entry['fault'] else ''}"
 
 
 def _short(path: str) -> str:

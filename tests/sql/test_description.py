@@ -46,6 +46,12 @@ def test_it_tells_of_nobody_and_of_no_row(world):
     assert world.rpc("describe_database") == before
 
 
+def test_it_changes_nothing(world):
+    session = world.session("service_role")
+    session.execute("set default_transaction_read_only = on")
+    assert world.rpc("describe_database", connection=session)["outcome"] == "described"
+
+
 def test_it_tells_the_timeout_that_holds_for_the_request(world):
     session = world.session("service_role")
     session.execute("set statement_timeout = '3s'")
