@@ -45,8 +45,7 @@ def _withdraws(stage: Stage, token: str) -> None:
 
 
 def _nothing_is_left(stage: Stage) -> None:
-    # A copy that is still being made is waited for, with growing pauses.
-    stage.scenario.until(stage.is_erased, "the end of the erasure", patience=240)
+    stage.scenario.until(stage.is_erased, "the end of the erasure")
     stage.same("voices at ElevenLabs", stage.scenario.vendor_voices(stage.employee), [])
     stage.same("the newest recording", stage.newest(), None)
     stage.tell("every copy is erased: whoever kept one was asked")
@@ -129,6 +128,11 @@ def withdraw_while_cloning(stage: Stage) -> None:
     stage.scenario.until(is_at_work, "the request to ElevenLabs")
     stage.tell("ElevenLabs is making the voice")
     _withdraws(stage, token)
+    query = "select exists (select from voice_audit where employee_id = %s and action = 'voice.delete')"
+    stage.scenario.until(lambda: stage.scenario.one(query, stage.employee), "the end of the voice")
+    stage.tell("the voice is there, the worker is told that the consent is not, and the voice is deleted")
+    stage.send("erasure", {"erasure_id": stage.scenario.one("select id::text from voice_erasures where employee_id = %s", stage.employee)})
+    stage.tell("the erasure would look once more when the attempt's lease is over; we send its message again at once")
     _nothing_is_left(stage)
 
 
