@@ -10,7 +10,8 @@ import json
 import time
 from pathlib import Path
 
-from .call import recording
+from standins.call import recording
+
 from .progress import Progress
 from .scenario import Missing, Scenario
 

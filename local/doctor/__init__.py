@@ -12,22 +12,22 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
 from . import aws, call, database, elevenlabs, settings, supabase, twilio
-from .deployment import Deployment, NoStack
+from .deployed import Deployed, NoStack
 from .finding import Finding, NotLookedAt, fail, warn
 
-CHECKS: dict[str, Callable[[Deployment], Finding]] = {
+CHECKS: dict[str, Callable[[Deployed], Finding]] = {
     **aws.CHECKS, **settings.CHECKS, **supabase.CHECKS, **database.CHECKS, **elevenlabs.CHECKS, **twilio.CHECKS,
 }  # fmt: skip
 
 
-def examine(deployment: Deployment) -> Iterator[tuple[str, Finding]]:
+def examine(deployment: Deployed) -> Iterator[tuple[str, Finding]]:
     """Each check's name with what it found, one after the other; raises NoStack."""
     checks = CHECKS | call.CHECKS if deployment.wishes.get("call") else CHECKS
     for name, check in checks.items():
         yield name, looked(check, deployment)
 
 
-def looked(check: Callable[[Deployment], Finding], deployment: Deployment) -> Finding:
+def looked(check: Callable[[Deployed], Finding], deployment: Deployed) -> Finding:
     """What a check found; that it could not look is a finding, too. No text of an exception is told, since it may hold anything."""
     try:
         return check(deployment)
@@ -46,4 +46,4 @@ def looked(check: Callable[[Deployment], Finding], deployment: Deployment) -> Fi
         return fail(f"the answer was not understood: {type(error).__name__}", "look at the address among the stack's parameters, and at the vendor's status page")
 
 
-__all__ = ["CHECKS", "Deployment", "Finding", "NoStack", "examine"]
+__all__ = ["CHECKS", "Deployed", "Finding", "NoStack", "examine"]

@@ -6,7 +6,7 @@ from functools import partial
 
 from botocore.exceptions import ClientError
 
-from .deployment import Deployment
+from .deployed import Deployed
 from .finding import Finding, NotLookedAt, fail, ok, warn
 from .secret import VENDORS
 
@@ -14,7 +14,7 @@ from .secret import VENDORS
 BESIDE_THE_QUEUES = 10
 
 
-def stack(deployment: Deployment) -> Finding:
+def stack(deployment: Deployed) -> Finding:
     """https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Stack.html"""
     status = deployment.stack["StackStatus"]
     if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"):
@@ -22,7 +22,7 @@ def stack(deployment: Deployment) -> Finding:
     return fail(f"the stack {deployment.stack_name} is {status}", "see its events in CloudFormation, and deploy it again")
 
 
-def secret(vendor: str, deployment: Deployment) -> Finding:
+def secret(vendor: str, deployment: Deployed) -> Finding:
     arn, advice = deployment.parameters[VENDORS[vendor].parameter], f"put the secret of {VENDORS[vendor].name} anew: `aws secretsmanager put-secret-value`"
     try:
         value = deployment.read_secret(vendor)
@@ -38,7 +38,7 @@ def secret(vendor: str, deployment: Deployment) -> Finding:
     return ok("it can be read, and every field is long enough")
 
 
-def functions(deployment: Deployment) -> Finding:
+def functions(deployment: Deployed) -> Finding:
     """https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html"""
     broken = []
     names = deployment.outputs["Functions"].split(",")
@@ -52,7 +52,7 @@ def functions(deployment: Deployment) -> Finding:
     return ok(f"all {len(names)} can be started")
 
 
-def event_sources(deployment: Deployment) -> Finding:
+def event_sources(deployment: Deployed) -> Finding:
     """A queue whose event source is off is emptied by nobody."""
     off, found = [], 0
     for name in deployment.outputs["Functions"].split(","):
@@ -67,7 +67,7 @@ def event_sources(deployment: Deployment) -> Finding:
     return ok(f"all {found} queues have somebody who takes their messages")
 
 
-def dead_letters(deployment: Deployment) -> Finding:
+def dead_letters(deployment: Deployed) -> Finding:
     counts = {}
     for name, url in deployment.outputs.items():
         if name.endswith("DeadLettersUrl"):
@@ -79,7 +79,7 @@ def dead_letters(deployment: Deployment) -> Finding:
     return ok("no message was given up")
 
 
-def schedule(deployment: Deployment) -> Finding:
+def schedule(deployment: Deployed) -> Finding:
     off = [
         rule for rule in deployment.resources.get("AWS::Events::Rule", {}).values()
         if deployment.aws("events").describe_rule(Name=rule.rpartition("/")[2])["State"] != "ENABLED"
@@ -89,7 +89,7 @@ def schedule(deployment: Deployment) -> Finding:
     return ok(f"the sweep runs, {deployment.parameters['SweepRate']}")
 
 
-def concurrency(deployment: Deployment) -> Finding:
+def concurrency(deployment: Deployed) -> Finding:
     """New AWS accounts may have as little as 10: https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html"""
     wanted = sum(int(value) for name, value in deployment.parameters.items() if name.endswith("MaximumConcurrency")) + BESIDE_THE_QUEUES
     there = deployment.aws("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
@@ -99,7 +99,7 @@ def concurrency(deployment: Deployment) -> Finding:
     return ok(f"the account runs {there} functions at a time, and the stack may want {wanted}")
 
 
-def alarms(deployment: Deployment) -> Finding:
+def alarms(deployment: Deployed) -> Finding:
     """Whether somebody hears them. https://docs.aws.amazon.com/sns/latest/api/API_ListSubscriptionsByTopic.html"""
     there = _alarms(deployment)
     mute = [one["AlarmName"] for one in there if not one["ActionsEnabled"] or not one["AlarmActions"]]
@@ -113,21 +113,21 @@ def alarms(deployment: Deployment) -> Finding:
     return ok(f"all {len(there)} alarms have somebody who hears them")
 
 
-def ringing(deployment: Deployment) -> Finding:
+def ringing(deployment: Deployed) -> Finding:
     ringing = sorted(one["AlarmName"] for one in _alarms(deployment) if one["StateValue"] == "ALARM")
     if ringing:
         return warn(f"these ring now: {', '.join(ringing)}", "docs/operations.md, When it goes wrong, says of each what to do")
     return ok("no alarm rings")
 
 
-def _alarms(deployment: Deployment) -> list[dict]:
+def _alarms(deployment: Deployed) -> list[dict]:
     names = list(deployment.resources.get("AWS::CloudWatch::Alarm", {}).values())
     # More than a hundred names are not taken at once, nor told.
     pages = [names[start : start + 100] for start in range(0, len(names), 100)]
     return [one for page in pages for one in deployment.aws("cloudwatch").describe_alarms(AlarmNames=page, MaxRecords=100)["MetricAlarms"]]
 
 
-def _is_heard(deployment: Deployment, topic: str) -> bool:
+def _is_heard(deployment: Deployed, topic: str) -> bool:
     """An address that has not confirmed is `PendingConfirmation` instead of an ARN."""
     pages = deployment.aws("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
     return any(one["SubscriptionArn"].startswith("arn:") for page in pages for one in page["Subscriptions"])

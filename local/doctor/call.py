@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 
-from .deployment import Deployment
+from .deployed import Deployed
 from .finding import Finding, fail, ok, warn
 from .tones import NotStereo, channels, pressed
 
@@ -30,7 +30,7 @@ class NoRecording(Exception):
     """There is nothing to listen to; the text says why."""
 
 
-def by_call(deployment: Deployment) -> Finding:
+def by_call(deployment: Deployed) -> Finding:
     login = next(iter(deployment.twilio_logins.values()))
     form = {
         "To": deployment.wishes["call"], "From": deployment.wishes["from"], "Twiml": TWIML,
@@ -52,7 +52,7 @@ def by_call(deployment: Deployment) -> Finding:
         deployment.twilio("DELETE", f"/Calls/{call}.json", login)
 
 
-def _recorded(deployment: Deployment, login: tuple[str, str], call: str) -> list[str]:
+def _recorded(deployment: Deployed, login: tuple[str, str], call: str) -> list[str]:
     """The recordings of the call, once they are complete."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
@@ -66,7 +66,7 @@ def _recorded(deployment: Deployment, login: tuple[str, str], call: str) -> list
     raise NoRecording("the call was not recorded in time")
 
 
-def _audio(deployment: Deployment, login: tuple[str, str], sid: str):
+def _audio(deployment: Deployed, login: tuple[str, str], sid: str):
     answer = deployment.twilio("GET", f"/Recordings/{sid}.wav", login, params={"RequestedChannels": 2})
     if answer.status_code != 200:
         raise NoRecording(f"Twilio answers {answer.status_code} to its audio on two channels")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError
 
-from . import Deployment, NoStack, examine
+from . import Deployed, NoStack, examine
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,9 +29,9 @@ def run(arguments: argparse.Namespace, stack_file: Path) -> int:
     wishes = {"callback_url": arguments.callback_url, "call": arguments.call, "from": arguments.from_}
     try:
         if arguments.stack_name:
-            deployment = Deployment.of_cloud(arguments.stack_name, **wishes)
+            deployment = Deployed.of_cloud(arguments.stack_name, **wishes)
         elif stack_file.exists():
-            deployment = Deployment.of_stack_file(json.loads(stack_file.read_text()), **wishes)
+            deployment = Deployed.of_stack_file(json.loads(stack_file.read_text()), **wishes)
         else:
             print("no stack is up: `make up` starts one; --stack-name NAME looks at one in the cloud", file=sys.stderr)
             return 2
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace, stack_file: Path) -> int:
         return 2
 
 
-def _print(deployment: Deployment, as_json: bool) -> int:
+def _print(deployment: Deployed, as_json: bool) -> int:
     findings = []
     for name, finding in examine(deployment):
         findings.append({"check": name} | asdict(finding))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from .deployment import Deployment
+from .deployed import Deployed
 from .expected import expected
 from .finding import Finding, NotLookedAt, fail, ok
 
@@ -28,7 +28,7 @@ INDEXES = {"(twilio_call_sid)": ["twilio_call_sid"], "(employee_id, id)": ["empl
 
 
 @cache
-def described(deployment: Deployment) -> dict:
+def described(deployment: Deployed) -> dict:
     """What the database says of itself; raises NotLookedAt."""
     answer = deployment.supabase("POST", "/rest/v1/rpc/describe_database", json={})
     if answer.status_code == 200:
@@ -88,7 +88,7 @@ def _is_ours(name: str) -> bool:
     return kind == "table" or kind == "column" and last in APPLICATION[table] or kind == "trigger"
 
 
-def migrations(deployment: Deployment) -> Finding:
+def migrations(deployment: Deployed) -> Finding:
     there = described(deployment)["objects"]
     found = compared(expected()["objects"], there)
     if found.missing:
@@ -98,14 +98,14 @@ def migrations(deployment: Deployment) -> Finding:
     return ok("everything is there, and as these migrations make it")
 
 
-def grants(deployment: Deployment) -> Finding:
+def grants(deployment: Deployed) -> Finding:
     rights = compared(expected()["objects"], described(deployment)["objects"]).rights
     if rights:
         return fail(f"{len(rights)} rights are wrong: {_some(rights)}", f"{APPLY} again: each sets the rights of what it makes")
     return ok("only the service key reaches the functions, and nobody the tables")
 
 
-def calls_indexes(deployment: Deployment) -> Finding:
+def calls_indexes(deployment: Deployed) -> Finding:
     """An index that begins with these columns will do, whatever its name."""
     there = described(deployment)["calls_indexed_by"]
     missing = [name for name, columns in INDEXES.items() if not any(index[: len(columns)] == columns for index in there)]
@@ -115,7 +115,7 @@ def calls_indexes(deployment: Deployment) -> Finding:
     return ok("calls has those that a callback and an erasure need")
 
 
-def statement_timeout(deployment: Deployment) -> Finding:
+def statement_timeout(deployment: Deployed) -> Finding:
     """As it is for requests that come through the API: the setting of the role `authenticator`, or of `service_role`.
     https://supabase.com/docs/guides/database/postgres/timeouts"""
     found = described(deployment)["statement_timeout_ms"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from .deployment import Deployment
+from .deployed import Deployed
 from .finding import Finding, fail, ok, warn
 
 # A clone needs a place while the voice that it replaces still has one.
@@ -14,7 +14,7 @@ READS = {"/v2/voices?page_size=1": "to look for voices", "/v1/history?page_size=
 NEW_KEY = "make an API key that has no restrictions, or one that may read and write voices, read and delete history, and read the user"
 
 
-def key(deployment: Deployment) -> Finding:
+def key(deployment: Deployed) -> Finding:
     """https://elevenlabs.io/docs/eleven-api/resources/errors: a key that lacks a permission is a 401 with missing_permissions."""
     lacking = []
     for path, purpose in READS.items():
@@ -30,7 +30,7 @@ def key(deployment: Deployment) -> Finding:
     return ok("the key may read voices, history and user")
 
 
-def plan(deployment: Deployment) -> Finding:
+def plan(deployment: Deployed) -> Finding:
     """https://elevenlabs.io/docs/api-reference/user/subscription/get"""
     answer = deployment.elevenlabs("/v1/user/subscription")
     if answer.status_code != 200:
@@ -43,7 +43,7 @@ def plan(deployment: Deployment) -> Finding:
     return ok(f"the plan {found['tier']} has instant voice cloning")
 
 
-def places(deployment: Deployment) -> Finding:
+def places(deployment: Deployed) -> Finding:
     answer = deployment.elevenlabs("/v1/user/subscription")
     if answer.status_code != 200:
         return warn(f"the number of voices cannot be read: ElevenLabs answers {answer.status_code}", NEW_KEY)

@@ -7,7 +7,7 @@ from functools import cache
 
 import psycopg
 
-from ..postgres import Postgres, apply_migrations
+from standins.postgres import Postgres, apply_migrations
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .deployment import Deployment
+from .deployed import Deployed
 from .finding import Finding, fail, ok, warn
 
 # https://supabase.com/docs/guides/auth/signing-keys; others verify nothing here (`shared/src/auth.rs`).
@@ -12,7 +12,7 @@ BUCKETS = ("recordings", "deep-fakes", "voice-consent-evidence")
 HOUR_BYTES = 3600 * 8000 * 2 * 2
 
 
-def signing_keys(deployment: Deployment) -> Finding:
+def signing_keys(deployment: Deployed) -> Finding:
     """The keys by which users' tokens are verified, as the functions read them: without a key of ours."""
     issuer = deployment.parameters.get("SupabaseIssuer") or f"{deployment.parameters['SupabaseUrl']}/auth/v1"
     answer = deployment.ask("GET", f"{issuer}/.well-known/jwks.json")
@@ -27,7 +27,7 @@ def signing_keys(deployment: Deployment) -> Finding:
     return fail("the project has no signing keys, so no user's token can be verified", advice)
 
 
-def buckets(deployment: Deployment) -> Finding:
+def buckets(deployment: Deployed) -> Finding:
     answer = deployment.supabase("GET", "/storage/v1/bucket")
     if answer.status_code != 200:
         return fail(f"Storage answers {answer.status_code} to the secret key", "put the project's own secret key into the secret of Supabase")
@@ -39,7 +39,7 @@ def buckets(deployment: Deployment) -> Finding:
     return ok("all are private" if not missing else f"those that are there are private; made when they are needed: {', '.join(missing)}")
 
 
-def upload_limit(deployment: Deployment) -> Finding:
+def upload_limit(deployment: Deployed) -> Finding:
     """The project's is told by nothing but the server of resumable uploads, in `Tus-Max-Size`:
     https://supabase.com/docs/guides/storage/uploads/file-limits and supabase/storage `src/http/routes/tus`."""
     limits = {}

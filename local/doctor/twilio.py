@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httpx
 from twilio.request_validator import HMAC_SHA1, HMAC_SHA256, RequestValidator
 
-from .deployment import Deployment
+from .deployed import Deployed
 from .finding import Finding, fail, ok, warn
 
 # As many of the newest recordings are looked at.
@@ -19,11 +19,11 @@ FRAGMENT = "rc=5&rp=all"
 TEST_CREDENTIALS = 20008
 
 
-def _recordings(deployment: Deployment, login: tuple[str, str]) -> httpx.Response:
+def _recordings(deployment: Deployed, login: tuple[str, str]) -> httpx.Response:
     return deployment.twilio("GET", "/Recordings.json", login, params={"PageSize": NEWEST})
 
 
-def account(deployment: Deployment) -> Finding:
+def account(deployment: Deployed) -> Finding:
     """Whether all that the secret has opens the recordings of the account that it names."""
     sid, logins = deployment.secret("twilio")["account_sid"], deployment.twilio_logins
     for field, login in logins.items():
@@ -38,7 +38,7 @@ def account(deployment: Deployment) -> Finding:
     return ok(f"the account {sid} opens with {' and with '.join(logins)}")
 
 
-def media(deployment: Deployment) -> Finding:
+def media(deployment: Deployed) -> Finding:
     """Whether Twilio keeps the audio itself, and as we can read it. An account may have it in its own S3 instead, or encrypted with its own key:
     https://www.twilio.com/docs/voice/recording-settings"""
     answer = _recordings(deployment, next(iter(deployment.twilio_logins.values())))
@@ -56,7 +56,7 @@ def media(deployment: Deployment) -> Finding:
     return ok(f"Twilio keeps the {len(newest)} newest recordings itself")
 
 
-def _is_elsewhere(deployment: Deployment, recording: dict) -> bool:
+def _is_elsewhere(deployment: Deployed, recording: dict) -> bool:
     """As the functions decide it."""
     host = urlsplit(recording.get("media_url") or "").hostname or ""
     return bool(host) and host != urlsplit(deployment.parameters["TwilioApiUrl"]).hostname and not f".{host}".endswith(".twilio.com")
@@ -69,7 +69,7 @@ def _code(answer: httpx.Response) -> int | None:
         return None
 
 
-def public_url(deployment: Deployment) -> Finding:
+def public_url(deployment: Deployed) -> Finding:
     """Sends a callback of our own, signed as Twilio would, of a recording that is only in progress: the webhook verifies it, writes a
     line into its log, and does nothing. https://www.twilio.com/docs/usage/webhooks/webhooks-security"""
     url = f"{deployment.public_base_url}/twilio/recording"
@@ -88,7 +88,7 @@ def public_url(deployment: Deployment) -> Finding:
     return fail(f"{url} answers {answer.status_code}, not 204", "the address must lead to this stack's API: look at the domain's mapping, and at the log of recording-webhook")
 
 
-def callback_url(deployment: Deployment) -> Finding:
+def callback_url(deployment: Deployed) -> Finding:
     """Which address a call was given, Twilio tells nobody: it stands in the application's code or TwiML. So it is judged if it was given."""
     right = f"{deployment.public_base_url}/twilio/recording#{FRAGMENT}"
     given = deployment.wishes.get("callback_url")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from ..call import recording as call_audio
-from ..vendors.wav import header
+from standins.call import recording as call_audio
+from standins.wav import header
+
 from .stage import Stage
 
 

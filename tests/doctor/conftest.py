@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from local.call import recording
-from local.doctor import Deployment, Finding, examine
+from standins.call import recording
+from local.doctor import Deployed, Finding, examine
 from local.scenario import Scenario
 
 
@@ -19,8 +19,8 @@ class Patient(Scenario):
     def callback_url(self) -> str:
         return f"{self.stack['public_base_url']}/twilio/recording#rc=5&rp=all"
 
-    def deployment(self, **wishes) -> Deployment:
-        return Deployment.of_stack_file(self.stack, **{"callback_url": self.callback_url} | wishes)
+    def deployment(self, **wishes) -> Deployed:
+        return Deployed.of_stack_file(self.stack, **{"callback_url": self.callback_url} | wishes)
 
     def examined(self, **wishes) -> dict[str, Finding]:
         return dict(examine(self.deployment(**wishes)))

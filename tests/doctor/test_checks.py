@@ -10,9 +10,9 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from local.aws import ROOT
+from local.deployment import ROOT
 from local.doctor import CHECKS, aws, looked, settings, supabase, twilio
-from local.doctor.deployment import Deployment
+from local.doctor.deployed import Deployed
 from local.doctor.secret import VENDORS, problem
 
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -42,7 +42,7 @@ class Service:
         return Service(paginate=lambda **arguments: [getattr(self, method)(**arguments)])
 
 
-class Fake(Deployment):
+class Fake(Deployed):
     """`services`: name → Service."""
 
     def __init__(self, parameters: dict | None = None, outputs: dict | None = None, resources: dict | None = None, status: str = "CREATE_COMPLETE", **services):

@@ -10,10 +10,10 @@ import wave
 
 import pytest
 
-from local.call import recording
+from standins.call import recording
 from local.doctor.call import DIGITS, judged
 from local.doctor.tones import HIGH, KEYS, LOW, NotStereo, channels, pressed
-from local.vendors.twilio_calls import played
+from standins.twilio.calls import played
 
 RATE = 8000
 

@@ -8,7 +8,7 @@ from psycopg.errors import InsufficientPrivilege
 
 from local.doctor.database import INDEXES, compared
 from local.doctor.expected import expected
-from local.postgres import apply_migrations
+from standins.postgres import apply_migrations
 
 from .test_migrations import EXISTING, NOTHING_BY_DEFAULT
 from .test_protection import PROTECTION
