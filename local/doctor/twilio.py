@@ -96,7 +96,7 @@ def callback_url(deployment: Deployed) -> Finding:
         return warn("Twilio does not tell which recordingStatusCallback its calls have", f"it must be {right}; --callback-url checks the one that your application uses")
     address, _, fragment = given.partition("#")
     if address != right.partition("#")[0]:
-        return fail(f"{address} is not this stack's", f"use {right}")
+        return fail("it is another address than this stack's", f"use {right}")
     overrides = dict(parse_qsl(fragment))
     policies = set(overrides.get("rp", "ct").split(","))
     if overrides.get("rc", "1") == "0" or not ("all" in policies or policies >= {"4xx", "5xx", "ct", "rt"}):

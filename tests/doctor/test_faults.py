@@ -61,7 +61,11 @@ FAULTS = {
     "a_plan_without_a_free_place": (lambda it: it.account("elevenlabs", voice_limit=0), "places for voices", "FAIL", "0 of 0"),
     "a_plan_with_two_places_left": (lambda it: it.account("elevenlabs", voice_limit=2), "places for voices", "warn", "0 of 2"),
     "all_additions_of_the_month_used": (lambda it: it.account("elevenlabs", voice_add_edit_counter=95), "places for voices", "FAIL", "all 95 additions"),
-    "a_key_that_may_not_read_the_user": (lambda it: it.account("elevenlabs", user_read=False), "ElevenLabs' key", "FAIL", "to tell one account from another"),
+    "a_key_that_may_not_read_the_user": (lambda it: it.account("elevenlabs", user_read=False), "ElevenLabs' key", "warn", "no permission to read the user"),
+    "a_key_that_may_not_read_the_history": (
+        lambda it: it.fault("elevenlabs", path="^/v1/history", status=401, body={"detail": {"status": "missing_permissions"}}),
+        "ElevenLabs' key", "FAIL", "no permission to erase speech"),
+    "a_key_that_elevenlabs_has_withdrawn": (lambda it: it.account("elevenlabs", api_key=f"sk_{TOKEN}"), "ElevenLabs' key", "FAIL", "invalid_api_key"),
     "recordings_in_a_bucket_of_the_accounts_own": (lambda it: it.recording_at_twilio(media="external"), "Twilio's media", "FAIL", "bucket of the account's own"),
     "recordings_that_are_encrypted": (lambda it: it.recording_at_twilio(encrypted="true"), "Twilio's media", "FAIL", "encrypted"),
     "another_public_url_than_twilio_calls": (
