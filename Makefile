@@ -33,8 +33,8 @@ rust: ## format, lints and unit tests of the Rust code
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
 
-check: venv rust ## the quick checks, without a stack: the Rust code and the SQL
-	$(VENV)/bin/pytest -n $(WORKERS) --dist worksteal tests/sql
+check: venv rust ## the quick checks, without a stack: the Rust code, the SQL, and how the files hang together
+	$(VENV)/bin/pytest -n $(WORKERS) --dist worksteal tests/sql tests/structure
 
 # The bundle is built once before every worker deploys it: here the build shows its progress.
 test: venv rust ## every check; WORKERS=6 of them at once

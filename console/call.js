@@ -44,10 +44,10 @@ async function isWav(file) {
 }
 
 /** Twilio posts the callback; again, if it did before. */
-export async function tellTwilio(app, recordingSid) {
+async function tellTwilio(app, recordingSid) {
   const callback = await app.laptop.callback(recordingSid);
   const { at: time, status: sent, seconds } = callback;
-  tell({ vendor: "twilio", time, method: "POST", path: "/twilio/recording", recordingSid, sent, seconds, isCallback: true });
+  tell({ vendor: "twilio", time, method: "POST", path: "/twilio/recording", sent, seconds, isCallback: true, replay: () => tellTwilio(app, recordingSid) });
   placed = { recordingSid, callback };
   app.underWay.add("call");
   app.say(`Twilio posted the signed callback: ${callback.status ?? "no answer"}.`);

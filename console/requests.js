@@ -2,7 +2,6 @@
 
 import { VENDORS } from "./laptop.js";
 import { at, clock, el, fill, number, onPress } from "./dom.js";
-import { tellTwilio } from "./call.js";
 
 // What the laptop's server asks for itself, such as audio to draw.
 const OURS = "understudy-console";
@@ -18,7 +17,7 @@ export function entries() {
   return all;
 }
 
-/** Adds something that no journal has: callbacks and messages come to none of the vendors. */
+/** Adds something that no journal has: callbacks and messages come to none of the vendors. `replay` does it once more. */
 export function tell(entry) {
   add([entry]);
 }
@@ -73,14 +72,13 @@ export function show(app) {
 }
 
 function row(app, entry) {
-  const { vendor, time, method, path, sent, outcome, seconds, fault, isCallback, isOurs, recordingSid } = entry;
+  const { vendor, time, method, path, sent, outcome, seconds, fault, isCallback, isOurs } = entry;
   const answer = outcome === "reset" ? "no answer" : sent ?? "no answer";
   const isBad = answer === "no answer" || answer >= 400;
-  const again = isCallback ? () => tellTwilio(app, recordingSid) : entry.replay;
   const what = isCallback ? "callback" : "message";
   const name = { "data-key": `${what} ${time}`, "aria-label": `Replay the ${what} of ${clock(time)}` };
-  const replay = again && el("button", { type: "button", class: "quiet", ...name }, "replay");
-  if (replay) onPress(replay, () => app.attempt(again));
+  const replay = entry.replay && el("button", { type: "button", class: "quiet", ...name }, "replay");
+  if (replay) onPress(replay, () => app.attempt(entry.replay));
   return el("tr", { class: fault != null ? "hit" : isBad ? "bad" : null },
     el("td", {}, clock(time)),
     el("td", {}, el("span", { class: `vendor ${path.startsWith("/storage/") ? "storage" : vendor}` }, isCallback ? "Twilio sends" : nameOf(vendor, path))),

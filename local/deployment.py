@@ -30,6 +30,7 @@ from botocore.credentials import Credentials
 from standins.aws.server import CREDENTIALS, REGION, LocalAws
 from standins.process import run
 
+from .compile import compile_functions
 from .progress import Progress
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,13 +58,15 @@ class Deployment:
         """`sam build` in the fast profile, for this machine's processor. One at a time for each target directory."""
         target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
         target.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(parents=True, exist_ok=True)
         with (target / ".sam-build.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 with self._progress.step("waiting for another build in this checkout"):
                     fcntl.flock(lock, fcntl.LOCK_EX)
-            with self._progress.step("sam build (the first one compiles every dependency: some minutes)"):
+            compile_functions(ROOT, self.directory / "cargo-build.log", dict(os.environ) | {"CARGO_TARGET_DIR": str(target)}, self._progress)
+            with self._progress.step("sam build"):
                 self._sam(
                     "build", "--template-file", str(ROOT / "template.yaml"), "--build-dir", str(self.directory / "build"),
                     "--parameter-overrides", f"Architecture={architecture()}",
@@ -101,7 +104,6 @@ class Deployment:
         log = self.directory / f"sam-{arguments[0]}.log"
         # From the same virtual environment that runs us.
         command = [Path(sys.executable).with_name("sam"), arguments[0], "--config-file", str(ROOT / "samconfig.toml"), *arguments[1:]]
-        self.directory.mkdir(parents=True, exist_ok=True)
         code = run(command, self._sam_environment() | environment, ROOT, log)
         if code:
             raise RuntimeError(f"sam {arguments[0]} failed with {code}:\n{log.read_text(errors='replace')[-6000:]}")

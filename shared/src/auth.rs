@@ -14,7 +14,8 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::error::{Error, Refusal};
+use crate::error::Error;
+use crate::refusal::Refusal;
 
 /// Supabase's edge keeps the key set for ten minutes and asks for no longer
 /// (<https://supabase.com/docs/guides/auth/signing-keys>).
@@ -156,6 +157,7 @@ mod tests {
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
+    use crate::answer;
 
     /// Where an X coordinate stands in an uncompressed point, and where the Y.
     const X: std::ops::Range<usize> = 1..33;
@@ -205,7 +207,7 @@ mod tests {
 
         async fn refusal(&self, token: &str) -> &'static str {
             match self.user(token).await {
-                Err(Error::Refused(refusal)) => refusal.code(),
+                Err(Error::Refused { refusal, .. }) => refusal.code(),
                 other => panic!("not a refusal: {other:?}"),
             }
         }
@@ -303,7 +305,7 @@ mod tests {
         let token = format!("Bearer {}", hs256(b"", &project.claims()));
         headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&token).unwrap());
         let answer = project.verifier.user(&headers, secret.jwt_secret.as_ref()).await;
-        assert!(matches!(answer, Err(Error::Refused(Refusal::TokenInvalid))), "{answer:?}");
+        assert!(matches!(answer, Err(Error::Refused { refusal: Refusal::TokenInvalid, .. })), "{answer:?}");
     }
 
     #[tokio::test]
@@ -351,7 +353,7 @@ mod tests {
     async fn a_request_without_a_bearer_token_is_told_so() {
         let project = Project::start().await;
         let missing = project.verifier.user(&HeaderMap::new(), None).await;
-        assert!(matches!(missing, Err(Error::Refused(Refusal::TokenMissing))));
+        assert!(matches!(missing, Err(Error::Refused { refusal: Refusal::TokenMissing, .. })));
         assert_eq!(project.refusal("").await, "token_invalid");
         assert_eq!(project.fetches().await, 0);
     }
@@ -362,7 +364,7 @@ mod tests {
         project.server.reset().await;
         for _ in 0..3 {
             let error = project.user(&project.es256("k1", &project.claims())).await.unwrap_err();
-            assert_eq!(error.status(), http::StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(answer::problem(error).status(), http::StatusCode::SERVICE_UNAVAILABLE);
         }
         assert_eq!(project.fetches().await, 1);
     }

@@ -16,10 +16,10 @@ use uuid::Uuid;
 use crate::clients::VendorError;
 use crate::clients::elevenlabs::ElevenLabs;
 use crate::clients::supabase::Supabase;
-use crate::clients::twilio::{self, Twilio};
+use crate::clients::twilio::{self, CallSid, RecordingSid, Twilio};
 use crate::error::Error;
 use crate::queue::Queue;
-use crate::recordings::{self, CallSid, Newest, RecordingSid, publish_newest};
+use crate::recordings::{self, Newest, publish_newest};
 use crate::voices::{CloneRequested, METADATA_BUCKET};
 
 /// How many copies of a kind are erased at the same time.

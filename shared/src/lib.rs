@@ -7,31 +7,35 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`config`] | environment variables and Secrets Manager |
-//! | [`error`] | the one error type, the refusals, and their `application/problem+json` |
+//! | [`environment`] | a function's environment variables, and what they point to |
+//! | [`secret`] | a secret of Secrets Manager, in memory |
+//! | `aws` | the settings of AWS's SDK |
+//! | [`error`] | the one error type, told by what the caller can do about it |
+//! | [`refusal`] | everything that the bundle says no to |
 //! | [`clients`] | Twilio, ElevenLabs and Supabase |
 //! | [`vendor`] | how a function reaches them, with secrets that may be rotated |
-//! | [`answer`] | what a successful request gets |
+//! | [`answer`] | what a request gets: JSON, or an error as `application/problem+json` |
 //! | [`gateway`] | a request as API Gateway hands it over, and the answer as it takes it |
 //! | [`auth`] | who is calling: a verified Supabase user |
 //! | [`queue`] | messages between the functions, and the batches that arrive from them |
 //! | [`referee`] | asking the database for a decision |
 //! | [`recordings`] | a finished call recording → the private bucket |
-//! | [`sample`] | call audio → the voice sample of one employee |
 //! | [`voices`] | asking for a cloned voice |
 //! | [`erasures`] | every copy of it goes |
 
 pub mod answer;
 pub mod auth;
+mod aws;
 pub mod clients;
-pub mod config;
+pub mod environment;
 pub mod erasures;
 pub mod error;
 pub mod gateway;
+mod media;
 pub mod queue;
 pub mod recordings;
 pub mod referee;
-pub mod sample;
+pub mod refusal;
+pub mod secret;
 pub mod vendor;
 pub mod voices;
-mod wav;

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::config::aws_cause;
+use crate::aws::aws_cause;
 use crate::error::Error;
 
 /// The first delay of a failed message; doubles with each receipt.

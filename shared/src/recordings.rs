@@ -3,8 +3,6 @@
 //! Each recording is kept under a key that never changes, `{employee_id}/{RecordingSid}.wav`; the employee's newest
 //! is also copied to `{employee_id}/{employee_id}.wav`. Every step may run twice, or never come to its end.
 
-use std::fmt;
-
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,62 +10,12 @@ use uuid::Uuid;
 
 use crate::clients::VendorError;
 use crate::clients::supabase::Supabase;
-use crate::clients::twilio::{Recording, Twilio};
+use crate::clients::twilio::{CallSid, Recording, RecordingSid, Twilio};
 use crate::error::Error;
-use crate::wav::Wav;
+use crate::media::Wav;
 
 /// The private bucket of the recordings.
 pub const BUCKET: &str = "recordings";
-
-/// Twilio's id of a call, `CA…`. For a call of two legs it is always the parent leg's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-pub struct CallSid(String);
-
-/// Twilio's id of a recording, `RE…`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-pub struct RecordingSid(String);
-
-impl TryFrom<String> for CallSid {
-    type Error = InvalidSid;
-
-    fn try_from(text: String) -> Result<Self, InvalidSid> {
-        sid("CA", text).map(Self)
-    }
-}
-
-impl TryFrom<String> for RecordingSid {
-    type Error = InvalidSid;
-
-    fn try_from(text: String) -> Result<Self, InvalidSid> {
-        sid("RE", text).map(Self)
-    }
-}
-
-impl fmt::Display for CallSid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for RecordingSid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Not two letters and 32 hexadecimal digits.
-#[derive(Debug, thiserror::Error)]
-#[error("not a Twilio SID of the expected kind")]
-pub struct InvalidSid;
-
-/// Checked, since it becomes part of addresses and keys.
-fn sid(kind: &str, text: String) -> Result<String, InvalidSid> {
-    let digits = text.strip_prefix(kind).ok_or(InvalidSid)?;
-    let well_formed = digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    if well_formed { Ok(text) } else { Err(InvalidSid) }
-}
 
 /// The message from `recording-webhook` to `recording-ingest`: Twilio says that a recording is finished.
 #[derive(Debug, Serialize, Deserialize)]
@@ -169,7 +117,7 @@ async fn store(
     storage_path: &str,
     write_id: Uuid,
 ) -> Result<Option<Newest>, Error> {
-    let recording = twilio.finished_recording(finished).await?;
+    let recording = twilio.finished_recording(&finished.call_sid, &finished.recording_sid).await?;
     check_is_readable(&recording)?;
     supabase.ensure_private_bucket(BUCKET).await?;
     let wav = Wav::open(twilio.media(&finished.recording_sid).await?).await?;
@@ -312,25 +260,5 @@ fn check_is_readable(recording: &Recording) -> Result<(), Error> {
         "completed" => Ok(()),
         "absent" | "deleted" | "failed" => Err(Error::Unusable("Twilio has no audio of this recording")),
         _ => Err(Error::NotYet { reason: "Twilio has not finished the recording", retry_after: None }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sid_is_two_letters_and_32_hex_digits() {
-        let parse = |text: &str| RecordingSid::try_from(text.to_owned());
-        assert!(parse("RE0123456789abcdefABCDEF0123456789").is_ok());
-        for wrong in [
-            "",
-            "RE",
-            "CA0123456789abcdefABCDEF0123456789",
-            "RE0123456789abcdefABCDEF012345678/",
-            "RE../../../../../../../../../../../",
-        ] {
-            assert!(parse(wrong).is_err(), "{wrong}");
-        }
     }
 }

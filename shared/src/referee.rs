@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use crate::clients::VendorError;
 use crate::clients::supabase::Supabase;
-use crate::error::{Error, Refusal};
+use crate::error::Error;
+use crate::refusal::Refusal;
 
 /// Calls one of the database's functions. An outcome that is named like one of our refusals is that refusal.
 ///
 /// # Errors
-/// [`Error::Refused`] when the database says no, or [`Error::Explained`] when it adds figures to that; otherwise what
-/// Supabase said.
+/// [`Error::Refused`] when the database says no, with the figures that it adds to that; otherwise what Supabase said.
 pub async fn ask<T: DeserializeOwned>(
     supabase: &Supabase,
     function: &'static str,
@@ -35,7 +35,7 @@ fn says_unusable_value(error: &VendorError) -> bool {
 
 fn accepted<T: DeserializeOwned>(answer: Value) -> Result<T, Error> {
     if let Ok(refusal) = Refusal::deserialize(&answer["outcome"]) {
-        return Err(Error::explained(refusal, &answer));
+        return Err(Error::refused(refusal, &answer));
     }
     T::deserialize(answer).map_err(Error::unavailable("reading the database's answer"))
 }
@@ -51,14 +51,15 @@ mod tests {
     #[test]
     fn a_refusal_of_the_database_is_a_refusal_of_the_api() {
         let error = accepted::<Requested>(json!({"outcome": "employee_not_found"})).unwrap_err();
-        assert!(matches!(error, Error::Refused(Refusal::EmployeeNotFound)));
+        assert!(matches!(error, Error::Refused { refusal: Refusal::EmployeeNotFound, members } if members.is_empty()));
     }
 
     #[test]
     fn a_refusal_with_a_figure_keeps_it() {
         let outcome = json!({"outcome": "voice_quota_reached", "figure": 5, "limit": 5, "unit": "voices"});
         let error = accepted::<Requested>(outcome).unwrap_err();
-        assert!(matches!(error, Error::Explained(Refusal::VoiceQuotaReached, members) if members["limit"] == 5));
+        let Error::Refused { refusal, members } = error else { panic!("{error}") };
+        assert_eq!((refusal, &members["limit"]), (Refusal::VoiceQuotaReached, &5.into()));
     }
 
     #[test]

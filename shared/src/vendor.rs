@@ -9,8 +9,9 @@ use serde::de::DeserializeOwned;
 use crate::clients::elevenlabs::{self, ElevenLabs, ElevenLabsSecret};
 use crate::clients::supabase::{self, Supabase, SupabaseSecret};
 use crate::clients::twilio::{self, Twilio, TwilioSecret};
-use crate::config::Secret;
-use crate::error::{Error, Refusal};
+use crate::error::Error;
+use crate::refusal::Refusal;
+use crate::secret::Secret;
 
 /// The secret of a vendor.
 pub trait VendorSecret: DeserializeOwned + Send + Sync {
@@ -30,7 +31,8 @@ impl VendorSecret for SupabaseSecret {
     fn may_be_outdated(&self, error: &Error) -> bool {
         let is_turned_away =
             matches!(error, Error::Vendor(error) if error.vendor == Self::NAME && error.is_unauthorised());
-        is_turned_away || self.jwt_secret.is_some() && matches!(error, Error::Refused(Refusal::TokenInvalid))
+        is_turned_away
+            || self.jwt_secret.is_some() && matches!(error, Error::Refused { refusal: Refusal::TokenInvalid, .. })
     }
 }
 

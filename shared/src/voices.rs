@@ -1,13 +1,14 @@
 //! Asking for a cloned voice, and looking at where it is. Making it is `clone-worker`'s.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
+use wav::Channel;
 
 use crate::clients::supabase::Supabase;
-use crate::error::{Error, Refusal};
+use crate::error::Error;
 use crate::referee;
-use crate::sample::{Channel, PIPELINE_VERSION};
+use crate::refusal::Refusal;
 
 /// The private bucket of the voices' metadata.
 pub const METADATA_BUCKET: &str = "deep-fakes";
@@ -51,7 +52,7 @@ pub struct VoiceState {
     pub code: Option<String>,
     /// The newest attempt.
     pub attempt_id: Option<Uuid>,
-    /// How its sample came about, or why there is none ([`crate::sample::Report`]).
+    /// How its sample came about, or why there is none (`Report`, of the crate `sample`).
     pub report: Option<Value>,
 }
 
@@ -69,14 +70,17 @@ pub enum Status {
 impl VoiceState {
     /// Why the attempt has failed, in the API's terms, with its report and the figure that was not good enough.
     pub fn into_error(self) -> Error {
-        let refusal = Refusal::deserialize(Value::from(self.code)).unwrap_or(Refusal::CloneFailed);
-        let Some(report) = self.report else { return refusal.into() };
-        let mut members = match Error::explained(refusal, &report["problem"]) {
-            Error::Explained(_, members) => members,
-            _ => Map::new(),
-        };
-        members.insert("report".to_owned(), report);
-        Error::Explained(refusal, members)
+        let code = self.code.unwrap_or_default();
+        let refusal = Refusal::deserialize(Value::from(code.as_str())).unwrap_or_else(|_| {
+            tracing::error!(code, "an attempt has failed with a code that is none of ours");
+            Refusal::CloneFailed
+        });
+        let facts = self.report.as_ref().map_or(&Value::Null, |report| &report["problem"]);
+        let mut error = Error::refused(refusal, facts);
+        if let (Error::Refused { members, .. }, Some(report)) = (&mut error, self.report) {
+            members.insert("report".to_owned(), report);
+        }
+        error
     }
 }
 
@@ -85,6 +89,8 @@ impl VoiceState {
 pub struct Manner {
     /// Where employees are in calls of two legs, if the deployment says so.
     pub usual_channel: Option<Channel>,
+    /// The version of the code that would make the sample.
+    pub pipeline_version: u32,
     /// Whether the voice that is replaced is deleted before the new one is made: for a vendor account without a free
     /// place. If the new one then fails, there is none.
     pub replace_first: bool,
@@ -105,7 +111,7 @@ pub async fn request_clone(
 ) -> Result<Requested, Error> {
     let arguments = json!({
         "p_user_id": user_id, "p_employee_id": employee_id,
-        "p_employee_channel": manner.usual_channel, "p_pipeline_version": PIPELINE_VERSION,
+        "p_employee_channel": manner.usual_channel, "p_pipeline_version": manner.pipeline_version,
         "p_replace": manner.replace_first, "p_campaign": manner.is_campaign,
     });
     referee::ask(supabase, "request_clone", arguments).await
@@ -139,7 +145,7 @@ mod tests {
     fn a_sample_that_is_refused_comes_with_its_figure_and_its_report() {
         let problem = json!({"code": "sample_too_short", "figure": 12.5, "limit": 30.0, "unit": "seconds"});
         let report = json!({"problem": problem, "speech_seconds": 12.5});
-        let Error::Explained(refusal, members) = failed(Some("sample_too_short"), Some(report.clone())) else {
+        let Error::Refused { refusal, members } = failed(Some("sample_too_short"), Some(report.clone())) else {
             panic!("a refusal with what explains it");
         };
         assert_eq!(refusal, Refusal::SampleTooShort);

@@ -14,7 +14,7 @@ from .account import Account, code, succeeded
 from .assumption import Skipped, assume, hold
 from .sample import mono
 
-# As the functions read them (`shared/src/clients/elevenlabs.rs`).
+# As the functions read them (`shared/src/clients/elevenlabs`).
 KEY = {
     "invalid_api_key", "missing_api_key", "needs_authorization", "unauthorized", "invalid_authorization_header", "authentication_error",
     "authorization_error", "missing_permissions", "insufficient_permissions", "detected_unusual_activity",

@@ -10,7 +10,7 @@ import pytest
 from .expanded import TEMPLATE
 
 ROOT = TEMPLATE.parent
-REFUSALS = re.findall(r'\(S::(\w+), "(\w+)",', (ROOT / "shared" / "src" / "error.rs").read_text())
+REFUSALS = re.findall(r'^ +\w+(?:\(\w+\))?, (\w+), "(\w+)", ".+";$', (ROOT / "shared" / "src" / "refusal.rs").read_text(), re.MULTILINE)
 # Of paths and methods that the contract does not have.
 BESIDE_THE_CONTRACT = {"route_not_found"}
 # Statuses by their names; Python gives one another name before 3.13.

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 
 use futures_util::{StreamExt, stream};
 use http::{Response, StatusCode};
+use sample::{Channel, PIPELINE_VERSION};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::answer;
 use shared::clients::supabase::Supabase;
-use shared::error::{Error, Refusal};
+use shared::error::Error;
 use shared::queue::Queue;
-use shared::sample::Channel;
+use shared::refusal::Refusal;
 use shared::voices::{self, CloneRequested, Manner, Requested};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
@@ -42,7 +43,7 @@ impl Campaign {
             1..=MOST_EMPLOYEES => Ok(campaign),
             figure => {
                 let facts = json!({"figure": figure, "limit": MOST_EMPLOYEES, "unit": "employees"});
-                Err(Error::explained(Refusal::TooManyEmployees, &facts))
+                Err(Error::refused(Refusal::TooManyEmployees, &facts))
             }
         }
     }
@@ -61,7 +62,8 @@ pub async fn request(
     usual_channel: Option<Channel>,
     deadline: Instant,
 ) -> Result<Response<String>, Error> {
-    let manner = Manner { usual_channel, replace_first: campaign.replace, is_campaign: true };
+    let (pipeline_version, replace_first) = (PIPELINE_VERSION, campaign.replace);
+    let manner = Manner { usual_channel, pipeline_version, replace_first, is_campaign: true };
     let ask =
         |employee_id| async move { (employee_id, voices::request_clone(supabase, user_id, employee_id, manner).await) };
     let answers = stream::iter(campaign.employee_ids.clone()).map(ask).buffered(AT_ONCE);
@@ -92,17 +94,12 @@ fn told(
             attempts.push(attempt);
             Ok(json!({"employee_id": employee_id, "status": "pending", "attempt_id": attempt.attempt_id}))
         }
-        Err(error @ Error::Refused(Refusal::NotAMember | Refusal::RoleForbidden)) => Err(error),
+        Err(error @ Error::Refused { refusal: Refusal::NotAMember | Refusal::RoleForbidden, .. }) => Err(error),
+        Err(Error::Refused { refusal, .. }) => Ok(failed(employee_id, refusal.code())),
+        Err(error) if error.is_unauthorised() => Err(error),
         Err(error) => {
-            if !matches!(error, Error::Refused(_) | Error::Explained(..)) {
-                if matches!(&error, Error::Vendor(vendor) if vendor.is_unauthorised()) {
-                    return Err(error);
-                }
-                tracing::warn!(%employee_id, %error, "a clone of a campaign could not be asked for");
-            }
-            let is_unavailable = error.status() == StatusCode::SERVICE_UNAVAILABLE;
-            let code = if is_unavailable { "unavailable".to_owned() } else { error.code() };
-            Ok(failed(employee_id, &code))
+            tracing::warn!(%employee_id, %error, "a clone of a campaign could not be asked for");
+            Ok(failed(employee_id, "unavailable"))
         }
     }
 }
@@ -139,7 +136,7 @@ mod tests {
     fn five_hundred_are_taken_and_one_more_is_refused_with_the_figure() {
         let ids = |number| (0..number).map(Uuid::from_u128).collect::<Vec<_>>();
         assert!(parsed(json!({"employee_ids": ids(500)})).is_ok());
-        let Error::Explained(refusal, members) = parsed(json!({"employee_ids": ids(501)})).unwrap_err() else {
+        let Error::Refused { refusal, members } = parsed(json!({"employee_ids": ids(501)})).unwrap_err() else {
             panic!("a refusal with its figure");
         };
         assert_eq!((refusal, &members["limit"]), (Refusal::TooManyEmployees, &500.into()));
@@ -148,7 +145,7 @@ mod tests {
     #[test]
     fn a_user_who_may_not_is_refused_as_a_whole_and_an_employee_who_cannot_be_cloned_alone() {
         let mut attempts = Vec::new();
-        let mut tell = |error| told(Uuid::nil(), Err(Error::Refused(error)), &mut attempts);
+        let mut tell = |error| told(Uuid::nil(), Err(Error::from(error)), &mut attempts);
         assert!(tell(Refusal::RoleForbidden).is_err());
         assert_eq!(tell(Refusal::ConsentRequired).unwrap()["code"], "consent_required");
     }

@@ -1,6 +1,6 @@
 //! What is asked for, by method and path.
 
-use shared::error::{Allow, Refusal};
+use shared::refusal::{Allow, Refusal};
 use uuid::Uuid;
 
 /// What is asked for.

@@ -5,17 +5,18 @@
 
 use std::time::Duration;
 
+use sample::{Channel, Report};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::clients::elevenlabs::{AddVoiceError, AddedVoice, ElevenLabs, NewVoice};
 use shared::clients::supabase::Supabase;
-use shared::error::{Error, Refusal};
-use shared::sample::{Channel, Problem, Report};
+use shared::error::Error;
+use shared::refusal::Refusal;
 use shared::voices::METADATA_BUCKET;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use crate::sampling::{SampleSource, Source, sample_recordings};
+use crate::sampling::{NoSample, SampleSource, Source, sample_recordings};
 
 /// What the database lets a worker do with an attempt.
 #[derive(Deserialize)]
@@ -152,9 +153,7 @@ impl CloneWorker {
         };
         let sample = match sampled.sample {
             Ok(sample) => sample,
-            Err(report) => {
-                let code = report.problem.map_or("clone_failed", Problem::code);
-                let refusal = Refusal::deserialize(Value::from(code)).unwrap_or(Refusal::CloneFailed);
+            Err(NoSample { refusal, report }) => {
                 return self.fail(attempt_id, lease_id, refusal, None, Some(&json!(report))).await;
             }
         };

@@ -2,11 +2,12 @@
 
 mod attempt;
 mod handler;
+mod refusals;
 mod sampling;
 
 use lambda_runtime::service_fn;
 use shared::clients::http_client;
-use shared::config::Environment;
+use shared::environment::Environment;
 use tokio::try_join;
 
 use crate::handler::Worker;

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use http::StatusCode;
+use sample::{Assembly, Call, Channel, Origin, Problem, Report, Sample, Take};
 use serde::{Deserialize, Serialize};
 use shared::clients::supabase::Supabase;
 use shared::error::Error;
 use shared::recordings;
-use shared::sample::{Assembly, Call, Channel, Origin, Problem, Report, Sample, Take};
+use shared::refusal::Refusal;
 use tokio::time::{Instant, timeout_at};
+
+use crate::refusals;
 
 /// For all recordings together.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -39,10 +42,18 @@ pub struct SampleSource {
 
 /// What came of it.
 pub struct Sampled {
-    /// The sample, or the report of why there is none.
-    pub sample: Result<Sample, Box<Report>>,
+    /// The sample, or why there is none.
+    pub sample: Result<Sample, NoSample>,
     /// Newest first.
     pub sources: Vec<SampleSource>,
+}
+
+/// Why there is no sample.
+pub struct NoSample {
+    /// As the attempt is refused.
+    pub refusal: Refusal,
+    /// With the figures.
+    pub report: Box<Report>,
 }
 
 /// Samples the newest recording, and older ones as long as there is too little speech. One that Storage does not have is
@@ -69,7 +80,7 @@ pub async fn sample_recordings(
         let take = match timeout_at(deadline, read).await.unwrap_or(Err(slow)) {
             Ok(take) => take,
             Err(error) if is_gone(&error) => Err(Problem::RecordingMissing),
-            Err(_) if assembly.will_do() => break,
+            Err(_) if assembly.has_minimum() => break,
             Err(error) => return Err(error),
         };
         // Of one channel, it is the party that this very call says is the employee.
@@ -81,7 +92,14 @@ pub async fn sample_recordings(
             break;
         }
     }
-    Ok(Sampled { sample: assembly.finish(), sources })
+    let sample = match assembly.finish() {
+        Ok(sample) => Ok(sample),
+        Err(report) => {
+            let problem = report.problem.as_ref().ok_or(Error::Unusable("there is neither a sample nor a reason why"))?;
+            Err(NoSample { refusal: refusals::of_problem(problem), report })
+        }
+    };
+    Ok(Sampled { sample, sources })
 }
 
 /// Reads a recording as it arrives, to its end or to where it proves to be useless.

@@ -4,7 +4,7 @@ mod handler;
 
 use lambda_runtime::service_fn;
 use shared::clients::http_client;
-use shared::config::Environment;
+use shared::environment::Environment;
 use tokio::try_join;
 
 use crate::handler::Ingest;

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use http::{Response, StatusCode};
 use lambda_runtime::LambdaEvent;
-use shared::clients::twilio::TwilioSecret;
-use shared::config::Secret;
-use shared::error::{Allow, Error, Refusal};
+use shared::answer;
+use shared::clients::twilio::{CallSid, RecordingSid, TwilioSecret};
+use shared::error::Error;
 use shared::gateway::{self, Request};
 use shared::queue::Queue;
-use shared::recordings::{CallSid, RecordingFinished, RecordingSid};
+use shared::recordings::RecordingFinished;
+use shared::refusal::{Allow, Refusal};
+use shared::secret::Secret;
 
 use crate::signature::{SignedRequest, SigningKey};
 
@@ -31,11 +33,11 @@ impl Webhook {
     /// Answers a request; every error becomes a problem document, so that the invocation itself never fails.
     pub async fn handle(&self, event: LambdaEvent<Request>) -> Result<gateway::Response, Infallible> {
         let answer = self.accept(&event.payload).await.unwrap_or_else(|error| {
-            if let Error::Refused(refusal) = &error {
+            if let Error::Refused { refusal, .. } = &error {
                 // Nobody reads the answer: a wrong secret or public URL shows only here.
                 tracing::warn!(code = refusal.code(), "a callback is refused");
             }
-            error.into_problem()
+            answer::problem(error)
         });
         Ok(answer.into())
     }

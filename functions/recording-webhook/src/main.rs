@@ -7,7 +7,7 @@ mod signature;
 
 use lambda_runtime::service_fn;
 use shared::clients::twilio::TwilioSecret;
-use shared::config::Environment;
+use shared::environment::Environment;
 
 use crate::handler::Webhook;
 

@@ -119,9 +119,10 @@ fn says_missing(error: &VendorError) -> bool {
 mod tests {
     use std::sync::Arc;
 
+    use shared::answer;
     use shared::clients::http_client;
     use shared::clients::supabase::SupabaseSecret;
-    use shared::error::Refusal;
+    use shared::refusal::Refusal;
     use wiremock::matchers::{body_partial_json, method, path, path_regex};
     use wiremock::{Match, Mock, MockServer, Request, ResponseTemplate};
 
@@ -195,7 +196,7 @@ mod tests {
             let (server, supabase) = paper(info, None).await;
             told(&server, word, json!({"outcome": "evidence_missing"})).await;
             let refused = grant(&supabase, json!({})).await.unwrap_err();
-            assert!(matches!(refused, Error::Refused(Refusal::EvidenceMissing)), "{word}");
+            assert!(matches!(refused, Error::Refused { refusal: Refusal::EvidenceMissing, .. }), "{word}");
         }
     }
 
@@ -207,7 +208,7 @@ mod tests {
         info().respond_with(missing).up_to_n_times(1).with_priority(1).mount(&server).await;
         info().respond_with(json_answer(json!({"size": 3}))).mount(&server).await;
         let error = grant(&supabase, json!({})).await.unwrap_err();
-        assert_eq!(error.status(), http::StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer::problem(error).status(), http::StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(asked_to_record(&server).await, 0);
     }
 
@@ -222,7 +223,7 @@ mod tests {
         ] {
             let (server, supabase) = paper(info, body).await;
             let error = grant(&supabase, json!({})).await.unwrap_err();
-            assert_eq!(error.status(), http::StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(answer::problem(error).status(), http::StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(asked_to_record(&server).await, 0);
         }
     }
@@ -234,7 +235,7 @@ mod tests {
         let object = Mock::given(path_regex("^/storage/v1/object/"));
         object.respond_with(ResponseTemplate::new(400).set_body_json(broken)).mount(&server).await;
         let error = grant(&supabase, json!({})).await.unwrap_err();
-        assert_eq!(error.status(), http::StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer::problem(error).status(), http::StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(asked_to_record(&server).await, 0);
     }
 
@@ -250,7 +251,7 @@ mod tests {
         storage.respond_with(json_answer(json!({"Key": "k"}))).expect(1).mount(&server).await;
         told(&server, "copied", json!({"outcome": "evidence_missing"})).await;
         let refused = grant(&supabase, json!({})).await.unwrap_err();
-        assert!(matches!(refused, Error::Refused(Refusal::EvidenceMissing)));
+        assert!(matches!(refused, Error::Refused { refusal: Refusal::EvidenceMissing, .. }));
     }
 
     #[tokio::test]
@@ -265,7 +266,11 @@ mod tests {
             let rpc = Mock::given(body_partial_json(json!({"p_read": "missing"})));
             rpc.respond_with(json_answer(json!({"outcome": "evidence_missing"}))).mount(&server).await;
             let error = grant(&supabase, json!({})).await.unwrap_err();
-            assert_eq!(matches!(error, Error::Refused(Refusal::EvidenceMissing)), is_missing, "{error}");
+            assert_eq!(
+                matches!(error, Error::Refused { refusal: Refusal::EvidenceMissing, .. }),
+                is_missing,
+                "{error}"
+            );
             assert_eq!(asked_to_record(&server).await, usize::from(is_missing));
         }
     }

@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::auth::Verifier;
 use shared::clients::supabase::{Supabase, SupabaseSecret};
+use shared::clients::twilio::CallSid;
 use shared::erasures::{ErasureStarted, asked_at};
-use shared::error::{Error, Refusal};
+use shared::error::Error;
 use shared::gateway::{self, Request};
 use shared::queue::Queue;
-use shared::recordings::CallSid;
+use shared::refusal::Refusal;
 use shared::vendor::{Vendor, with_fresh_secrets};
 use shared::{answer, referee};
 use uuid::Uuid;
@@ -117,7 +118,7 @@ fn invitation_days() -> u32 {
 impl Endpoint {
     /// Answers a request; every error becomes a problem document, so that the invocation itself never fails.
     pub async fn handle(&self, event: LambdaEvent<Request>) -> Result<gateway::Response, Infallible> {
-        Ok(self.answer(&event.payload).await.unwrap_or_else(Error::into_problem).into())
+        Ok(self.answer(&event.payload).await.unwrap_or_else(answer::problem).into())
     }
 
     async fn answer(&self, request: &Request) -> Result<Response<String>, Error> {
@@ -130,8 +131,6 @@ impl Endpoint {
         if let Some(fields) = decided.as_object_mut() {
             // The database's word for what the status already says.
             fields.remove("outcome");
-            // Vendor ids that are the worker's business.
-            fields.remove("delete_voices");
         }
         Ok(answer::json(StatusCode::OK, &decided))
     }
@@ -226,21 +225,7 @@ impl Endpoint {
                 evidence::grant(supabase, both(about, more)).await
             }
             Action::OfferEvidence => evidence::offer(supabase, about).await,
-            Action::Invite => {
-                let invitation: Invitation = body(request)?;
-                if !INVITATION_MAY_LAST.contains(&invitation.valid_days) {
-                    return Err(Refusal::BodyInvalid.into());
-                }
-                let token = Token::new()?;
-                let more = json!({
-                    "p_token_sha256": token.sha256, "p_locale": invitation.locale, "p_purposes": invitation.purposes,
-                    "p_expires_at": invitation.consent_expires_at,
-                    "p_valid_seconds": invitation.valid_days * SECONDS_A_DAY,
-                });
-                let mut decided: Value = referee::ask(supabase, "invite_to_consent", both(about, more)).await?;
-                decided["token"] = token.secret.into();
-                Ok(decided)
-            }
+            Action::Invite => invite(supabase, about, body(request)?).await,
         }
     }
 
@@ -251,6 +236,22 @@ impl Endpoint {
             Err(_) => Ok(()),
         }
     }
+}
+
+/// The database keeps the token's hash; the token itself is told once.
+async fn invite(supabase: &Supabase, about: Value, invitation: Invitation) -> Result<Value, Error> {
+    if !INVITATION_MAY_LAST.contains(&invitation.valid_days) {
+        return Err(Refusal::BodyInvalid.into());
+    }
+    let token = Token::new()?;
+    let more = json!({
+        "p_token_sha256": token.sha256, "p_locale": invitation.locale, "p_purposes": invitation.purposes,
+        "p_expires_at": invitation.consent_expires_at,
+        "p_valid_seconds": invitation.valid_days * SECONDS_A_DAY,
+    });
+    let mut decided: Value = referee::ask(supabase, "invite_to_consent", both(about, more)).await?;
+    decided["token"] = token.secret.into();
+    Ok(decided)
 }
 
 fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refusal> {

@@ -10,7 +10,7 @@ mod token;
 use lambda_runtime::service_fn;
 use shared::auth::Verifier;
 use shared::clients::http_client;
-use shared::config::Environment;
+use shared::environment::Environment;
 
 use crate::handler::Endpoint;
 

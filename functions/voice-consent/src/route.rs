@@ -1,6 +1,6 @@
 //! What is asked for: method and path.
 
-use shared::error::{Allow, Refusal};
+use shared::refusal::{Allow, Refusal};
 use uuid::Uuid;
 
 /// One of the things that can be asked for.

@@ -8,7 +8,8 @@ use aws_lc_rs::{hmac, rand};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::HeaderMap;
-use shared::error::{Error, Refusal};
+use shared::error::Error;
+use shared::refusal::Refusal;
 
 /// The request header that carries a token.
 pub const HEADER: &str = "consent-token";

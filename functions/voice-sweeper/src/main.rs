@@ -9,7 +9,7 @@ mod sweep;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use shared::clients::http_client;
-use shared::config::Environment;
+use shared::environment::Environment;
 use tokio::try_join;
 
 use crate::handler::Sweeper;

@@ -1,0 +1,155 @@
+//! One request to a vendor: the only place where a response becomes a value or an error.
+
+use std::time::Duration;
+
+use http::{StatusCode, header};
+use reqwest::{RequestBuilder, Response};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::vendor_error::VendorError;
+
+/// Bound for a request whose body and answer are small.
+pub(super) const SHORT: Duration = Duration::from_secs(10);
+
+/// Error bodies are read no further than this: they are looked at for a code, and never kept.
+const ERROR_BODY_BYTES: usize = 64 * 1024;
+
+/// The HTTP client that all of a function's requests go through.
+///
+/// Redirects are refused: no vendor needs them here, and following one would carry a key to another host. Supabase
+/// turns a secret key away from anything that looks like a browser, so the user agent is our own
+/// (<https://supabase.com/docs/guides/getting-started/api-keys>).
+pub fn http_client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .user_agent(concat!("understudy/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(5))
+        // A frozen environment wakes up with connections that the other side has long closed.
+        .pool_idle_timeout(Duration::from_secs(5))
+        .build()
+        .expect("the HTTP client needs only the system's certificates")
+}
+
+/// One request to a vendor: who is asked, and for what.
+#[derive(Clone, Copy)]
+pub(super) struct Call {
+    pub(super) vendor: &'static str,
+    pub(super) action: &'static str,
+}
+
+impl Call {
+    /// Sends, and gives the answer if it is a success: the one place where a response becomes a value or an error.
+    pub(super) async fn send(self, request: RequestBuilder) -> Result<Response, VendorError> {
+        let response = request.send().await.map_err(|cause| self.transport(cause))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let retry_after = retry_after(&response);
+        let body = error_body(response).await;
+        let (status, code) = stated_status_and_code(status, &body);
+        Err(VendorError {
+            vendor: self.vendor,
+            action: self.action,
+            status: Some(status),
+            code,
+            retry_after,
+            cause: None,
+        })
+    }
+
+    /// Sends, and reads the JSON of a successful answer.
+    pub(super) async fn json<T: DeserializeOwned>(self, request: RequestBuilder) -> Result<T, VendorError> {
+        let response = self.send(request).await?;
+        let status = response.status();
+        response.json().await.map_err(|cause| VendorError { status: Some(status), ..self.transport(cause) })
+    }
+
+    fn transport(self, cause: reqwest::Error) -> VendorError {
+        VendorError { code: None, cause: Some(cause.without_url()), ..self.unacceptable("") }
+    }
+
+    /// An answer that must not be gone on with, told by a code of our own.
+    pub(super) fn unacceptable(self, code: &str) -> VendorError {
+        let code = Some(code.to_owned());
+        VendorError { vendor: self.vendor, action: self.action, status: None, code, retry_after: None, cause: None }
+    }
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// An error's body, bounded; anything that is not JSON (an HTML page of a proxy, Twilio's XML) is `Null`.
+async fn error_body(mut response: Response) -> Value {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() > ERROR_BODY_BYTES {
+            return Value::Null;
+        }
+    }
+    serde_json::from_slice(&body).unwrap_or_default()
+}
+
+/// What is really wrong, by the vendors' own words, which are more exact than the HTTP status:
+///
+/// * Supabase Storage answers 400 to nearly everything and puts the real status into `statusCode`
+///   (<https://github.com/supabase/storage>, `storage-error.ts`).
+/// * ElevenLabs has `detail.code`, or only the older `detail.status`
+///   (<https://elevenlabs.io/docs/eleven-api/resources/errors>).
+/// * PostgREST and Twilio have a `code` at the top.
+fn stated_status_and_code(status: StatusCode, body: &Value) -> (StatusCode, Option<String>) {
+    let stated = body["statusCode"].as_str().and_then(|text| text.parse().ok()).unwrap_or(status);
+    let code = [&body["detail"]["code"], &body["detail"]["status"], &body["code"]]
+        .into_iter()
+        .find_map(|value| value.as_str().map(str::to_owned).or_else(|| value.as_i64().map(|number| number.to_string())))
+        // A code is a word: whatever else stands there may be personal, and goes into a log.
+        .filter(|code| code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
+    (stated, code)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn stated(status: u16, body: Value) -> (u16, Option<String>) {
+        let (status, code) = stated_status_and_code(StatusCode::from_u16(status).unwrap(), &body);
+        (status.as_u16(), code)
+    }
+
+    #[test]
+    fn storage_says_400_and_means_its_status_code() {
+        let body =
+            json!({"statusCode": "404", "code": "NoSuchKey", "error": "not_found", "message": "Object not found"});
+        assert_eq!(stated(400, body), (404, Some("NoSuchKey".into())));
+    }
+
+    #[test]
+    fn elevenlabs_code_wins_over_its_legacy_status() {
+        let body = json!({"detail": {"code": "paid_plan_required", "status": "can_not_use_instant_voice_cloning"}});
+        assert_eq!(stated(400, body), (400, Some("paid_plan_required".into())));
+        let legacy = json!({"detail": {"status": "voice_limit_reached", "message": "10 / 10"}});
+        assert_eq!(stated(400, legacy), (400, Some("voice_limit_reached".into())));
+    }
+
+    #[test]
+    fn a_validation_list_or_a_page_of_html_has_no_code() {
+        assert_eq!(stated(422, json!({"detail": [{"loc": ["name"], "msg": "required"}]})), (422, None));
+        assert_eq!(stated(502, Value::Null), (502, None));
+    }
+
+    #[test]
+    fn a_sentence_is_not_a_code() {
+        assert_eq!(stated(400, json!({"code": "Ann Example is not allowed"})), (400, None));
+    }
+
+    #[test]
+    fn twilio_codes_are_numbers() {
+        assert_eq!(stated(404, json!({"code": 20404, "status": 404})), (404, Some("20404".into())));
+    }
+}

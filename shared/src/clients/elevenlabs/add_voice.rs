@@ -1,0 +1,228 @@
+//! Making a voice, and what it means when none comes back.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use reqwest::Method;
+use reqwest::multipart::{Form, Part};
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::client::ElevenLabs;
+use super::codes::{Meaning, NAME, meaning};
+use super::marks::{ATTEMPT, DEPLOYMENT};
+use crate::clients::call::Call;
+use crate::clients::vendor_error::VendorError;
+use crate::refusal::Refusal;
+
+/// Bound for making a voice; shorter than `clone-worker`'s timeout.
+const ADD_VOICE: Duration = Duration::from_secs(120);
+
+/// A voice to be made.
+pub struct NewVoice<'a> {
+    /// Shown in the vendor's list of voices.
+    pub name: &'a str,
+    /// Whose voice it is; stands in the labels.
+    pub employee_id: Uuid,
+    /// What made it. It stands in the labels and in the description, so that a voice whose answer was lost can be found
+    /// again.
+    pub attempt_id: Uuid,
+    /// Several deployments may share an account: it stands there too.
+    pub deployment_id: Uuid,
+    /// A WAV file of one speaker, one to two minutes long.
+    pub sample: Vec<u8>,
+    /// Only where there is noise: the vendor advises against it on clean speech.
+    pub remove_background_noise: bool,
+}
+
+/// A voice that the vendor says it has made.
+#[derive(Debug, Deserialize)]
+pub struct AddedVoice {
+    /// The vendor's id of the voice.
+    pub voice_id: String,
+    /// The voice exists but may not be used before somebody has verified it.
+    #[serde(default)]
+    pub(super) requires_verification: bool,
+    /// The samples match a protected voice, which also demands verification.
+    pub(super) library_voice_match: Option<serde::de::IgnoredAny>,
+}
+
+impl AddedVoice {
+    /// Whether the voice may be used as it is: a 200 alone does not say so.
+    pub fn is_usable(&self) -> bool {
+        !self.requires_verification && self.library_voice_match.is_none()
+    }
+}
+
+/// Why no voice came back, told by what may have happened at the vendor.
+#[derive(Debug, thiserror::Error)]
+pub enum AddVoiceError {
+    /// The vendor will never make this voice from this sample on this account.
+    #[error("the vendor refused: {}", .0.code())]
+    Refused(Refusal),
+    /// Nothing was made; the same request may succeed later.
+    #[error(transparent)]
+    NotAdded(VendorError),
+    /// The answer is lost: the voice may exist, or come to exist after we look.
+    #[error(transparent)]
+    FateUnknown(VendorError),
+}
+
+impl ElevenLabs {
+    /// Makes an instant voice clone. Never repeats itself: the vendor has no idempotency key, so a second call could
+    /// make a second voice.
+    ///
+    /// Source: <https://elevenlabs.io/docs/api-reference/voices/ivc/create>
+    pub async fn add_voice(&self, voice: NewVoice<'_>) -> Result<AddedVoice, AddVoiceError> {
+        let call = Call { vendor: NAME, action: "add a voice" };
+        let (description, labels) = (description(&voice), labels(&voice));
+        let file = Part::bytes(voice.sample).file_name("sample.wav").mime_str("audio/wav").expect("a media type");
+        let form = Form::new()
+            .text("name", voice.name.to_owned())
+            .text("description", description)
+            .text("labels", labels)
+            .text("remove_background_noise", voice.remove_background_noise.to_string())
+            .part("files", file);
+        let request = self.request(Method::POST, "/v1/voices/add").timeout(ADD_VOICE).multipart(form);
+        call.json(request).await.map_err(why_not_added)
+    }
+}
+
+/// For whoever looks through the vendor's list of voices. Whose voice it is, its name says.
+fn description(voice: &NewVoice) -> String {
+    let NewVoice { attempt_id, deployment_id, .. } = voice;
+    format!(
+        "Cloned by Understudy from recorded calls, with the speaker's consent; do not delete it by hand. \
+         It was made by {ATTEMPT} {attempt_id} of {DEPLOYMENT} {deployment_id}."
+    )
+}
+
+/// The marks that our search relies on: a JSON object of strings, as text.
+fn labels(voice: &NewVoice) -> String {
+    json!({ATTEMPT: voice.attempt_id, "employee": voice.employee_id, DEPLOYMENT: voice.deployment_id}).to_string()
+}
+
+/// The vendor's HTTP statuses contradict its codes, so the code is looked at first.
+fn why_not_added(error: VendorError) -> AddVoiceError {
+    match error.code.as_deref().and_then(meaning) {
+        Some(Meaning::Refused(refusal)) => return AddVoiceError::Refused(refusal),
+        Some(Meaning::Busy) => return AddVoiceError::NotAdded(error),
+        // A key, or a voice that is not there: the status says more.
+        Some(Meaning::Key | Meaning::NotThere) | None => {}
+    }
+    match error.status {
+        Some(StatusCode::PAYMENT_REQUIRED) => AddVoiceError::Refused(Refusal::VoicePlanRequired),
+        Some(status) if status.is_client_error() && !error.is_transient() => {
+            AddVoiceError::Refused(Refusal::VoiceRejected)
+        }
+        Some(status) if status.is_client_error() => AddVoiceError::NotAdded(error),
+        None if error.never_sent() => AddVoiceError::NotAdded(error),
+        // A 5xx, a success that cannot be read, or no answer: the work may be done, or under way.
+        _ => AddVoiceError::FateUnknown(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::clients::elevenlabs::marks;
+
+    fn answered(status: u16, code: Option<&str>) -> AddVoiceError {
+        why_not_added(VendorError {
+            vendor: NAME,
+            action: "add a voice",
+            status: StatusCode::from_u16(status).ok(),
+            code: code.map(str::to_owned),
+            retry_after: None,
+            cause: None,
+        })
+    }
+
+    #[test]
+    fn the_code_decides_before_the_status() {
+        assert!(matches!(
+            answered(400, Some("voice_limit_reached")),
+            AddVoiceError::Refused(Refusal::VoiceLimitReached)
+        ));
+        assert!(matches!(
+            answered(400, Some("paid_plan_required")),
+            AddVoiceError::Refused(Refusal::VoicePlanRequired)
+        ));
+        assert!(matches!(answered(400, Some("system_busy")), AddVoiceError::NotAdded(_)));
+    }
+
+    #[test]
+    fn a_server_error_or_an_unreadable_success_leaves_the_fate_unknown() {
+        for status in [500, 502, 503, 504, 200] {
+            assert!(matches!(answered(status, None), AddVoiceError::FateUnknown(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_refused_key_or_a_busy_vendor_has_made_nothing() {
+        for status in [401, 403, 429] {
+            assert!(matches!(answered(status, None), AddVoiceError::NotAdded(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_4xx_is_a_rejection() {
+        assert!(matches!(answered(422, None), AddVoiceError::Refused(Refusal::VoiceRejected)));
+    }
+
+    #[test]
+    fn a_403_is_about_the_key_only_if_its_code_says_so_or_there_is_none() {
+        for code in ["missing_permissions", "insufficient_permissions", "detected_unusual_activity", "invalid_api_key"]
+        {
+            assert!(matches!(answered(403, Some(code)), AddVoiceError::NotAdded(_)), "{code}");
+            assert!(matches!(answered(401, Some(code)), AddVoiceError::NotAdded(_)), "{code}");
+        }
+        for code in ["voice_access_denied", "detected_captcha_voice"] {
+            let answer = answered(403, Some(code));
+            assert!(matches!(answer, AddVoiceError::Refused(Refusal::VoiceProtected)), "{code}: {answer:?}");
+        }
+        let other = answered(403, Some("some_other_reason"));
+        assert!(matches!(other, AddVoiceError::Refused(Refusal::VoiceRejected)), "{other:?}");
+    }
+
+    #[test]
+    fn a_full_account_and_one_that_must_pay_are_told_apart() {
+        let full = answered(403, Some("max_voice_limit_reached"));
+        assert!(matches!(full, AddVoiceError::Refused(Refusal::VoiceLimitReached)), "{full:?}");
+        let unpaid = answered(402, None);
+        assert!(matches!(unpaid, AddVoiceError::Refused(Refusal::VoicePlanRequired)), "{unpaid:?}");
+    }
+
+    #[test]
+    fn what_made_a_voice_is_found_in_its_labels_and_without_them_in_its_description() {
+        let [employee_id, attempt_id, deployment_id] = [1, 2, 3].map(Uuid::from_u128);
+        let voice = NewVoice {
+            name: "Robin",
+            employee_id,
+            attempt_id,
+            deployment_id,
+            sample: Vec::new(),
+            remove_background_noise: false,
+        };
+        let text = description(&voice);
+        let by_text = |word| marks::read(word, &Value::Null, Some(&text));
+        assert_eq!((by_text(ATTEMPT), by_text(DEPLOYMENT)), (Some(attempt_id), Some(deployment_id)));
+        let labels: Value = serde_json::from_str(&labels(&voice)).unwrap();
+        assert_eq!(labels["employee"], json!(employee_id));
+        let other_text = description(&NewVoice { attempt_id: Uuid::nil(), ..voice });
+        let by_label = |word| marks::read(word, &labels, Some(&other_text));
+        assert_eq!((by_label(ATTEMPT), by_label(DEPLOYMENT)), (Some(attempt_id), Some(deployment_id)));
+    }
+
+    #[test]
+    fn a_voice_that_needs_verification_is_not_usable() {
+        let usable = |json| serde_json::from_str::<AddedVoice>(json).unwrap().is_usable();
+        assert!(usable(r#"{"voice_id":"v","requires_verification":false,"library_voice_match":null}"#));
+        assert!(usable(r#"{"voice_id":"v"}"#));
+        assert!(!usable(r#"{"voice_id":"v","requires_verification":true}"#));
+        assert!(!usable(r#"{"voice_id":"v","library_voice_match":{"library_voice_id":"x"}}"#));
+    }
+}

@@ -1,0 +1,173 @@
+//! Finding and deleting voices.
+
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::add_voice::AddedVoice;
+use super::client::ElevenLabs;
+use super::codes::NAME;
+use super::gone::{Deleted, says_not_found};
+use super::marks::{self, ATTEMPT, DEPLOYMENT};
+use crate::clients::call::{Call, SHORT};
+use crate::clients::vendor_error::VendorError;
+
+/// Pages of a list that are read, of 100 voices each: more than any plan has.
+const MOST_PAGES: usize = 200;
+
+/// A voice at the vendor that an attempt has made.
+#[derive(Debug, Serialize)]
+pub struct MarkedVoice {
+    /// The vendor's id.
+    pub vendor_voice_id: String,
+    /// What made it.
+    pub attempt_id: Uuid,
+    /// Where.
+    pub deployment_id: Option<Uuid>,
+}
+
+/// A voice as the vendor lists it.
+#[derive(Deserialize)]
+struct Voice {
+    voice_id: String,
+    description: Option<String>,
+    #[serde(default)]
+    labels: Value,
+    voice_verification: Option<Verification>,
+}
+
+#[derive(Deserialize)]
+struct Verification {
+    requires_verification: bool,
+    is_verified: bool,
+}
+
+impl Voice {
+    fn attempt_id(&self) -> Option<Uuid> {
+        self.mark(ATTEMPT)
+    }
+
+    fn mark(&self, word: &str) -> Option<Uuid> {
+        marks::read(word, &self.labels, self.description.as_deref())
+    }
+}
+
+impl ElevenLabs {
+    /// The voices that an attempt has made, by their marks. The vendor searches labels and descriptions.
+    ///
+    /// Source: <https://elevenlabs.io/docs/api-reference/voices/search>
+    pub async fn find_voices(&self, attempt_id: Uuid) -> Result<Vec<AddedVoice>, VendorError> {
+        let query = [("search", attempt_id.to_string())];
+        let voices = self.list(&query).await?;
+        let found = voices.into_iter().filter(|voice| voice.attempt_id() == Some(attempt_id)).map(|voice| AddedVoice {
+            voice_id: voice.voice_id,
+            requires_verification: voice.voice_verification.is_some_and(|v| v.requires_verification && !v.is_verified),
+            library_voice_match: None,
+        });
+        Ok(found.collect())
+    }
+
+    /// The cloned voices that carry the mark of any attempt.
+    pub async fn marked_voices(&self) -> Result<Vec<MarkedVoice>, VendorError> {
+        let voices = self.list(&[("category", "cloned".to_owned())]).await?;
+        let marked = voices.into_iter().filter_map(|voice| {
+            let (attempt_id, deployment_id) = (voice.attempt_id()?, voice.mark(DEPLOYMENT));
+            Some(MarkedVoice { attempt_id, deployment_id, vendor_voice_id: voice.voice_id })
+        });
+        Ok(marked.collect())
+    }
+
+    /// All voices that fit, page by page.
+    async fn list(&self, query: &[(&str, String)]) -> Result<Vec<Voice>, VendorError> {
+        #[derive(Deserialize)]
+        struct Page {
+            voices: Vec<Voice>,
+            #[serde(default)]
+            has_more: bool,
+            next_page_token: Option<String>,
+        }
+        let call = Call { vendor: NAME, action: "list the voices" };
+        let mut found = Vec::new();
+        let mut next_page_token = None;
+        for _ in 0..MOST_PAGES {
+            let request = self.request(Method::GET, "/v2/voices").query(query).query(&[("page_size", "100")]);
+            let request = request.query(&next_page_token.map(|token: String| [("next_page_token", token)]));
+            let page: Page = call.json(request.timeout(SHORT)).await?;
+            found.extend(page.voices);
+            next_page_token = page.next_page_token.filter(|_| page.has_more);
+            if next_page_token.is_none() {
+                return Ok(found);
+            }
+        }
+        // Half a list would make voices seem gone that are there.
+        Err(call.unacceptable("endless_list"))
+    }
+
+    /// Deletes a voice. One that is not there counts as deleted, whichever way the vendor says so: by its specification a
+    /// deletion that fails is a 500, so whether the voice is there decides. Returns whether the vendor says that it had it.
+    ///
+    /// # Errors
+    /// What the vendor said to the deletion, while the voice is there or nobody can tell.
+    ///
+    /// Source: <https://elevenlabs.io/docs/api-reference/voices/delete>
+    pub async fn delete_voice(&self, voice_id: &str) -> Result<bool, VendorError> {
+        let call = Call { vendor: NAME, action: "delete a voice" };
+        let request = self.request(Method::DELETE, &format!("/v1/voices/{voice_id}")).timeout(SHORT);
+        match call.json::<Deleted>(request).await {
+            Ok(_) => Ok(true),
+            Err(error) if says_not_found(&error) => Ok(false),
+            Err(error) if error.is_unauthorised() => Err(error),
+            Err(error) => match self.has_voice(voice_id).await {
+                Ok(false) => Ok(false),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Whether the vendor has a voice.
+    ///
+    /// Source: <https://elevenlabs.io/docs/api-reference/voices/get>
+    pub async fn has_voice(&self, voice_id: &str) -> Result<bool, VendorError> {
+        let call = Call { vendor: NAME, action: "read a voice" };
+        match call.send(self.request(Method::GET, &format!("/v1/voices/{voice_id}")).timeout(SHORT)).await {
+            Err(error) if says_not_found(&error) => Ok(false),
+            answer => answer.map(|_| true),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::testing::{elevenlabs, serve};
+
+    #[tokio::test]
+    async fn a_deletion_that_fails_counts_if_the_voice_is_gone_and_not_if_it_is_there() {
+        let failing = ("DELETE", "/v1/voices/v", 500, json!({"detail": {"status": "internal_error"}}));
+        let missing = json!({"detail": {"code": "voice_not_found"}});
+        let gone = serve(&[failing.clone(), ("GET", "/v1/voices/v", 404, missing)]).await;
+        assert!(elevenlabs(&gone).await.delete_voice("v").await.is_ok());
+        let there = serve(&[failing.clone(), ("GET", "/v1/voices/v", 200, json!({"voice_id": "v"}))]).await;
+        assert_eq!(elevenlabs(&there).await.delete_voice("v").await.unwrap_err().status.unwrap(), 500);
+        let nobody_knows = serve(&[failing, ("GET", "/v1/voices/v", 503, json!({}))]).await;
+        assert!(elevenlabs(&nobody_knows).await.delete_voice("v").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_page_of_somebody_in_between_deletes_nothing() {
+        for (body, is_deleted) in [(json!("<html>Please log in</html>"), false), (json!({"status": "ok"}), true)] {
+            let answers = [
+                ("DELETE", "/v1/voices/v", 200, body.clone()),
+                ("GET", "/v1/voices/v", 200, json!({"voice_id": "v"})),
+                ("DELETE", "/v1/history/i", 200, body.clone()),
+                ("GET", "/v1/history/i", 200, json!({"state": "created"})),
+            ];
+            let server = serve(&answers).await;
+            let client = elevenlabs(&server).await;
+            assert_eq!(client.delete_voice("v").await.is_ok(), is_deleted, "{body}");
+            assert_eq!(client.delete_history_item("i").await.is_ok(), is_deleted, "{body}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Objects: what is stored in a bucket.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use reqwest::{Body, Method};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::json;
+
+use super::client::{NAME, Supabase};
+use crate::clients::call::{Call, SHORT};
+use crate::clients::vendor_error::VendorError;
+use crate::error::Error;
+
+/// Bound for a whole recording on its way up; shorter than `recording-ingest`'s timeout.
+const LONGEST_UPLOAD: Duration = Duration::from_secs(270);
+
+/// A connection to Storage slower than this (bytes a second) is given up.
+const SLOWEST_UPLOAD: u64 = 256 * 1024;
+
+/// Bound for a recording on its way down; shorter than `clone-worker`'s timeout.
+const DOWNLOAD: Duration = Duration::from_secs(150);
+
+/// Bound for a copy inside Storage, which takes as long as the recording is large.
+const COPY: Duration = Duration::from_secs(60);
+
+/// What Storage answers when it has stored an object. Without it, whoever answered 200 was somebody in between.
+#[derive(Deserialize)]
+struct Stored {
+    #[serde(rename = "Key")]
+    _key: String,
+}
+
+/// A stored object, on its way.
+pub struct Object<S> {
+    /// Bytes.
+    pub length: u64,
+    /// The bytes as they arrive.
+    pub stream: S,
+}
+
+impl Supabase {
+    /// Stores an object, replacing what was at the path. Readers see the old one or the new one, never a mix.
+    ///
+    /// `length` must be exact: Storage notices a body that ends early only by its `Content-Length`.
+    ///
+    /// Source: <https://supabase.com/docs/guides/storage/uploads/standard-uploads>
+    pub async fn upload(
+        &self,
+        bucket: &str,
+        path: &str,
+        content_type: &'static str,
+        length: u64,
+        body: impl Into<Body>,
+    ) -> Result<(), VendorError> {
+        let call = Call { vendor: NAME, action: "store an object" };
+        let request = self
+            .request(Method::POST, &format!("/storage/v1/object/{bucket}/{path}"))
+            .timeout((SHORT + Duration::from_secs(length / SLOWEST_UPLOAD)).min(LONGEST_UPLOAD))
+            .header("x-upsert", "true")
+            .header(http::header::CONTENT_TYPE, content_type)
+            .header(http::header::CONTENT_LENGTH, length)
+            .body(body);
+        call.json::<Stored>(request).await.map(drop)
+    }
+
+    /// Copies an object inside a bucket, replacing what was at the destination. No byte passes through us.
+    pub async fn copy(&self, bucket: &str, from: &str, to: &str) -> Result<(), VendorError> {
+        self.copy_between((bucket, from), (bucket, to)).await
+    }
+
+    /// Copies an object from one place (bucket and key) to another, replacing what was there.
+    ///
+    /// Source: <https://github.com/supabase/storage>, `copyObject.ts`
+    pub async fn copy_between(&self, from: (&str, &str), to: (&str, &str)) -> Result<(), VendorError> {
+        let call = Call { vendor: NAME, action: "copy an object" };
+        let body = json!({
+            "bucketId": from.0, "sourceKey": from.1, "destinationBucket": to.0, "destinationKey": to.1,
+        });
+        let request = self.request(Method::POST, "/storage/v1/object/copy").timeout(COPY);
+        call.json::<Stored>(request.header("x-upsert", "true").json(&body)).await.map(drop)
+    }
+
+    /// Opens an object of a private bucket.
+    pub async fn download(
+        &self,
+        bucket: &str,
+        path: &str,
+    ) -> Result<Object<impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static>, Error> {
+        let call = Call { vendor: NAME, action: "read an object" };
+        let path = format!("/storage/v1/object/authenticated/{bucket}/{path}");
+        let response = call.send(self.request(Method::GET, &path).timeout(DOWNLOAD)).await?;
+        let length = response.content_length().ok_or(Error::Unusable("a stored object came without its length"))?;
+        Ok(Object { length, stream: response.bytes_stream() })
+    }
+
+    /// Removes an object; one that is not there counts as removed. Storage answers with a list of what it removed:
+    /// whoever answers anything else is somebody in between, and nothing is removed.
+    ///
+    /// Source: <https://github.com/supabase/storage>, `deleteObjects.ts`
+    pub async fn remove(&self, bucket: &str, path: &str) -> Result<(), VendorError> {
+        let call = Call { vendor: NAME, action: "remove an object" };
+        let request = self.request(Method::DELETE, &format!("/storage/v1/object/{bucket}")).timeout(SHORT);
+        call.json::<Vec<IgnoredAny>>(request.json(&json!({"prefixes": [path]}))).await.map(drop)
+    }
+
+    /// The bytes of an object, or `None` if it is not there. Only `NoSuchKey` says so: a missing bucket or a token that is
+    /// not good says nothing of the object, and without `authenticated` in the path Storage does not tell the three apart.
+    ///
+    /// Source: <https://github.com/supabase/storage>, `getObjectInfo.ts`
+    pub async fn object_size(&self, bucket: &str, path: &str) -> Result<Option<u64>, VendorError> {
+        #[derive(Deserialize)]
+        struct Info {
+            size: u64,
+        }
+        let call = Call { vendor: NAME, action: "look for an object" };
+        let path = format!("/storage/v1/object/info/authenticated/{bucket}/{path}");
+        match call.json::<Info>(self.request(Method::GET, &path).timeout(SHORT)).await {
+            Err(error) if error.code.as_deref() == Some("NoSuchKey") => Ok(None),
+            answer => answer.map(|info| Some(info.size)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wiremock::matchers::{body_json, header, method, path};
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::super::testing::client;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_copy_between_buckets_names_both() {
+        let server = MockServer::start().await;
+        let body = json!({
+            "bucketId": "a", "sourceKey": "b", "destinationBucket": "c", "destinationKey": "d",
+        });
+        let copied = ResponseTemplate::new(200).set_body_json(json!({"Key": "c/d"}));
+        let asked = Mock::given(path("/storage/v1/object/copy")).and(header("x-upsert", "true")).and(body_json(body));
+        asked.respond_with(copied).expect(1).mount(&server).await;
+        client(&server).copy_between(("a", "b"), ("c", "d")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_page_of_somebody_in_between_removes_nothing() {
+        for (page, is_removed) in [("<html>Please log in</html>", false), ("{}", false), ("[]", true)] {
+            let server = MockServer::start().await;
+            Mock::given(method("DELETE"))
+                .respond_with(ResponseTemplate::new(200).set_body_string(page))
+                .mount(&server)
+                .await;
+            assert_eq!(client(&server).remove("recordings", "a").await.is_ok(), is_removed, "{page}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_object_is_gone_only_if_storage_says_that_its_key_is() {
+        let refused =
+            |status, code| ResponseTemplate::new(400).set_body_json(json!({"statusCode": status, "code": code}));
+        let cases = [
+            (ResponseTemplate::new(200).set_body_json(json!({"name": "a", "size": 7})), Some(Some(7))),
+            (refused("404", "NoSuchKey"), Some(None)),
+            (refused("404", "NoSuchBucket"), None),
+            (refused("403", "AccessDenied"), None),
+            (refused("400", "InvalidRequest"), None),
+            (ResponseTemplate::new(200).set_body_string("<html>somebody in between</html>"), None),
+        ];
+        for (answer, size) in cases {
+            let server = MockServer::start().await;
+            let at = path("/storage/v1/object/info/authenticated/recordings/a");
+            Mock::given(at).respond_with(answer.clone()).expect(1).mount(&server).await;
+            assert_eq!(client(&server).object_size("recordings", "a").await.ok(), size, "{answer:?}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! A stand-in for the vendor in unit tests.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use wiremock::MockServer;
+
+use super::client::Supabase;
+use crate::clients::http_client;
+
+/// A client of the stand-in.
+pub fn client(server: &MockServer) -> Supabase {
+    let secret = serde_json::from_value(json!({"secret_key": "sb_secret_0123456789abcdef"})).unwrap();
+    Supabase::new(http_client(), server.uri().into(), Arc::new(secret))
+}

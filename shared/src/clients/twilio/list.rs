@@ -1,0 +1,157 @@
+//! Lists of recordings, page by page.
+
+use reqwest::{Method, Url};
+use serde::Deserialize;
+
+use super::client::{NAME, Twilio};
+use super::sid::{CallSid, RecordingSid};
+use crate::clients::call::{Call, SHORT};
+use crate::clients::vendor_error::VendorError;
+
+/// A page of the list of recordings.
+#[derive(Debug, Deserialize)]
+pub struct RecordingPage {
+    /// Those of this page.
+    pub recordings: Vec<ListedRecording>,
+    /// Where it goes on: path and query.
+    pub next_page_uri: Option<String>,
+}
+
+/// A recording as the list has it.
+#[derive(Debug, Deserialize)]
+pub struct ListedRecording {
+    /// `RE…`, as it came.
+    pub sid: String,
+    /// `CA…`, as it came; none of a recording that is of no call.
+    pub call_sid: Option<String>,
+    /// An open set; the audio is there when it is `completed`.
+    pub status: String,
+    /// RFC 2822; none of some that are not completed.
+    pub date_created: Option<String>,
+}
+
+impl Twilio {
+    /// The recordings that Twilio has of a call.
+    ///
+    /// Source: <https://www.twilio.com/docs/voice/api/recording#read-multiple-recording-resources>
+    pub async fn recordings_of(&self, call_sid: &CallSid) -> Result<Vec<RecordingSid>, VendorError> {
+        #[derive(Deserialize)]
+        struct Page {
+            recordings: Vec<Listed>,
+            next_page_uri: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Listed {
+            sid: RecordingSid,
+        }
+        let call = Call { vendor: NAME, action: "list the recordings of a call" };
+        let account = self.account_sid();
+        let mut next = Some(format!("/2010-04-01/Accounts/{account}/Recordings.json?CallSid={call_sid}&PageSize=1000"));
+        let mut found = Vec::new();
+        while let Some(path) = next {
+            let page: Page = call.json(self.request(Method::GET, &path).timeout(SHORT)).await?;
+            found.extend(page.recordings.into_iter().map(|listed| listed.sid));
+            next = page.next_page_uri.map(|uri| self.checked_page(call, uri)).transpose()?;
+        }
+        Ok(found)
+    }
+
+    /// The account's recordings from a day on (`YYYY-MM-DD`, in UTC), a page of them at a time: from the first, or from
+    /// where an earlier page said that it goes on.
+    ///
+    /// # Errors
+    /// What Twilio said; `foreign_page` when `page_uri` leads anywhere but to this account's recordings.
+    ///
+    /// Source: <https://www.twilio.com/docs/voice/api/recording#read-multiple-recording-resources>
+    pub async fn recordings_since(&self, day: &str, page_uri: Option<&str>) -> Result<RecordingPage, VendorError> {
+        let call = Call { vendor: NAME, action: "list the recordings" };
+        let account = self.account_sid();
+        let first = format!("/2010-04-01/Accounts/{account}/Recordings.json?DateCreated%3E={day}&PageSize=1000");
+        let path = page_uri.map_or(Ok(first), |uri| self.checked_page(call, uri.to_owned()))?;
+        call.json(self.request(Method::GET, &path).timeout(SHORT)).await
+    }
+
+    /// A link to a further page, if it may be followed. The error names no value: a link may come from anywhere.
+    fn checked_page(&self, call: Call, uri: String) -> Result<String, VendorError> {
+        if is_page_of(&self.base_url, self.account_sid(), &uri) {
+            Ok(uri)
+        } else {
+            Err(call.unacceptable("foreign_page"))
+        }
+    }
+}
+
+/// Whether a link is one to a page of the account's own recordings, at Twilio's own address. The account's password goes
+/// with the request, so no link decides where that is.
+fn is_page_of(base_url: &str, account_sid: &str, uri: &str) -> bool {
+    let list = format!("/2010-04-01/Accounts/{account_sid}/Recordings.json");
+    let is_a_page = uri.strip_prefix(&list).is_some_and(|rest| rest.starts_with('?'));
+    let (Ok(ours), Ok(joined)) = (Url::parse(base_url), Url::parse(&format!("{base_url}{uri}"))) else { return false };
+    let has_no_user = joined.username().is_empty() && joined.password().is_none();
+    is_a_page && joined.origin() == ours.origin() && joined.path() == list && has_no_user
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use wiremock::MockServer;
+
+    use super::super::testing::{ACCOUNT, RECORDING, call_sid, serve, twilio};
+    use super::*;
+
+    #[test]
+    fn a_page_is_followed_only_if_it_is_one_of_the_accounts_own_recordings_at_twilio() {
+        let list = format!("/2010-04-01/Accounts/{ACCOUNT}/Recordings.json");
+        let is_page = |uri: &str| is_page_of("https://api.twilio.com", ACCOUNT, uri);
+        assert!(is_page(&format!("{list}?Page=1&PageToken=PARE1&PageSize=1000&DateCreated%3E=2026-11-20")));
+        let other = list.replace(ACCOUNT, "AC00000000000000000000000000000002");
+        for hostile in [
+            "",
+            "@evil.example/2010-04-01/Accounts",
+            &format!("@evil.example{list}?Page=1"),
+            &format!(".evil.example{list}?Page=1"),
+            &format!(":8443@evil.example{list}?Page=1"),
+            &format!("//evil.example{list}?Page=1"),
+            &format!("\\\\evil.example{list}?Page=1"),
+            &format!("/\\evil.example{list}?Page=1"),
+            &format!("https://evil.example{list}?Page=1"),
+            &format!("https://api.twilio.com{list}?Page=1"),
+            &format!("{list}/../../../AC2/Recordings.json?Page=1"),
+            &format!("{list}#?Page=1"),
+            &format!(" {list}?Page=1"),
+            &format!("\t{list}?Page=1"),
+            &format!("{other}?Page=1"),
+            &list,
+            "/2010-04-01/Accounts.json?Page=1",
+        ] {
+            assert!(!is_page(hostile), "{hostile:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_link_that_leads_elsewhere_is_not_followed_wherever_it_comes_from() {
+        let elsewhere = MockServer::start().await;
+        let host = elsewhere.uri().trim_start_matches("http://").to_owned();
+        let evil = format!("@{host}/2010-04-01/Accounts/{ACCOUNT}/Recordings.json?Page=1");
+        let page = json!({"recordings": [], "next_page_uri": evil});
+        let server = serve(&[("GET", "Recordings.json", 200, page)]).await;
+        let twilio = twilio(&server).await;
+        for error in [
+            twilio.recordings_of(&call_sid()).await.unwrap_err(),
+            twilio.recordings_since("2026-11-20", Some(&evil)).await.unwrap_err(),
+        ] {
+            assert_eq!(error.code.as_deref(), Some("foreign_page"));
+            assert!(!error.to_string().contains(&host), "{error}");
+        }
+        assert!(elsewhere.received_requests().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_recording_without_dates_does_not_spoil_the_page_it_is_on() {
+        let listed = json!({"sid": RECORDING, "call_sid": null, "status": "absent", "date_created": null});
+        let page = json!({"recordings": [listed], "next_page_uri": null});
+        let server = serve(&[("GET", "Recordings.json", 200, page)]).await;
+        let page = twilio(&server).await.recordings_since("2026-11-20", None).await.unwrap();
+        assert_eq!(page.recordings[0].date_created, None);
+    }
+}

@@ -1,0 +1,77 @@
+//! The audio of a recording.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use http::StatusCode;
+use reqwest::Method;
+
+use super::client::{NAME, Twilio};
+use super::recording::RecordingState;
+use super::sid::RecordingSid;
+use crate::clients::call::Call;
+use crate::error::Error;
+
+/// Bound for a whole recording; shorter than `recording-ingest`'s timeout.
+const MEDIA: Duration = Duration::from_secs(270);
+
+/// The audio of a recording, on its way.
+pub struct Media<S> {
+    /// Bytes, if Twilio said so beforehand.
+    pub length: Option<u64>,
+    /// The bytes as they arrive.
+    pub stream: S,
+}
+
+impl Twilio {
+    /// Opens the WAV of a recording, both legs in their own channels where Twilio has them so.
+    ///
+    /// Conference recordings come mixed unless two channels are requested, and a request for two that cannot be met
+    /// is a 400: then the recording is what it is, and comes as it was made.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] when the account keeps its recordings in a bucket of its own; otherwise what Twilio said, a 404
+    /// while it does not have the audio yet.
+    ///
+    /// Source: <https://www.twilio.com/docs/voice/api/recording>
+    pub async fn media(
+        &self,
+        sid: &RecordingSid,
+    ) -> Result<Media<impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static>, Error> {
+        let call = Call { vendor: NAME, action: "read a recording's audio" };
+        let wav = || self.request(Method::GET, &self.recording_path(sid, ".wav")).timeout(MEDIA);
+        let response = match call.send(wav().query(&[("RequestedChannels", "2")])).await {
+            Err(error) if error.status == Some(StatusCode::BAD_REQUEST) => call.send(wav()).await,
+            answer => answer,
+        };
+        match response {
+            Ok(response) => Ok(Media { length: response.content_length(), stream: response.bytes_stream() }),
+            Err(error) if error.status == Some(StatusCode::NOT_FOUND) => match self.recording_state(sid).await? {
+                // What to do about it stands in the runbook, under the alarm of the dead letters.
+                RecordingState::KeptElsewhere => Err(Error::Unusable(
+                    "the account keeps the recording in a bucket of its own, where we cannot read it",
+                )),
+                _ => Err(error.into()),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{CALL, RECORDING, recording_sid, resource, serve, twilio};
+    use super::*;
+
+    #[tokio::test]
+    async fn audio_that_twilio_does_not_have_is_waited_for_unless_the_account_keeps_it_itself() {
+        let elsewhere = Some("https://bucket.s3.amazonaws.com/x.wav");
+        for (media_url, is_final) in [(None, false), (elsewhere, true)] {
+            let recording = resource("completed", Some(CALL), media_url);
+            let server = serve(&[("GET", &format!("Recordings/{RECORDING}.json"), 200, recording)]).await;
+            let Err(error) = twilio(&server).await.media(&recording_sid()).await.map(drop) else { panic!("audio") };
+            assert_eq!(matches!(error, Error::Unusable(_)), is_final, "{error}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Twilio's REST API: what a recording is, and its audio.
+
+mod client;
+mod list;
+mod media;
+mod recording;
+mod secret;
+mod sid;
+#[cfg(test)]
+mod testing;
+
+pub use client::{NAME, Twilio};
+pub use list::{ListedRecording, RecordingPage};
+pub use media::Media;
+pub use recording::{Erasure, Recording, RecordingState};
+pub use secret::TwilioSecret;
+pub use sid::{CallSid, InvalidSid, RecordingSid};

@@ -1,0 +1,113 @@
+//! The environment of a function: its variables, and what they point to.
+
+use aws_config::SdkConfig;
+use reqwest::Client;
+use serde::de::DeserializeOwned;
+use wav::Channel;
+
+use crate::aws;
+use crate::clients::elevenlabs::ElevenLabsSecret;
+use crate::clients::supabase::SupabaseSecret;
+use crate::clients::twilio::TwilioSecret;
+use crate::queue::Queue;
+use crate::secret::{Secret, UnusableSecret};
+use crate::vendor::Vendor;
+
+/// A variable that the template sets is missing, or not what it may be: a mistake of the deployment, so the function
+/// does not start.
+#[derive(Debug, thiserror::Error)]
+#[error("the environment variable {0} is not set, or not to something it may be")]
+pub struct UnusableVariable(&'static str);
+
+/// Why a function does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotStart {
+    /// A variable is not what it must be.
+    #[error(transparent)]
+    Variable(#[from] UnusableVariable),
+    /// A secret is not.
+    #[error(transparent)]
+    Secret(#[from] UnusableSecret),
+}
+
+/// The function's environment: variables, and what they point to in AWS.
+pub struct Environment {
+    aws: SdkConfig,
+}
+
+impl Environment {
+    /// Reads the AWS settings. `AWS_API_URL`, empty in the cloud, sends the AWS calls to a local AWS instead.
+    pub async fn load() -> Self {
+        Self { aws: aws::load(Self::variable("AWS_API_URL").ok()).await }
+    }
+
+    /// A variable that must be there and not be empty.
+    pub fn variable(name: &'static str) -> Result<String, UnusableVariable> {
+        std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(UnusableVariable(name))
+    }
+
+    /// On which channel of a two-leg call the employees are: `1`, `2`, or `unknown`. There is no default: a wrong one
+    /// would clone somebody else.
+    pub fn employee_channel() -> Result<Option<Channel>, UnusableVariable> {
+        const NAME: &str = "EMPLOYEE_CHANNEL";
+        match Self::variable(NAME)?.as_str() {
+            "unknown" => Ok(None),
+            "1" => Ok(Some(Channel::First)),
+            "2" => Ok(Some(Channel::Second)),
+            _ => Err(UnusableVariable(NAME)),
+        }
+    }
+
+    /// In whose name the project's tokens are issued.
+    pub fn issuer() -> Result<String, UnusableVariable> {
+        Self::variable("SUPABASE_ISSUER")
+    }
+
+    /// The secret whose ARN is in the variable, read, so that the first request need not wait. `problem` says what keeps it
+    /// from being used.
+    ///
+    /// # Errors
+    /// The variable is not set; or the secret was read and is unusable, which is logged. One that cannot be read just now is
+    /// no error: who needs it tries again.
+    pub async fn secret<T: DeserializeOwned>(
+        &self,
+        name: &'static str,
+        problem: fn(&T) -> Option<String>,
+    ) -> Result<Secret<T>, CannotStart> {
+        let secret = Secret::new(aws_sdk_secretsmanager::Client::new(&self.aws), Self::variable(name)?, problem);
+        secret.warm_up().await?;
+        Ok(secret)
+    }
+
+    /// The database and Storage; see [`Self::vendor`].
+    pub async fn supabase(&self, http: &Client) -> Result<Vendor<SupabaseSecret>, CannotStart> {
+        self.vendor("SUPABASE_URL", "SUPABASE_SECRET_ARN", SupabaseSecret::problem, http).await
+    }
+
+    /// Who records calls; see [`Self::vendor`].
+    pub async fn twilio(&self, http: &Client) -> Result<Vendor<TwilioSecret>, CannotStart> {
+        self.vendor("TWILIO_API_URL", "TWILIO_SECRET_ARN", TwilioSecret::problem_for_rest, http).await
+    }
+
+    /// Who makes voices; see [`Self::vendor`].
+    pub async fn elevenlabs(&self, http: &Client) -> Result<Vendor<ElevenLabsSecret>, CannotStart> {
+        self.vendor("ELEVENLABS_API_URL", "ELEVENLABS_SECRET_ARN", ElevenLabsSecret::problem, http).await
+    }
+
+    /// A vendor, with its secret read, so that the first request need not wait; all requests go through `http`.
+    async fn vendor<S: DeserializeOwned>(
+        &self,
+        url: &'static str,
+        secret_arn: &'static str,
+        problem: fn(&S) -> Option<String>,
+        http: &Client,
+    ) -> Result<Vendor<S>, CannotStart> {
+        let secret = self.secret(secret_arn, problem).await?;
+        Ok(Vendor { http: http.clone(), base_url: Self::variable(url)?.into(), secret })
+    }
+
+    /// The queue whose URL is in the variable.
+    pub fn queue(&self, name: &'static str) -> Result<Queue, UnusableVariable> {
+        Ok(Queue::new(aws_sdk_sqs::Client::new(&self.aws), Self::variable(name)?))
+    }
+}

@@ -1,0 +1,211 @@
+//! A secret of Secrets Manager, kept in memory and read again when it is rotated.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_sdk_secretsmanager::Client;
+use futures_util::future::join3;
+use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
+
+use crate::aws::aws_cause;
+use crate::error::Error;
+
+/// A secret is read again at most this often, so that nobody can make us hammer Secrets Manager.
+const REREAD_EVERY: Duration = Duration::from_secs(60);
+
+/// How long after a rotation the version before it is still accepted.
+const PREVIOUS_IS_VALID: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Labels of a secret's versions. The pending one is being rotated to, the previous one was rotated from.
+///
+/// Source: <https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html>
+const CURRENT: &str = "AWSCURRENT";
+const PENDING: &str = "AWSPENDING";
+const PREVIOUS: &str = "AWSPREVIOUS";
+
+/// A secret was read, and cannot be used: it is empty, or half of it is. No later try changes that, so the function does
+/// not start. Names what is wrong, never a value.
+#[derive(Debug, thiserror::Error)]
+#[error("the secret {arn} is unusable: {problem}")]
+pub struct UnusableSecret {
+    arn: String,
+    problem: String,
+}
+
+/// A secret of Secrets Manager, read once and kept in memory.
+///
+/// Source: <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>
+pub struct Secret<T> {
+    client: Client,
+    arn: String,
+    problem: fn(&T) -> Option<String>,
+    kept: Mutex<Kept<T>>,
+}
+
+/// A version in memory, until when it is held to be valid.
+struct Held<T> {
+    value: Arc<T>,
+    until: Instant,
+}
+
+struct Kept<T> {
+    /// Read again when its time is over: a rotation may have made it the previous one right after it was read.
+    current: Option<Held<T>>,
+    /// Also valid while a rotation is under way.
+    in_rotation: Vec<Held<T>>,
+    /// Also when it failed: trying is what has to be bounded.
+    reread_at: Option<Instant>,
+}
+
+/// A version of a secret.
+struct Version<T> {
+    value: Arc<T>,
+    age: Duration,
+}
+
+/// Why there is no version of a secret.
+enum NotRead {
+    /// Secrets Manager did not give it.
+    Unavailable(Error),
+    /// It is not one to go on with.
+    Unusable(UnusableSecret),
+}
+
+impl<T: DeserializeOwned> Secret<T> {
+    pub(crate) fn new(client: Client, arn: String, problem: fn(&T) -> Option<String>) -> Self {
+        let kept = Kept { current: None, in_rotation: Vec::new(), reread_at: None };
+        Self { client, arn, problem, kept: Mutex::new(kept) }
+    }
+
+    /// Reads the secret at cold start. That it cannot be read is only logged: the request that needs the secret tries
+    /// again, and answers 503 if it must.
+    pub(crate) async fn warm_up(&self) -> Result<(), UnusableSecret> {
+        match self.read_current(&mut *self.kept.lock().await).await {
+            Err(NotRead::Unusable(error)) => {
+                tracing::error!(%error, "a secret is unusable: the function does not start");
+                return Err(error);
+            }
+            Err(NotRead::Unavailable(error)) => tracing::warn!(%error, "a secret could not be read at start"),
+            Ok(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The secret as it is in memory; read if it is not there yet.
+    pub async fn get(&self) -> Result<Arc<T>, Error> {
+        let mut kept = self.kept.lock().await;
+        if let Some(current) = &kept.current {
+            return Ok(current.value.clone());
+        }
+        Ok(self.read_current(&mut kept).await?.0)
+    }
+
+    /// Reads the current version and keeps it; with its age.
+    async fn read_current(&self, kept: &mut Kept<T>) -> Result<(Arc<T>, Duration), NotRead> {
+        let Version { value, age } = self.read(CURRENT).await?;
+        kept.current = Some(Held { value: value.clone(), until: Instant::now() + PREVIOUS_IS_VALID });
+        Ok((value, age))
+    }
+
+    /// The secret and, as far as they are known, the versions that a rotation makes valid beside it. However long the
+    /// environment stays warm, a version is forgotten a day after it was replaced.
+    pub async fn valid(&self) -> Result<Vec<Arc<T>>, Error> {
+        self.kept.lock().await.forget(Instant::now());
+        let current = self.get().await?;
+        let kept = self.kept.lock().await;
+        Ok(std::iter::once(current).chain(kept.in_rotation.iter().map(|held| held.value.clone())).collect())
+    }
+
+    /// Reads the secret anew, with the versions that a rotation makes valid, because none in memory fitted. `None` if
+    /// that was done less than a minute ago.
+    ///
+    /// While AWS rotates, the vendor may use the new value before it is the current one. After a rotation, the vendor
+    /// may still use the one before.
+    pub async fn reread_valid(&self) -> Result<Option<Vec<Arc<T>>>, Error> {
+        let mut kept = self.kept.lock().await;
+        if !kept.may_reread() {
+            return Ok(None);
+        }
+        // At the same time: one after the other they may take longer than the function has.
+        let (current, pending, previous) =
+            join3(self.read_current(&mut kept), self.read(PENDING), self.read(PREVIOUS)).await;
+        let (current, age) = current?;
+        // Mostly there is no such version beside the current one.
+        let beside = [(pending, PREVIOUS_IS_VALID), (previous, PREVIOUS_IS_VALID.saturating_sub(age))];
+        kept.in_rotation = beside
+            .into_iter()
+            .filter(|(_, left)| !left.is_zero())
+            .filter_map(|(version, left)| Some(Held { value: version.ok()?.value, until: Instant::now() + left }))
+            .collect();
+        let beside = kept.in_rotation.iter().map(|held| held.value.clone());
+        Ok(Some(std::iter::once(current).chain(beside).collect()))
+    }
+
+    /// Reads the secret anew, because whom it opens has turned the one in memory away. Whether there is a fresh one now;
+    /// never if that was tried less than a minute ago.
+    pub async fn renew(&self) -> bool {
+        let mut kept = self.kept.lock().await;
+        if !kept.may_reread() {
+            return false;
+        }
+        match self.read_current(&mut kept).await {
+            Ok(_) => {
+                tracing::info!(secret = self.arn, "the secret was turned away and is read again");
+                true
+            }
+            Err(error) => {
+                let error = Error::from(error);
+                tracing::warn!(secret = self.arn, %error, "the secret was turned away and cannot be read again");
+                false
+            }
+        }
+    }
+
+    async fn read(&self, stage: &str) -> Result<Version<T>, NotRead> {
+        let unusable = |problem| NotRead::Unusable(UnusableSecret { arn: self.arn.clone(), problem });
+        let answer = self.client.get_secret_value().secret_id(&self.arn).version_stage(stage).send().await;
+        let answer =
+            answer.map_err(|error| NotRead::Unavailable(Error::unavailable("reading a secret")(aws_cause(&error))))?;
+        let text = answer.secret_string().unwrap_or_default();
+        // Serde's message could quote the secret, so only its place is told.
+        let value = serde_json::from_str(text).map_err(|error| {
+            unusable(format!("it is not the expected JSON, at line {} column {}", error.line(), error.column()))
+        })?;
+        if let Some(problem) = (self.problem)(&value) {
+            return Err(unusable(problem));
+        }
+        let made = answer.created_date().and_then(|date| SystemTime::try_from(*date).ok());
+        let age = made.and_then(|made| made.elapsed().ok()).unwrap_or_default();
+        Ok(Version { value: Arc::new(value), age })
+    }
+}
+
+impl<T> Kept<T> {
+    /// Forgets what is not held to be valid any more.
+    fn forget(&mut self, now: Instant) {
+        self.current.take_if(|held| held.until <= now);
+        self.in_rotation.retain(|held| held.until > now);
+    }
+
+    /// At most once in [`REREAD_EVERY`]; asking counts.
+    fn may_reread(&mut self) -> bool {
+        let may = self.reread_at.is_none_or(|at| at.elapsed() >= REREAD_EVERY);
+        if may {
+            self.reread_at = Some(Instant::now());
+        }
+        may
+    }
+}
+
+impl From<NotRead> for Error {
+    fn from(error: NotRead) -> Self {
+        match error {
+            NotRead::Unavailable(error) => error,
+            NotRead::Unusable(error) => Self::unavailable("reading a secret")(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

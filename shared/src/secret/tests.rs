@@ -1,0 +1,105 @@
+use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
+use serde_json::{Value, json};
+use wiremock::matchers::body_partial_json;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::*;
+use crate::clients::twilio::TwilioSecret;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const ACCOUNT: &str = "AC00000000000000000000000000000001";
+const NEW: &str = "0123456789abcdef0123456789abcdef";
+const OLD: &str = "fedcba9876543210fedcba9876543210";
+
+fn secret(server: &MockServer) -> Secret<TwilioSecret> {
+    let config = aws_sdk_secretsmanager::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
+        .endpoint_url(server.uri());
+    let client = Client::from_conf(config.build());
+    Secret::new(client, "arn:understudy/twilio".to_owned(), TwilioSecret::problem_for_callbacks)
+}
+
+/// Secrets Manager, with versions by their stage: `age` is how long ago each was made.
+async fn secrets_manager(versions: &[(&str, Value, Duration)]) -> MockServer {
+    let server = MockServer::start().await;
+    for (stage, value, age) in versions {
+        let made = (SystemTime::now() - *age).duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let body = json!({"ARN": "arn", "Name": "twilio", "SecretString": value.to_string(), "CreatedDate": made});
+        let asked = Mock::given(body_partial_json(json!({"VersionStage": stage})));
+        asked.respond_with(ResponseTemplate::new(200).set_body_json(body)).mount(&server).await;
+    }
+    let missing = json!({"__type": "ResourceNotFoundException", "message": "no such version"});
+    let answer = ResponseTemplate::new(400).set_body_json(missing);
+    Mock::given(wiremock::matchers::any()).respond_with(answer).with_priority(9).mount(&server).await;
+    server
+}
+
+fn token(text: &str) -> Value {
+    json!({"account_sid": ACCOUNT, "auth_token": text})
+}
+
+#[tokio::test]
+async fn a_secret_that_was_read_and_is_unusable_keeps_the_function_from_starting() {
+    for (value, field) in [(token(""), "auth_token"), (token("short-token"), "auth_token"), (json!("x"), "JSON")] {
+        let server = secrets_manager(&[(CURRENT, value.clone(), HOUR)]).await;
+        let secret = secret(&server);
+        let error = secret.warm_up().await.unwrap_err().to_string();
+        assert!(error.contains(field) && error.contains("arn:understudy/twilio"), "{error}");
+        assert!(!error.contains("short-token"), "{error}");
+        assert!(secret.get().await.is_err() && secret.valid().await.is_err(), "{value} is never handed out");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_just_now_is_read_when_it_is_needed() {
+    let server = secrets_manager(&[]).await;
+    let secret = secret(&server);
+    assert!(secret.warm_up().await.is_ok());
+    assert!(secret.get().await.is_err());
+    server.reset().await;
+    let body = json!({"ARN": "arn", "Name": "twilio", "SecretString": token(NEW).to_string(), "CreatedDate": 1});
+    Mock::given(wiremock::matchers::any())
+        .respond_with(ResponseTemplate::new(200).set_body_json(body))
+        .mount(&server)
+        .await;
+    assert!(secret.get().await.is_ok());
+}
+
+#[tokio::test]
+async fn an_unusable_new_version_does_not_take_the_place_of_the_one_in_memory() {
+    let server = secrets_manager(&[(CURRENT, token(NEW), HOUR)]).await;
+    let secret = secret(&server);
+    secret.warm_up().await.unwrap();
+    server.reset().await;
+    let body = json!({"ARN": "arn", "Name": "twilio", "SecretString": token("").to_string(), "CreatedDate": 1});
+    Mock::given(wiremock::matchers::any())
+        .respond_with(ResponseTemplate::new(200).set_body_json(body))
+        .mount(&server)
+        .await;
+    assert!(!secret.renew().await);
+    assert!(secret.get().await.is_ok());
+}
+
+#[tokio::test]
+async fn the_previous_token_is_forgotten_a_day_after_the_rotation_also_in_a_warm_environment() {
+    let server = secrets_manager(&[(CURRENT, token(NEW), 20 * HOUR), (PREVIOUS, token(OLD), 500 * HOUR)]).await;
+    let secret = secret(&server);
+    assert_eq!(secret.reread_valid().await.unwrap().unwrap().len(), 2);
+    let count = async |later: Duration| {
+        let mut kept = secret.kept.lock().await;
+        kept.forget(Instant::now() + later);
+        (kept.current.is_some(), kept.in_rotation.len())
+    };
+    assert_eq!(count(3 * HOUR).await, (true, 1));
+    assert_eq!(count(4 * HOUR).await, (true, 0), "it was replaced 24 hours ago");
+    assert_eq!(count(24 * HOUR).await, (false, 0), "the current one may have been replaced just after it was read");
+    assert_eq!(secret.valid().await.unwrap().len(), 1, "and is read again");
+}
+
+#[tokio::test]
+async fn a_token_that_was_replaced_more_than_a_day_ago_is_not_even_read() {
+    let server = secrets_manager(&[(CURRENT, token(NEW), 25 * HOUR), (PREVIOUS, token(OLD), 500 * HOUR)]).await;
+    assert_eq!(secret(&server).reread_valid().await.unwrap().unwrap().len(), 1);
+}
