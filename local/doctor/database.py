@@ -11,7 +11,7 @@ from functools import cache
 
 from .deployed import Deployed
 from .expected import expected
-from .finding import Finding, NotLookedAt, fail, ok
+from .finding import Finding, NotLookedAt, fail, ok, warn
 
 APPLY = "apply supabase/migrations (`supabase db push`, or `psql -f` each file in order)"
 # The application's own tables, with the columns that our functions need. Their other columns, types and rights are the application's.
@@ -124,6 +124,16 @@ def statement_timeout(deployment: Deployed) -> Finding:
     return ok(f"a statement may take {found / 1000:g} s" if found else "a statement may take as long as it likes")
 
 
+def users_reach(deployment: Deployed) -> Finding:
+    """What the application's own rights and policies let its users do; ours cannot be seen in them."""
+    found = described(deployment)["open_to_users"]
+    said = [f"users may write {_some(found['columns'], 9)}"] if found["columns"] else []
+    said += [f"policies may open the buckets ({_some(found['policies'])})"] if found["policies"] else []
+    if said:
+        return warn("; ".join(said), "see docs/operations.md, A project that is in use; supabase/optional/protect_existing_tables.sql closes most of it")
+    return ok("no user writes whose voice it is, or who is an admin; no policy opens a bucket")
+
+
 def _some(names: list[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
@@ -133,4 +143,5 @@ CHECKS = {
     "rights in the database": grants,
     "indexes of calls": calls_indexes,
     "statement timeout": statement_timeout,
+    "what users may write": users_reach,
 }

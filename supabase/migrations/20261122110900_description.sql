@@ -58,6 +58,61 @@ comment on function understudy.objects() is
   'Everything in our own schema and in public, each by its kind and name, with what tells it from an older version of itself: of a function a hash. '
   'No row of any table is read.';
 
+create or replace function understudy.open_to_users()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  with users as (select r.oid, r.rolname from pg_catalog.pg_roles r where r.rolname in ('anon', 'authenticated')),
+  -- Policies that let somebody do something; each asks for more than can be judged from here.
+  policies as (
+    select p.polrelid, p.polcmd, p.polname, u.oid as role
+    from pg_catalog.pg_policy p join users u on p.polroles = '{0}' or u.oid = any (p.polroles)
+    where p.polpermissive
+  ),
+  watched (relation, column_name) as (
+    values
+      ('public.employees', 'voice_id'), ('public.calls', 'employee_id'), ('public.calls', 'employee_channel'), ('public.calls', 'twilio_call_sid'),
+      ('public.users', 'id'), ('public.users', 'role'), ('public.users', 'org_id'), ('public.employees', 'org_id'), ('public.calls', 'org_id')
+  ),
+  written as (
+    select w.relation || '.' || w.column_name as said
+    from watched w
+    join pg_catalog.pg_class c on c.oid = to_regclass(w.relation)
+    join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = w.column_name
+    where exists (
+        select from users u
+        where has_column_privilege(u.oid, c.oid, a.attnum, 'INSERT, UPDATE')
+          and (
+            not c.relrowsecurity
+            or exists (select from policies p where p.polrelid = c.oid and p.role = u.oid and p.polcmd in ('*', 'a', 'w'))
+          )
+      )
+      and not exists (
+        -- The arguments, each of which ends with a zero byte, name the columns that are kept.
+        select from pg_catalog.pg_trigger g
+        where g.tgrelid = c.oid and g.tgenabled <> 'D' and g.tgfoid = to_regproc('understudy.keep_columns')::oid
+          and position(convert_to(w.column_name, 'UTF8') || '\x00' in g.tgargs) > 0
+      )
+  ),
+  opened as (
+    select distinct p.polrelid::regclass::text || ': ' || p.polname as said
+    from policies p
+    where p.polrelid in (to_regclass('storage.objects'), to_regclass('storage.buckets'))
+      and not exists (
+        select from pg_catalog.pg_policy k where k.polrelid = p.polrelid and not k.polpermissive and k.polname = 'Understudy: only the service key'
+      )
+  )
+  select jsonb_build_object(
+    'columns', (select coalesce(jsonb_agg(w.said order by w.said), '[]') from written w),
+    'policies', (select coalesce(jsonb_agg(o.said order by o.said), '[]') from opened o)
+  )
+$$;
+comment on function understudy.open_to_users() is
+  'Columns that say whose voice it is and who is an admin, which the application lets its users write, and policies by which it may open our '
+  'buckets: to be looked at, since a policy may allow it to the right people. What supabase/optional closes is not told.';
+
 create or replace function public.describe_database()
 returns jsonb
 language plpgsql
@@ -82,6 +137,7 @@ begin
         where x.indrelid = to_regclass('public.calls') and x.indisvalid and x.indpred is null
       ) i
     ),
+    'open_to_users', understudy.open_to_users(),
     'objects', (
       select jsonb_object_agg(o.name, jsonb_build_object('state', o.state, 'privileges', o.privileges))
       from understudy.objects() o

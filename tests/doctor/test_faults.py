@@ -8,7 +8,8 @@ from dataclasses import asdict
 
 import pytest
 
-from local.doctor import CHECKS, command
+from local.doctor import CHECKS, Deployed, command, examine
+from local.doctor.call import by_call
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 READ_VOICE = "public.read_voice(uuid, uuid)"
@@ -52,6 +53,11 @@ FAULTS = {
     "a_statement_timeout_of_a_second": (
         lambda it: it.sql("alter role service_role set statement_timeout = '1s'", "alter role service_role reset statement_timeout"),
         "statement timeout", "FAIL", "after 1 s"),
+    "users_who_may_make_themselves_an_admin": (
+        lambda it: it.sql(
+            "grant update on public.users to authenticated; create policy own on public.users for update using (id = auth.uid())",
+            "revoke update on public.users from authenticated; drop policy own on public.users"),
+        "what users may write", "warn", "users may write public.users.id, public.users.org_id, public.users.role"),
     "an_upload_limit_that_nobody_has_raised": (lambda it: it.account("supabase", file_size_limit=50 * 1024**2), "upload limit", "FAIL", "27 minutes"),
     "a_bucket_with_a_limit_of_its_own": (lambda it: it.bucket("recordings", public=False, file_size_limit=10_000_000), "upload limit", "FAIL", "the bucket recordings takes 10 MB"),
     "a_project_without_signing_keys": (
@@ -132,8 +138,22 @@ def test_migrations_that_were_never_applied_are_named_by_each_check_that_needs_t
     with patient.sql("alter function public.describe_database() rename to nothing", "alter function public.nothing() rename to describe_database"):
         found = patient.examined()
     failed = {name: finding.found for name, finding in found.items() if finding.verdict == "FAIL"}
-    assert set(failed) == {"migrations", "rights in the database", "indexes of calls", "statement timeout"}
+    assert set(failed) == {"migrations", "rights in the database", "indexes of calls", "statement timeout", "what users may write"}
     assert all("describe_database" in said for said in failed.values())
+
+
+def test_a_deployment_in_the_cloud_is_found_by_its_name_with_the_credentials_of_the_environment(patient, monkeypatch):
+    aws = patient.stack["aws"]
+    for name, value in {
+        "AWS_ENDPOINT_URL": aws["endpoint_url"], "AWS_DEFAULT_REGION": aws["region"], "AWS_ACCESS_KEY_ID": aws["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": aws["secret_access_key"], "NO_PROXY": "127.0.0.1",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    deployment = Deployed.of_cloud("understudy", callback_url=patient.callback_url)
+    # Its own public address would be asked, which is nobody's here.
+    deployment._api_url = patient.stack["api_url"]
+    assert {name: finding.verdict for name, finding in examine(deployment)} == dict.fromkeys(CHECKS, "ok") | ALWAYS
+    assert Deployed.of_cloud("understudy").api_url == patient.stack["public_base_url"]
 
 
 # -- by a call ---------------------------------------------------------------------------------------------------------
@@ -153,8 +173,6 @@ def test_a_call_tells_on_which_channel_whoever_picks_up_is_and_leaves_no_recordi
 def test_a_call_finds_an_employee_channel_that_is_the_other_partys(patient):
     deployment = patient.deployment(**NUMBERS)
     deployment.parameters["EmployeeChannel"] = "1"
-    from local.doctor.call import by_call
-
     found = by_call(deployment)
     assert found.verdict == "FAIL" and "channel 2, and EmployeeChannel is 1" in found.found and "EmployeeChannel=2" in found.advice
 

@@ -108,6 +108,39 @@ def test_what_is_damaged_is_found_and_named(migrated_url, damage, where, words):
     assert any(words in name for name in found[where]), found
 
 
+COLUMNS = ["public.calls.employee_channel", "public.calls.employee_id", "public.calls.org_id", "public.calls.twilio_call_sid",
+           "public.employees.org_id", "public.employees.voice_id"]  # fmt: skip
+
+
+def test_what_a_careless_project_lets_its_users_do_is_told_and_not_what_is_closed(careless):  # noqa: F811
+    def told() -> tuple:
+        found = described(careless.owner_url)["open_to_users"]
+        return found["columns"], found["policies"]
+
+    assert told() == (COLUMNS, ["storage.buckets: Allow all", "storage.objects: Allow all", "storage.objects: Allow all for users"])
+    careless.owner.execute(PROTECTION)
+    # Who may move somebody to another organisation is the application's to decide.
+    assert told() == (["public.calls.org_id", "public.employees.org_id"], [])
+    careless.owner.execute("alter table public.calls disable trigger zz_understudy_insert, disable trigger zz_understudy_update")
+    assert "public.calls.employee_id" in told()[0]
+
+
+@pytest.mark.parametrize("allowed, words", [
+    ("create policy p on public.users for select using (true); grant select on public.users to authenticated", []),
+    ("create policy p on public.users for update using (true)", []),
+    ("grant update (role) on public.users to authenticated", []),
+    ("create policy p on public.users for update to service_role using (true); grant update on public.users to authenticated", []),
+    ("create policy p on public.users as restrictive for update using (true); grant update on public.users to authenticated", []),
+    ("create policy p on public.users for update using (true); grant update (role) on public.users to authenticated", ["public.users.role"]),
+    ("create policy p on public.users for insert to anon with check (true); grant insert (id) on public.users to anon", ["public.users.id"]),
+    ("alter table public.users disable row level security; grant update (role) on public.users to anon", ["public.users.role"]),
+])  # fmt: skip
+def test_users_write_a_column_if_they_have_the_right_and_a_policy_or_no_row_level_security(migrated_url, allowed, words):
+    with psycopg.connect(migrated_url) as connection:
+        connection.execute(allowed)
+    assert described(migrated_url)["open_to_users"] == {"columns": words, "policies": []}
+
+
 def test_an_index_that_is_only_for_some_calls_is_not_told(migrated_url):
     with psycopg.connect(migrated_url) as connection:
         connection.execute("alter table public.calls drop constraint calls_twilio_call_sid_key")
