@@ -1,4 +1,4 @@
-# Linux with Rust, Python >= 3.10 (with venv), make and a C compiler; everything else is fetched from package registries.
+# Linux with Rust, Python >= 3.11 (with venv), make and a C compiler; everything else is fetched from package registries.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
@@ -78,12 +78,13 @@ venv:
 	@flock .venv.lock sh -ec ' \
 	  cmp -s requirements.txt $(VENV)/installed.txt && exit; \
 	  echo "installing the pinned tools into $(VENV) (about a minute) …"; \
-	  $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10))" || { echo "$(PYTHON) is older than 3.10" >&2; exit 1; }; \
+	  $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "$(PYTHON) is older than 3.11" >&2; exit 1; }; \
 	  test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV); \
-	  $(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement requirements.txt; \
+	  $(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt; \
 	  cp requirements.txt $(VENV)/installed.txt'
 
-requirements.txt: ## resolves requirements.in again, to the newest versions
-	@new=$$(mktemp -d) && trap 'rm -rf "$$new"' EXIT && $(PYTHON) -m venv "$$new" && \
-	"$$new/bin/pip" install --quiet --disable-pip-version-check --requirement requirements.in && \
-	"$$new/bin/pip" freeze --all | grep -v '^pip==\|^setuptools==' > requirements.txt
+requirements.txt: ## resolves requirements.in again, to the newest versions, each with the hashes of its files
+	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \
+	"$$tools/bin/pip" install --quiet --disable-pip-version-check uv==0.13.9 && \
+	"$$tools/bin/uv" pip compile requirements.in --upgrade --generate-hashes --universal --python-version 3.11 --no-annotate --quiet \
+	  --custom-compile-command "make requirements.txt" --output-file requirements.txt
