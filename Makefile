@@ -86,5 +86,5 @@ venv:
 requirements.txt: ## resolves requirements.in again, to the newest versions, each with the hashes of its files
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \
 	"$$tools/bin/pip" install --quiet --disable-pip-version-check uv==0.13.9 && \
-	"$$tools/bin/uv" pip compile requirements.in --upgrade --generate-hashes --universal --python-version 3.11 --no-annotate --quiet \
+	"$$tools/bin/uv" pip compile requirements.in --upgrade --generate-hashes --universal --python-version 3.11 --no-annotate --no-strip-extras --quiet \
 	  --custom-compile-command "make requirements.txt" --output-file requirements.txt
