@@ -94,7 +94,7 @@ pub async fn sample_recordings(
         Ok(sample) => Ok(sample),
         Err(report) => {
             let problem = report.problem.ok_or(Error::Unusable("there is neither a sample nor a reason why"))?;
-            Err(NoSample { refusal: problem.into(), report })
+            Err(NoSample { refusal: refusal_for(problem), report })
         }
     };
     Ok(Sampled { sample, sources })
@@ -133,4 +133,44 @@ fn interrupted(cause: reqwest::Error) -> Error {
 /// Whether the recording is not there any more: waiting will not bring it.
 fn is_gone(error: &Error) -> bool {
     !error.is_transient() || matches!(error, Error::Vendor(error) if error.status == Some(StatusCode::NOT_FOUND))
+}
+
+/// As an attempt is refused whose recordings have this problem.
+fn refusal_for(problem: Problem) -> Refusal {
+    match problem {
+        Problem::RecordingMissing => Refusal::RecordingMissing,
+        Problem::NotAudio(_) => Refusal::RecordingNotAudio,
+        Problem::EmployeeChannelUnknown => Refusal::EmployeeChannelUnknown,
+        Problem::Synthetic => Refusal::SampleSynthetic,
+        Problem::MixedSpeakers(_) => Refusal::SampleMixedSpeakers,
+        Problem::TooShort(_) => Refusal::SampleTooShort,
+        Problem::TooQuiet(_) => Refusal::SampleTooQuiet,
+        Problem::Clipped(_) => Refusal::SampleClipped,
+        Problem::TooNoisy(_) => Refusal::SampleTooNoisy,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::sample::{Measure, NotAudio};
+
+    use super::*;
+
+    #[test]
+    fn the_code_of_a_refused_sample_is_the_one_that_its_report_names() {
+        let measure = Measure { figure: 1.0, limit: 2.0, unit: "seconds" };
+        for problem in [
+            Problem::RecordingMissing,
+            Problem::NotAudio(NotAudio("no RIFF")),
+            Problem::EmployeeChannelUnknown,
+            Problem::Synthetic,
+            Problem::MixedSpeakers(measure),
+            Problem::TooShort(measure),
+            Problem::TooQuiet(measure),
+            Problem::Clipped(measure),
+            Problem::TooNoisy(measure),
+        ] {
+            assert_eq!(refusal_for(problem).code(), problem.code());
+        }
+    }
 }
