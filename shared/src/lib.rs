@@ -20,7 +20,6 @@
 //! | [`queue`] | messages between the functions, and the batches that arrive from them |
 //! | [`referee`] | asking the database for a decision |
 //! | [`recordings`] | a finished call recording → the private bucket |
-//! | [`sample`] | call audio → the voice sample of one employee |
 //! | [`voices`] | asking for a cloned voice |
 //! | [`erasures`] | every copy of it goes |
 
@@ -32,12 +31,11 @@ pub mod environment;
 pub mod erasures;
 pub mod error;
 pub mod gateway;
+mod media;
 pub mod queue;
 pub mod recordings;
 pub mod referee;
 pub mod refusal;
-pub mod sample;
 pub mod secret;
 pub mod vendor;
 pub mod voices;
-mod wav;

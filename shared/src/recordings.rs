@@ -12,7 +12,7 @@ use crate::clients::VendorError;
 use crate::clients::supabase::Supabase;
 use crate::clients::twilio::{CallSid, Recording, RecordingSid, Twilio};
 use crate::error::Error;
-use crate::wav::Wav;
+use crate::media::Wav;
 
 /// The private bucket of the recordings.
 pub const BUCKET: &str = "recordings";

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
+use wav::Channel;
 
 use crate::clients::supabase::Supabase;
 use crate::error::Error;
 use crate::referee;
 use crate::refusal::Refusal;
-use crate::sample::{Channel, PIPELINE_VERSION};
 
 /// The private bucket of the voices' metadata.
 pub const METADATA_BUCKET: &str = "deep-fakes";
@@ -52,7 +52,7 @@ pub struct VoiceState {
     pub code: Option<String>,
     /// The newest attempt.
     pub attempt_id: Option<Uuid>,
-    /// How its sample came about, or why there is none ([`crate::sample::Report`]).
+    /// How its sample came about, or why there is none (`Report`, of the crate `sample`).
     pub report: Option<Value>,
 }
 
@@ -89,6 +89,8 @@ impl VoiceState {
 pub struct Manner {
     /// Where employees are in calls of two legs, if the deployment says so.
     pub usual_channel: Option<Channel>,
+    /// The version of the code that would make the sample.
+    pub pipeline_version: u32,
     /// Whether the voice that is replaced is deleted before the new one is made: for a vendor account without a free
     /// place. If the new one then fails, there is none.
     pub replace_first: bool,
@@ -109,7 +111,7 @@ pub async fn request_clone(
 ) -> Result<Requested, Error> {
     let arguments = json!({
         "p_user_id": user_id, "p_employee_id": employee_id,
-        "p_employee_channel": manner.usual_channel, "p_pipeline_version": PIPELINE_VERSION,
+        "p_employee_channel": manner.usual_channel, "p_pipeline_version": manner.pipeline_version,
         "p_replace": manner.replace_first, "p_campaign": manner.is_campaign,
     });
     referee::ask(supabase, "request_clone", arguments).await

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from local.postgres import MIGRATIONS, Postgres, apply_migrations
+from standins.postgres import MIGRATIONS, Postgres, apply_migrations
 
 ROOT = Path(__file__).resolve().parents[2]
 CONSENTS, VENDORS = "20261122100500_consents.sql", "20261122110700_sweep_vendors.sql"
@@ -74,15 +74,15 @@ MUTANTS = [Mutant(*row) for row in (
     ("a link is answered twice", "public.answer_invitation", "when (v_invitation.closed_as = 'granted') <> p_granted then 'invitation_answered'", "",
      "test_self_service.py::test_another_answer_than_the_first_is_refused_and_reaches_nothing"),
     ("a link never expires", "understudy.is_open",
-     "and least(p_invitation.expires_at, p_invitation.consent_expires_at) > clock_timestamp()", "",
+     "and least(p_invitation.expires_at, p_invitation.consent_expires_at) > understudy.time_now()", "",
      "test_self_service.py::test_a_link_that_is_no_good_is_told_in_one_way"),
-    ("an answered link never expires", "understudy.is_answered", " and p_invitation.expires_at > clock_timestamp()", "",
+    ("an answered link never expires", "understudy.is_answered", " and p_invitation.expires_at > understudy.time_now()", "",
      "test_self_service.py::test_an_answered_link_is_no_good_after_its_life"),
     ("no token after a refusal", "understudy.answer_json", "if understudy.is_live(v_consent) then", "if false then",
      "test_self_service.py::test_refusing_by_a_link_leaves_an_earlier_consent_alone_says_so_and_hands_a_token_that_ends_it"),
     ("an admin's origin is not looked for", "understudy.is_admin_origin", "select exists (", "select false and exists (",
      "test_admin_origins.py::test_an_answer_from_an_admins_address_or_browser_is_marked_and_not_refused"),
-    ("an admin's origin counts for ever", "understudy.is_admin_origin", "and a.seen_at > clock_timestamp() - interval '24 hours 10 minutes'", "",
+    ("an admin's origin counts for ever", "understudy.is_admin_origin", "and a.seen_at > understudy.time_now() - interval '24 hours 10 minutes'", "",
      "test_admin_origins.py::test_an_address_that_an_admin_used_longer_ago_than_a_day_marks_nothing"),
     ("another organisation's admin counts", "understudy.is_admin_origin", "a.org_id = p_org_id", "true",
      "test_admin_origins.py::test_the_address_of_a_member_or_of_another_organisations_admin_marks_nothing"),
@@ -110,9 +110,18 @@ MUTANTS = [Mutant(*row) for row in (
     ("used evidence is removed", "public.abandoned_evidence",
      " and not exists (select from public.voice_consents c where c.evidence_object = old.object)", "",
      "test_evidence.py::test_evidence_of_a_consent_is_not_abandoned_also_after_its_end"),
+    # -- who works on an attempt
+    ("a late worker goes on", "understudy.holds_lease", "p_voice.lease_id = p_lease_id and ", "",
+     "test_clone_worker.py::test_after_a_crash_the_next_worker_is_told_to_search_first_with_a_lease_of_its_own"),
+    ("no grace time after a lease", "understudy.next_step", " + understudy.lease_grace()", "",
+     "test_clone_worker.py::test_another_worker_waits_for_the_lease_and_the_grace_time"),
+    ("an attempt that was begun gives way", "understudy.gives_way", "p_under_way.state = 'requested'", "true",
+     "test_clone_requests.py::test_an_attempt_of_which_something_may_have_been_sent_is_pending_whatever_is_recorded_since"),
+    ("a recording that is stored is stored again", "understudy.lock_target", "recording.recording_sid is not null and ", "false and ",
+     "test_erasure.py::test_an_employee_who_changed_organisation_keeps_what_they_have_there"),
     # -- calls in which a cloned voice spoke
-    ("synthetic calls are not marked", "public.authorize_voice",
-     "perform understudy.mark_synthetic(p_call_sid, v_access.caller_org_id, p_employee_id);", "",
+    ("synthetic calls are not marked", "understudy.hand_out_voice",
+     "perform understudy.mark_synthetic(p_call_sid, p_voice.org_id, p_voice.employee_id);", "",
      "test_synthetic.py::test_a_call_is_marked_when_a_voice_is_authorised_for_it_and_the_audit_names_it"),
     ("synthetic calls are sampled", "understudy.is_synthetic", "select exists (", "select false and exists (",
      "test_synthetic.py::test_the_worker_is_told_which_recordings_are_of_marked_calls"),
@@ -159,13 +168,13 @@ MUTANTS = [Mutant(*row) for row in (
      "test_sweep.py::test_a_page_that_is_not_one_of_an_accounts_recordings_is_not_kept"),
     ("strangers fill the audit", "understudy.refuse", "if p_org_id is not null or understudy.may_audit_stranger() then", "if true then",
      "test_audit.py::test_strangers_have_a_thousand_rows_of_the_audit_a_day_and_members_as_many_as_it_takes"),
-    ("as many uploads as one likes", "public.take_sample", "v_voice.uploads >= understudy.most_uploads()", "false",
+    ("as many uploads as one likes", "understudy.sample_problem", "p_voice.uploads >= understudy.most_uploads()", "false",
      "test_uploads.py::test_an_attempt_uploads_ten_times_and_then_has_failed"),
     ("as many attempts as one likes", "understudy.attempts_are_exhausted", "count(*) >= 5", "count(*) >= 1000",
      "test_uploads.py::test_five_attempts_for_a_recording_upload_and_a_newer_recording_starts_anew"),
     ("gone from another account is gone", "public.voice_gone", "if v_voice.vendor_account <> p_account then", "if false then",
      "test_sweep.py::test_a_voice_that_another_account_does_not_have_is_not_gone"),
-    ("another deployment's voices are deleted", "public.judge_vendor_voices", "and l.deployment_id = understudy.deployment_id()", "",
+    ("another deployment's voices are deleted", "understudy.voices_of_nobody", "and l.deployment_id = understudy.deployment_id()", "",
      "test_sweep.py::test_a_voice_of_another_deployment_stays_even_if_we_have_a_row_of_its_attempt"),
     # -- employees who leave
     ("the new organisation sees the old voice", "understudy.leave_voice_behind", "new.voice_id := null;", "",

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use futures_util::{StreamExt, stream};
 use http::{Response, StatusCode};
+use sample::{Channel, PIPELINE_VERSION};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::answer;
@@ -11,7 +12,6 @@ use shared::clients::supabase::Supabase;
 use shared::error::Error;
 use shared::queue::Queue;
 use shared::refusal::Refusal;
-use shared::sample::Channel;
 use shared::voices::{self, CloneRequested, Manner, Requested};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
@@ -62,7 +62,8 @@ pub async fn request(
     usual_channel: Option<Channel>,
     deadline: Instant,
 ) -> Result<Response<String>, Error> {
-    let manner = Manner { usual_channel, replace_first: campaign.replace, is_campaign: true };
+    let (pipeline_version, replace_first) = (PIPELINE_VERSION, campaign.replace);
+    let manner = Manner { usual_channel, pipeline_version, replace_first, is_campaign: true };
     let ask =
         |employee_id| async move { (employee_id, voices::request_clone(supabase, user_id, employee_id, manner).await) };
     let answers = stream::iter(campaign.employee_ids.clone()).map(ask).buffered(AT_ONCE);

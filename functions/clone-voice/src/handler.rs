@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use lambda_runtime::LambdaEvent;
+use sample::{Channel, PIPELINE_VERSION};
 use serde_json::{Value, json};
 use shared::answer;
 use shared::auth::Verifier;
@@ -13,7 +14,6 @@ use shared::error::Error;
 use shared::gateway::{self, Request};
 use shared::queue::Queue;
 use shared::refusal::Refusal;
-use shared::sample::Channel;
 use shared::vendor::{Vendor, with_fresh_secrets};
 use shared::voices::{self, Manner, Requested, Status, VoiceState};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -69,7 +69,8 @@ impl Endpoint {
                 .map(|state| answer::json(StatusCode::OK, &state)),
             Route::Clone(employee_id) => {
                 let replace_first = replaces_first(request)?;
-                let manner = Manner { usual_channel: self.usual_channel, replace_first, is_campaign: false };
+                let (usual_channel, pipeline_version) = (self.usual_channel, PIPELINE_VERSION);
+                let manner = Manner { usual_channel, pipeline_version, replace_first, is_campaign: false };
                 let is_async = prefers_async(&request.headers);
                 let deadline = if is_async { Instant::now() } else { deadline };
                 let mut response = self.clone_voice(&supabase, user_id, employee_id, manner, deadline).await?;

@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
+use sample::{Channel, Report};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::clients::elevenlabs::{AddVoiceError, AddedVoice, ElevenLabs, NewVoice};
 use shared::clients::supabase::Supabase;
 use shared::error::Error;
 use shared::refusal::Refusal;
-use shared::sample::{Channel, Report};
 use shared::voices::METADATA_BUCKET;
 use tokio::sync::OnceCell;
 use uuid::Uuid;

@@ -4,11 +4,11 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use lambda_runtime::LambdaEvent;
+use sample::Channel;
 use shared::clients::elevenlabs::ElevenLabsSecret;
 use shared::clients::supabase::SupabaseSecret;
 use shared::error::Error;
 use shared::queue::{Batch, BatchResponse, Queue};
-use shared::sample::Channel;
 use shared::vendor::{Vendor, with_fresh_secrets};
 use shared::voices::CloneRequested;
 use tokio::sync::OnceCell;

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use http::StatusCode;
+use sample::{Assembly, Call, Channel, Origin, Problem, Report, Sample, Take};
 use serde::{Deserialize, Serialize};
 use shared::clients::supabase::Supabase;
 use shared::error::Error;
 use shared::recordings;
 use shared::refusal::Refusal;
-use shared::sample::{Assembly, Call, Channel, Origin, Problem, Report, Sample, Take};
 use tokio::time::{Instant, timeout_at};
+
+use crate::refusals;
 
 /// For all recordings together.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -78,7 +80,7 @@ pub async fn sample_recordings(
         let take = match timeout_at(deadline, read).await.unwrap_or(Err(slow)) {
             Ok(take) => take,
             Err(error) if is_gone(&error) => Err(Problem::RecordingMissing),
-            Err(_) if assembly.will_do() => break,
+            Err(_) if assembly.has_minimum() => break,
             Err(error) => return Err(error),
         };
         // Of one channel, it is the party that this very call says is the employee.
@@ -93,8 +95,8 @@ pub async fn sample_recordings(
     let sample = match assembly.finish() {
         Ok(sample) => Ok(sample),
         Err(report) => {
-            let problem = report.problem.ok_or(Error::Unusable("there is neither a sample nor a reason why"))?;
-            Err(NoSample { refusal: refusal_for(problem), report })
+            let problem = report.problem.as_ref().ok_or(Error::Unusable("there is neither a sample nor a reason why"))?;
+            Err(NoSample { refusal: refusals::of_problem(problem), report })
         }
     };
     Ok(Sampled { sample, sources })
@@ -133,44 +135,4 @@ fn interrupted(cause: reqwest::Error) -> Error {
 /// Whether the recording is not there any more: waiting will not bring it.
 fn is_gone(error: &Error) -> bool {
     !error.is_transient() || matches!(error, Error::Vendor(error) if error.status == Some(StatusCode::NOT_FOUND))
-}
-
-/// As an attempt is refused whose recordings have this problem.
-fn refusal_for(problem: Problem) -> Refusal {
-    match problem {
-        Problem::RecordingMissing => Refusal::RecordingMissing,
-        Problem::NotAudio(_) => Refusal::RecordingNotAudio,
-        Problem::EmployeeChannelUnknown => Refusal::EmployeeChannelUnknown,
-        Problem::Synthetic => Refusal::SampleSynthetic,
-        Problem::MixedSpeakers(_) => Refusal::SampleMixedSpeakers,
-        Problem::TooShort(_) => Refusal::SampleTooShort,
-        Problem::TooQuiet(_) => Refusal::SampleTooQuiet,
-        Problem::Clipped(_) => Refusal::SampleClipped,
-        Problem::TooNoisy(_) => Refusal::SampleTooNoisy,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use shared::sample::{Measure, NotAudio};
-
-    use super::*;
-
-    #[test]
-    fn the_code_of_a_refused_sample_is_the_one_that_its_report_names() {
-        let measure = Measure { figure: 1.0, limit: 2.0, unit: "seconds" };
-        for problem in [
-            Problem::RecordingMissing,
-            Problem::NotAudio(NotAudio("no RIFF")),
-            Problem::EmployeeChannelUnknown,
-            Problem::Synthetic,
-            Problem::MixedSpeakers(measure),
-            Problem::TooShort(measure),
-            Problem::TooQuiet(measure),
-            Problem::Clipped(measure),
-            Problem::TooNoisy(measure),
-        ] {
-            assert_eq!(refusal_for(problem).code(), problem.code());
-        }
-    }
 }

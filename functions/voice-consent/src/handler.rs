@@ -131,8 +131,6 @@ impl Endpoint {
         if let Some(fields) = decided.as_object_mut() {
             // The database's word for what the status already says.
             fields.remove("outcome");
-            // Vendor ids that are the worker's business.
-            fields.remove("delete_voices");
         }
         Ok(answer::json(StatusCode::OK, &decided))
     }
