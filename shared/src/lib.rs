@@ -2,8 +2,8 @@
 //!
 //! The data flows one way: a function verifies and parses, calls one use-case, and answers; the use-case asks the
 //! database (the referee) what may happen, does the outside calls through [`clients`], and tells the database what
-//! happened. Of Lambda only the shapes are known that it hands over, in [`gateway`] and [`queue`]; otherwise HTTP is
-//! spoken in terms of the `http` crate.
+//! happened. Of Lambda only [`gateway`] and [`queue`] know, with the crates `lambda_http` and `aws_lambda_events`; otherwise
+//! HTTP is spoken in terms of the `http` crate.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -15,7 +15,7 @@
 //! | [`clients`] | Twilio, ElevenLabs and Supabase |
 //! | [`vendor`] | how a function reaches them, with secrets that may be rotated |
 //! | [`answer`] | what a request gets: JSON, or an error as `application/problem+json` |
-//! | [`gateway`] | a request as API Gateway hands it over, and the answer as it takes it |
+//! | [`gateway`] | the HTTP functions: `lambda_http`, behind a guard |
 //! | [`auth`] | who is calling: a verified Supabase user |
 //! | [`queue`] | messages between the functions, and the batches that arrive from them |
 //! | [`referee`] | asking the database for a decision |

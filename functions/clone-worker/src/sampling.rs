@@ -95,7 +95,8 @@ pub async fn sample_recordings(
     let sample = match assembly.finish() {
         Ok(sample) => Ok(sample),
         Err(report) => {
-            let problem = report.problem.as_ref().ok_or(Error::Unusable("there is neither a sample nor a reason why"))?;
+            let problem =
+                report.problem.as_ref().ok_or(Error::Unusable("there is neither a sample nor a reason why"))?;
             Err(NoSample { refusal: refusals::of_problem(problem), report })
         }
     };

@@ -1,10 +1,9 @@
 //! One request: who asks, what the database decides, how that is answered.
 
-use std::convert::Infallible;
 use std::ops::RangeInclusive;
 
 use http::{Response, StatusCode};
-use lambda_runtime::LambdaEvent;
+use lambda_http::{Request, RequestExt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,7 +12,7 @@ use shared::clients::supabase::{Supabase, SupabaseSecret};
 use shared::clients::twilio::CallSid;
 use shared::erasures::{ErasureStarted, asked_at};
 use shared::error::Error;
-use shared::gateway::{self, Request};
+use shared::gateway::{self, header, query_parameter};
 use shared::queue::Queue;
 use shared::refusal::Refusal;
 use shared::vendor::{Vendor, with_fresh_secrets};
@@ -117,16 +116,16 @@ fn invitation_days() -> u32 {
 
 impl Endpoint {
     /// Answers a request; every error becomes a problem document, so that the invocation itself never fails.
-    pub async fn handle(&self, event: LambdaEvent<Request>) -> Result<gateway::Response, Infallible> {
-        Ok(self.answer(&event.payload).await.unwrap_or_else(answer::problem).into())
+    pub async fn handle(&self, request: Request) -> Response<String> {
+        self.answer(&request).await.unwrap_or_else(answer::problem)
     }
 
     async fn answer(&self, request: &Request) -> Result<Response<String>, Error> {
-        if request.body.len() > LARGEST_BODY_BYTES {
+        if request.body().len() > LARGEST_BODY_BYTES {
             return Err(Refusal::PayloadTooLarge.into());
         }
-        let route = Route::of(&request.method, &request.path)?;
-        let mut decided = with_fresh_secrets(&[&self.supabase], async || self.decide(&route, request).await).await?;
+        let route = Route::of(request.method().as_str(), request.raw_http_path())?;
+        let mut decided = with_fresh_secrets(&[&self.supabase], || self.decide(&route, request)).await?;
         self.queue_erasure(&decided).await?;
         if let Some(fields) = decided.as_object_mut() {
             // The database's word for what the status already says.
@@ -138,15 +137,15 @@ impl Endpoint {
     /// Asks the database, in whoever's name it is.
     async fn decide(&self, route: &Route, request: &Request) -> Result<Value, Error> {
         let supabase = self.supabase.client().await?;
-        let supabase = supabase.for_caller(request.source_ip.as_deref(), request.header("user-agent"));
+        let supabase = supabase.for_caller(gateway::source_ip(request), header(request, "user-agent"));
         match route {
             Route::ReadStatement => {
                 // The database takes no text with a NUL; no language has one either.
-                let locale = request.query_parameter("locale").filter(|locale| !locale.contains('\0'));
+                let locale = query_parameter(request, "locale").filter(|locale| !locale.contains('\0'));
                 referee::ask(
                     &supabase,
                     "current_consent_statement",
-                    json!({"p_locale": locale.unwrap_or_else(english)}),
+                    json!({"p_locale": locale.map_or_else(english, str::to_owned)}),
                 )
                 .await
             }
@@ -154,7 +153,7 @@ impl Endpoint {
                 self.for_token(&supabase, route, request).await
             }
             Route::ReadAudit | Route::Employee(..) => {
-                let user_id = self.verifier.user(&request.headers, supabase.jwt_secret()).await?;
+                let user_id = self.verifier.user(request.headers(), supabase.jwt_secret()).await?;
                 self.for_user(&supabase, user_id, route, request).await
             }
         }
@@ -162,8 +161,8 @@ impl Endpoint {
 
     /// What an employee without an account may do with a token.
     async fn for_token(&self, supabase: &Supabase, route: &Route, request: &Request) -> Result<Value, Error> {
-        let token = Token::from_headers(&request.headers)?;
-        let (address, user_agent) = (&request.source_ip, request.header("user-agent"));
+        let token = Token::from_headers(request.headers())?;
+        let (address, user_agent) = (gateway::source_ip(request), header(request, "user-agent"));
         match route {
             Route::AnswerInvitation => {
                 let reply: Reply = body(request)?;
@@ -255,7 +254,7 @@ async fn invite(supabase: &Supabase, about: Value, invitation: Invitation) -> Re
 }
 
 fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refusal> {
-    serde_json::from_slice(&request.body).map_err(|_| Refusal::BodyInvalid)
+    serde_json::from_slice(request.body()).map_err(|_| Refusal::BodyInvalid)
 }
 
 /// The answer with the token that withdraws, if the database says that it does from now on.
@@ -281,9 +280,9 @@ fn both(mut arguments: Value, more: Value) -> Value {
 }
 
 fn audit_page(request: &Request, user_id: Uuid) -> Result<Value, Refusal> {
-    let employee_id = request.query_parameter("employee_id").map(|id| Uuid::try_parse(&id)).transpose();
-    let before = request.query_parameter("before").map(|number| number.parse::<i64>()).transpose();
-    let limit = request.query_parameter("limit").map_or(Ok(AUDIT_PAGE), |number| number.parse());
+    let employee_id = query_parameter(request, "employee_id").map(Uuid::try_parse).transpose();
+    let before = query_parameter(request, "before").map(|number| number.parse::<i64>()).transpose();
+    let limit = query_parameter(request, "limit").map_or(Ok(AUDIT_PAGE), |number| number.parse());
     let limit = limit.ok().filter(|rows| AUDIT_PAGE_MAY_HAVE.contains(rows)).ok_or(Refusal::QueryInvalid)?;
     Ok(json!({
         "p_user_id": user_id,
@@ -295,8 +294,8 @@ fn audit_page(request: &Request, user_id: Uuid) -> Result<Value, Refusal> {
 
 /// After which copy of an erasure the page begins that is asked for.
 fn copies_after(request: &Request) -> Result<Option<i64>, Refusal> {
-    let number = |text: String| text.parse().ok().filter(|number| *number >= 0).ok_or(Refusal::QueryInvalid);
-    request.query_parameter("after").map(|text| number(text.to_string())).transpose()
+    let number = |text: &str| text.parse().ok().filter(|number| *number >= 0).ok_or(Refusal::QueryInvalid);
+    query_parameter(request, "after").map(number).transpose()
 }
 
 #[cfg(test)]
@@ -304,7 +303,7 @@ mod tests {
     use super::*;
 
     fn with_body(text: &str) -> Request {
-        Request { body: text.into(), ..Request::default() }
+        Request::new(text.into())
     }
 
     #[test]
@@ -365,7 +364,7 @@ mod tests {
 
     #[test]
     fn a_page_of_the_audit_is_bounded_and_its_query_checked() {
-        let page = |query: &str| audit_page(&Request { query: query.into(), ..Request::default() }, Uuid::nil());
+        let page = |query: &str| audit_page(&gateway::with_query(Request::default(), query), Uuid::nil());
         assert_eq!(page("").unwrap()["p_limit"], 50);
         assert_eq!(page("limit=200&before=7").unwrap()["p_limit"], 200);
         for wrong in ["limit=0", "limit=201", "limit=-1", "limit="] {
@@ -377,7 +376,7 @@ mod tests {
 
     #[test]
     fn a_page_of_an_erasure_begins_after_a_number_and_nothing_else() {
-        let after = |query: &str| copies_after(&Request { query: query.into(), ..Request::default() });
+        let after = |query: &str| copies_after(&gateway::with_query(Request::default(), query));
         assert_eq!((after(""), after("after=7")), (Ok(None), Ok(Some(7))));
         for wrong in ["after=", "after=x", "after=-1", "after=9223372036854775808"] {
             assert_eq!(after(wrong), Err(Refusal::QueryInvalid), "{wrong}");
