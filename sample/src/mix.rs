@@ -68,6 +68,7 @@ impl Mixed {
         let format = Format { encoding: Encoding::Pcm16, channels: 1, rate: self.rate };
         let bytes = u32::try_from(2 * self.samples.len()).expect("a sample is two minutes long at most");
         let mut file = wav::header(format, bytes);
+        file.reserve_exact(bytes as usize);
         file.extend(self.samples.iter().flat_map(|sample| sample.to_le_bytes()));
         file
     }
