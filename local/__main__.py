@@ -20,6 +20,7 @@ from .demo import demo
 from .deployment import ROOT, Deployment
 from .doctor import command as doctor
 from .events import EVENTS, made_right
+from .npm import install
 from .progress import Progress
 from .scenario import Scenario
 from .stack import AlreadyRunning, Stack
@@ -74,7 +75,8 @@ def main() -> int:
 
 
 def keep(stack: Stack) -> None:
-    print(f"\nThe stack stays up until Ctrl-C.\n  console        {stack['console_url']}\n  API            {stack.api_url}", flush=True)
+    install()
+    print(f"\nThe stack stays up until Ctrl-C.\n{addresses(stack)}", flush=True)
     try:
         signal.pause()
     except KeyboardInterrupt:
@@ -83,13 +85,20 @@ def keep(stack: Stack) -> None:
 
 def up(progress: Progress) -> int:
     stack = Stack(HOME, progress)
+    with progress.step("the viewer of the API, from npm"):
+        install()
     try:
         stack.start(background=True)
     except AlreadyRunning as running:
-        print(f"{running}\n  console        {stack['console_url']}")
+        print(f"{running}\n{addresses(stack)}")
         return 0
-    print(f"\nThe stack is up: {stack.file}\n  console        {stack['console_url']}\n  API            {stack.api_url}\n  stop it with   make down")
+    print(f"\nThe stack is up: {stack.file}\n{addresses(stack)}\n  stop it with   make down")
     return 0
+
+
+def addresses(stack: Stack) -> str:
+    console = stack["console_url"]
+    return f"  console        {console}\n  API            {stack.api_url}\n  its contract   {console}/api-docs, with a form for each request"
 
 
 def event(name: str) -> int:
