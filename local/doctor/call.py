@@ -39,26 +39,34 @@ def by_call(deployment: Deployed) -> Finding:
     made = deployment.twilio("POST", "/Calls.json", login, data=form)
     if made.status_code != 201:
         return fail(f"Twilio does not call: {made.status_code}, code {made.json().get('code')}", "see https://www.twilio.com/docs/api/errors for the code")
-    call, recordings = made.json()["sid"], []
+    call = made.json()["sid"]
     try:
-        recordings += _recorded(deployment, login, call)
-        heard = [pressed(samples, rate) for *both, rate in [_audio(deployment, login, recordings[0])] for samples in both]
-        return judged(heard, deployment.parameters["EmployeeChannel"])
+        first, second, rate = _audio(deployment, login, _recorded(deployment, login, call))
+        finding = judged([pressed(first, rate), pressed(second, rate)], deployment.parameters["EmployeeChannel"])
     except (NoRecording, NotStereo) as reason:
-        return fail(f"there is nothing to listen to: {reason}", "call somebody who picks up, waits for the tones to end, and says nothing meanwhile")
+        finding = fail(f"there is nothing to listen to: {reason}", "call somebody who picks up, waits for the tones to end, and says nothing meanwhile")
     finally:
-        for sid in recordings:
-            deployment.twilio("DELETE", f"/Recordings/{sid}.json", login)
-        deployment.twilio("DELETE", f"/Calls/{call}.json", login)
+        left = _left(deployment, login, call)
+    return fail(f"{finding.found}; but {', '.join(left)} could not be deleted", "delete it in Twilio's console") if left else finding
 
 
-def _recorded(deployment: Deployed, login: tuple[str, str], call: str) -> list[str]:
-    """The recordings of the call, once they are complete."""
+def _left(deployment: Deployed, login: tuple[str, str], call: str) -> list[str]:
+    """Deletes the call and its recordings; what is still there."""
+    paths = [f"/Recordings/{one['sid']}.json" for one in _recordings(deployment, login, call)] + [f"/Calls/{call}.json"]
+    return [path.split("/")[2].removesuffix(".json") for path in paths if deployment.twilio("DELETE", path, login).status_code not in (204, 404)]
+
+
+def _recordings(deployment: Deployed, login: tuple[str, str], call: str) -> list[dict]:
+    return deployment.twilio("GET", f"/Calls/{call}/Recordings.json", login).json()["recordings"]
+
+
+def _recorded(deployment: Deployed, login: tuple[str, str], call: str) -> str:
+    """The recording of the call, once it is complete."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        found = deployment.twilio("GET", f"/Calls/{call}/Recordings.json", login).json()["recordings"]
-        if complete := [one["sid"] for one in found if one["status"] == "completed"]:
-            return complete
+        complete = [one["sid"] for one in _recordings(deployment, login, call) if one["status"] == "completed"]
+        if complete:
+            return complete[0]
         status = deployment.twilio("GET", f"/Calls/{call}.json", login).json()["status"]
         if status in OVER:
             raise NoRecording(f"the call ended as {status}")

@@ -39,7 +39,7 @@ def described(deployment: Deployed) -> dict:
         code = None
     # https://docs.postgrest.org/en/stable/references/errors.html
     if code == "PGRST202":
-        raise NotLookedAt("the database has no function describe_database, which is the last of the migrations")
+        raise NotLookedAt("the database has no function describe_database, which the migrations make")
     if answer.status_code == 401:
         raise NotLookedAt("Supabase refuses the secret key")
     raise NotLookedAt(f"the database answers {answer.status_code}{f' ({code})' if code else ''}")

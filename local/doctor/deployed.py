@@ -19,7 +19,7 @@ from .secret import VENDORS, normal, problem
 
 # Seconds; whoever takes longer is out of reach.
 PATIENCE = 15
-# One at a time and few in all, so that a single hiccup is no finding.
+# A single hiccup is no finding.
 CLOUD = Config(retries={"total_max_attempts": 3}, connect_timeout=5, read_timeout=PATIENCE)
 
 
@@ -35,6 +35,7 @@ class Deployed:
         # What was asked for on the command line: "callback_url", "call" and "from".
         self.wishes = wishes or {}
         self._clients: dict = {}
+        self._secrets: dict = {}
 
     @classmethod
     def of_cloud(cls, stack_name: str, **wishes) -> "Deployed":
@@ -107,7 +108,7 @@ class Deployed:
 
     def secret(self, vendor: str) -> dict:
         """The secret, if it is one to go on with; raises NotLookedAt."""
-        if vendor not in self.__dict__.setdefault("_secrets", {}):
+        if vendor not in self._secrets:
             try:
                 self._secrets[vendor] = self.read_secret(vendor)
             except (NotLookedAt, ClientError):

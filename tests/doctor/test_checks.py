@@ -13,6 +13,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from local.deployment import ROOT
 from local.doctor import CHECKS, aws, looked, settings, supabase, twilio
 from local.doctor.deployed import Deployed
+from local.doctor.expected import expected
+from local.doctor.finding import NotLookedAt
 from local.doctor.secret import VENDORS, problem
 
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -162,6 +164,16 @@ def test_a_secret_that_the_operator_may_not_read_is_a_warning():
     deployment = Fake({"SupabaseSecretArn": "arn"}, secretsmanager=Service(get_secret_value=refused("AccessDeniedException", "GetSecretValue")))
     found = aws.secret("supabase", deployment)
     assert found.verdict == "warn" and TOKEN not in str(found)
+
+
+def test_a_machine_on_which_no_postgresql_starts_says_what_to_do(monkeypatch):
+    def starts_nothing(directory):
+        raise RuntimeError(TOKEN)
+
+    monkeypatch.setattr("local.doctor.expected.Postgres", starts_nothing)
+    with pytest.raises(NotLookedAt, match="make venv") as raised:
+        expected.__wrapped__()
+    assert TOKEN not in str(raised.value)
 
 
 # -- parameters and vendors --------------------------------------------------------------------------------------------

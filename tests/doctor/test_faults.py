@@ -177,6 +177,14 @@ def test_a_call_finds_an_employee_channel_that_is_the_other_partys(patient):
     assert found.verdict == "FAIL" and "channel 2, and EmployeeChannel is 1" in found.found and "EmployeeChannel=2" in found.advice
 
 
+def test_a_recording_of_the_call_that_cannot_be_deleted_is_named(patient):
+    with patient.fault("twilio", method="DELETE", path="/Recordings/RE", status=500):
+        found = patient.examined(**NUMBERS)[BY_CALL]
+    assert found.verdict == "FAIL" and "channel 2" in found.found and found.advice.startswith("delete it")
+    [sid] = [one["sid"] for one in patient.control("GET", "twilio", "/recordings")["recordings"] if one["source"] == "OutboundAPI"]
+    assert f"but {sid} could not be deleted" in found.found
+
+
 def test_a_call_that_twilio_refuses_is_told_with_its_code(patient):
     found = patient.examined(**NUMBERS | {"from": ""})[BY_CALL]
     assert found.verdict == "FAIL" and "code 21213" in found.found
