@@ -87,8 +87,8 @@ begin
 end
 $$;
 comment on function public.recording_too_large(uuid, text, text, bigint, bigint) is
-  'Storage does not take a recording: it is not tried again before Storage takes so much. p_size_limit: what Storage says that it takes, null '
-  'if nobody knows. Outcomes: recording_too_large; not_wanted (it is erased or stored by now, or its call is gone).';
+  'Storage does not take a recording: it is not tried again before Storage takes so much. p_size_limit: what Storage says that it takes, '
+  'null if nobody knows. not_wanted: it is erased or stored by now, or its call is gone. Outcomes: recording_too_large, not_wanted.';
 
 create or replace function public.storable_recordings(p_size_limit bigint, p_limit int)
 returns jsonb
@@ -111,8 +111,8 @@ begin
 end
 $$;
 comment on function public.storable_recordings(bigint, int) is
-  'Recordings that were too large, and are not where Storage takes p_size_limit bytes; then recordings_queued, after which they are as any '
-  'others. Outcome: storable.';
+  'Recordings that were too large, and are not where Storage takes p_size_limit bytes; then recordings_queued, after which they are as '
+  'any others. Outcomes: storable.';
 
 revoke all on function
   public.recording_too_large(uuid, text, text, bigint, bigint),

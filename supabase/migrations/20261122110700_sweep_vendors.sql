@@ -106,7 +106,7 @@ end
 $$;
 comment on function public.judge_vendor_voices(jsonb) is
   'p_voices: every voice at the vendor that carries a mark, {vendor_voice_id, attempt_id, deployment_id}. delete: those that belong to '
-  'nobody; missing: current voices that are not among them, to be asked for one by one, then voice_gone. Outcome: judged.';
+  'nobody; missing: current voices that are not among them, to be asked for one by one, then voice_gone. Outcomes: judged.';
 
 create or replace function public.voice_gone(p_attempt_id uuid, p_account text default null)
 returns jsonb
@@ -138,7 +138,7 @@ end
 $$;
 comment on function public.voice_gone(uuid, text) is
   'The vendor no longer has the current voice, and nobody here deleted it: it is taken off the employee. A message to clone-worker then '
-  'puts the metadata right. Outcomes: recorded, other_account (it was made with another account than this one).';
+  'puts the metadata right. other_account: it was made with another account than this one. Outcomes: recorded, other_account.';
 
 create or replace function public.recording_sweep_state()
 returns jsonb
@@ -154,7 +154,7 @@ as $$
   )
   from understudy.recording_sweep s
 $$;
-comment on function public.recording_sweep_state() is 'From which day and page on Twilio''s recordings are to be read. Outcome: state.';
+comment on function public.recording_sweep_state() is 'From which day and page on Twilio''s recordings are to be read. Outcomes: state.';
 
 create or replace function understudy.is_missing(p_recording_sid text)
 returns boolean
@@ -208,7 +208,7 @@ end
 $$;
 comment on function public.missing_recordings(jsonb) is
   'Of recordings that Twilio has, {recording_sid, call_sid, created_at}, those of known calls that are not here, were not erased, are not '
-  'too large for Storage and were not queued by the sweep within a day. Those of unknown calls are remembered. Outcome: missing.';
+  'too large for Storage and were not queued by the sweep within a day. Those of unknown calls are remembered. Outcomes: missing.';
 
 create or replace function public.matched_recordings(p_limit int)
 returns jsonb
@@ -249,7 +249,8 @@ begin
 end
 $$;
 comment on function public.matched_recordings(int) is
-  'Of the recordings that were heard of before their call, those whose call is known by now; so many are looked at, in turn. Outcome: missing.';
+  'Of the recordings that were heard of before their call, those whose call is known by now; so many are looked at, in turn. Outcomes: '
+  'missing.';
 
 create or replace function understudy.note_queued(p_queued text[])
 returns void
@@ -284,7 +285,7 @@ begin
 end
 $$;
 comment on function public.recordings_queued(text[]) is
-  'Their messages are in the queue, so that for a day they are not missing, and none is set aside for its size. Outcome: recorded.';
+  'Their messages are in the queue, so that for a day they are not missing, and none is set aside for its size. Outcomes: recorded.';
 
 create or replace function public.recording_page_seen(p_queued text[], p_next_page_uri text)
 returns jsonb
@@ -303,7 +304,7 @@ begin
 end
 $$;
 comment on function public.recording_page_seen(text[], text) is
-  'What was missing on this page is queued; the list goes on at that page, or is at its end (null). Outcome: recorded.';
+  'What was missing on this page is queued; the list goes on at that page, or is at its end (null). Outcomes: recorded.';
 
 create or replace function understudy.write_left_over(p_write public.storage_writes)
 returns text
@@ -367,9 +368,9 @@ begin
 end
 $$;
 comment on function public.abandoned_writes(int) is
-  'Writes of workers that died. left_over says what is to be done; then write_cleared. remove: the object at this path belongs elsewhere, or '
-  'nowhere. publish: ask newest_published, which is told that it was not copied. metadata: a message to '
-  'clone-worker about this attempt. Outcome: abandoned.';
+  'Writes of workers that died. left_over says what is to be done; then write_cleared. remove: the object at this path belongs elsewhere, '
+  'or nowhere. publish: ask newest_published, which is told that it was not copied. metadata: a message to clone-worker about this '
+  'attempt. Outcomes: abandoned.';
 
 revoke all on function
   public.judge_vendor_voices(jsonb),
