@@ -9,8 +9,8 @@ use shared::answer;
 use shared::clients::twilio::{CallSid, RecordingSid, TwilioSecret};
 use shared::error::Error;
 use shared::gateway::{self, Request};
+use shared::messages::RecordingFinished;
 use shared::queue::Queue;
-use shared::recordings::RecordingFinished;
 use shared::refusal::{Allow, Refusal};
 use shared::secret::Secret;
 
