@@ -8,13 +8,12 @@ use std::mem::{Discriminant, discriminant};
 use std::time::Duration;
 
 use futures_util::{StreamExt, future, stream};
-use serde_json::Value;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::clients::VendorError;
 use crate::clients::elevenlabs::ElevenLabs;
-use crate::clients::supabase::Supabase;
+use crate::clients::supabase::{ObjectKey, Supabase};
 use crate::clients::twilio::{self, CallSid, Twilio};
 use crate::error::Error;
 use crate::messages::{CloneRequested, ErasureStarted};
@@ -24,7 +23,7 @@ use crate::referee::erasures::{
     BegunErasure, CopyOutcome, ErasedCopy, FoundCopies, GoneCopy, Place, Remainder, RemainingCopy, add_erasure_copies,
     begin_erasure, copy_erased, copy_failed, copy_kept_elsewhere,
 };
-use crate::voices::METADATA_BUCKET;
+use crate::voices::write_metadata;
 
 /// How many copies of a kind are erased at the same time.
 const AT_ONCE: usize = 8;
@@ -112,7 +111,7 @@ impl Eraser<'_> {
     async fn erase_copies(&self, erasure_id: Uuid, left: &Remainder, progress: &mut Progress) -> Result<(), Error> {
         for copies in left.copies.chunk_by(|a, b| discriminant(&a.place) == discriminant(&b.place)) {
             let kind = discriminant(&copies[0].place);
-            if !progress.silent.contains(&kind) && self.erase_kind(erasure_id, copies, left, progress).await? {
+            if !progress.silent.contains(&kind) && self.erase_kind(erasure_id, copies, progress).await? {
                 progress.silent.push(kind);
             }
         }
@@ -125,13 +124,12 @@ impl Eraser<'_> {
         &self,
         erasure_id: Uuid,
         copies: &[RemainingCopy],
-        left: &Remainder,
         progress: &mut Progress,
     ) -> Result<bool, Error> {
         let is_silent = Cell::new(false);
         let tries = stream::iter(copies)
             .take_while(|_| future::ready(!is_silent.get()))
-            .map(|copy| self.erase_and_report(erasure_id, copy, &left.tombstone))
+            .map(|copy| self.erase_and_report(erasure_id, copy))
             .buffer_unordered(AT_ONCE);
         let mut tries = std::pin::pin!(tries);
         while let Some(tried) = tries.next().await {
@@ -149,14 +147,9 @@ impl Eraser<'_> {
 
     /// One copy's failure is its own: it is kept with it, and given back, and the others go on. Otherwise whether the
     /// database believes that the copy is gone.
-    async fn erase_and_report(
-        &self,
-        erasure_id: Uuid,
-        copy: &RemainingCopy,
-        tombstone: &Value,
-    ) -> Result<Result<bool, Error>, Error> {
+    async fn erase_and_report(&self, erasure_id: Uuid, copy: &RemainingCopy) -> Result<Result<bool, Error>, Error> {
         let &RemainingCopy { copy_id, ref place } = copy;
-        match self.erase(erasure_id, place, tombstone).await {
+        match self.erase(erasure_id, place).await {
             Ok(Outcome::Gone { account, was_there }) => {
                 let gone = GoneCopy { copy_id, account: account.as_deref(), was_there };
                 let ErasedCopy { outcome, newest } = copy_erased(&self.supabase, &gone).await?;
@@ -176,7 +169,7 @@ impl Eraser<'_> {
     }
 
     /// Erases a copy and asks its keeper whether it is gone.
-    async fn erase(&self, erasure_id: Uuid, place: &Place, tombstone: &Value) -> Result<Outcome, Error> {
+    async fn erase(&self, erasure_id: Uuid, place: &Place) -> Result<Outcome, Error> {
         match place {
             Place::VendorHistory(voice_id) => self.list_speech(erasure_id, voice_id).await,
             Place::VendorSpeech(id) => Ok(self.elevenlabs.delete_history_item(id).await.map(|()| Outcome::GONE)?),
@@ -189,7 +182,7 @@ impl Eraser<'_> {
                 Ok(Outcome::Gone { account, was_there })
             }
             Place::StoredRecording(path) | Place::NewestRecording(path) => self.remove_recording(path).await,
-            Place::Metadata(path) => self.replace_metadata(path, tombstone).await,
+            Place::Metadata(tombstone) => write_metadata(&self.supabase, tombstone).await.map(|()| Outcome::GONE),
             Place::TwilioRecording(sid) => {
                 let account = Some(self.twilio.account_sid().to_owned());
                 Ok(match self.twilio.erase_recording(sid).await? {
@@ -201,21 +194,13 @@ impl Eraser<'_> {
         }
     }
 
-    async fn remove_recording(&self, path: &str) -> Result<Outcome, Error> {
+    async fn remove_recording(&self, path: &ObjectKey) -> Result<Outcome, Error> {
         let removed = self.supabase.remove(recordings::BUCKET, path).await;
         // Whatever the answer was, or if it was lost: whether it is there decides.
         if self.supabase.object_size(recordings::BUCKET, path).await?.is_some() {
             removed?;
             return Err(Error::NotYet { reason: "the copy is still there", retry_after: None });
         }
-        Ok(Outcome::GONE)
-    }
-
-    async fn replace_metadata(&self, path: &str, tombstone: &Value) -> Result<Outcome, Error> {
-        self.supabase.ensure_private_bucket(METADATA_BUCKET).await?;
-        let tombstone = tombstone.to_string();
-        let length = tombstone.len() as u64;
-        self.supabase.upload(METADATA_BUCKET, path, "application/json", length, tombstone).await?;
         Ok(Outcome::GONE)
     }
 

@@ -7,7 +7,7 @@ use http::StatusCode;
 use uuid::Uuid;
 
 use crate::clients::VendorError;
-use crate::clients::supabase::Supabase;
+use crate::clients::supabase::{ObjectKey, Supabase};
 use crate::clients::twilio::{Recording, RecordingSid, Twilio};
 use crate::error::Error;
 use crate::messages::RecordingFinished;
@@ -47,7 +47,7 @@ async fn store(
     twilio: &Twilio,
     supabase: &Supabase,
     finished: &RecordingFinished,
-    storage_path: &str,
+    storage_path: &ObjectKey,
     write_id: Uuid,
 ) -> Result<Option<Newest>, Error> {
     let recording = twilio.finished_recording(&finished.call_sid, &finished.recording_sid).await?;
@@ -127,7 +127,7 @@ async fn set_aside_if_too_large(
 }
 
 /// Removes what was stored where it does not belong, and then the note that it may be there.
-async fn take_back(supabase: &Supabase, storage_path: &str, write_id: Uuid) -> Result<(), Error> {
+async fn take_back(supabase: &Supabase, storage_path: &ObjectKey, write_id: Uuid) -> Result<(), Error> {
     supabase.remove(BUCKET, storage_path).await?;
     write_cleared(supabase, write_id).await
 }

@@ -3,14 +3,26 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::clients::supabase::Supabase;
 use crate::error::Error;
 use crate::referee::voices::VoiceState;
+use crate::referee::writes::ObjectWrite;
 use crate::refusal::Refusal;
 
 /// The private bucket of the voices' metadata.
-pub const METADATA_BUCKET: &str = "deep-fakes";
+const METADATA_BUCKET: &str = "deep-fakes";
 /// The private bucket of the evidence of consents: papers that were uploaded, and copies of the calls in which employees agreed.
 pub const EVIDENCE_BUCKET: &str = "voice-consent-evidence";
+
+/// Writes an employee's metadata, or the tombstone that takes their place.
+///
+/// # Errors
+/// What Storage said.
+pub async fn write_metadata(supabase: &Supabase, object: &ObjectWrite) -> Result<(), Error> {
+    supabase.ensure_private_bucket(METADATA_BUCKET).await?;
+    let json = object.body.to_string();
+    Ok(supabase.upload(METADATA_BUCKET, &object.path, "application/json", json.len() as u64, json).await?)
+}
 
 impl VoiceState {
     /// Why the attempt has failed, in the API's terms, with its report and the figure that was not good enough.

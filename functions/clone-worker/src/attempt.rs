@@ -17,7 +17,7 @@ use shared::referee::voices::{DeletedVoice, voice_deleted};
 use shared::referee::writes::{Metadata, WrittenMetadata, metadata_written};
 use shared::refusal::Refusal;
 use shared::sample::{Channel, Report};
-use shared::voices::METADATA_BUCKET;
+use shared::voices::write_metadata;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
@@ -236,14 +236,11 @@ impl CloneWorker {
         self.delete(delete_voices).await
     }
 
-    /// Writes `{employee_id}/{employee_id}.json`, and again while another voice has become the current one meanwhile.
+    /// Writes the metadata, and again while another voice has become the current one meanwhile.
     async fn write_metadata(&self, mut attempt_id: Uuid, mut metadata: Metadata) -> Result<(), Error> {
-        self.supabase.ensure_private_bucket(METADATA_BUCKET).await?;
         loop {
-            let Metadata { write_id, path, body } = metadata;
-            let json = body.to_string();
-            self.supabase.upload(METADATA_BUCKET, &path, "application/json", json.len() as u64, json).await?;
-            match metadata_written(&self.supabase, attempt_id, write_id).await? {
+            write_metadata(&self.supabase, &metadata.object).await?;
+            match metadata_written(&self.supabase, attempt_id, metadata.write_id).await? {
                 WrittenMetadata::Current => return Ok(()),
                 WrittenMetadata::Behind { attempt_id: current, metadata: newer } => {
                     (attempt_id, metadata) = (current, newer);

@@ -9,7 +9,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
 use shared::clients::VendorError;
-use shared::clients::supabase::Supabase;
+use shared::clients::supabase::{ObjectKey, Supabase};
 use shared::error::Error;
 use shared::recordings;
 use shared::referee::EmployeeRequest;
@@ -72,7 +72,7 @@ async fn record(supabase: &Supabase, request: EmployeeRequest, terms: &ConsentTe
 }
 
 /// Copies a recording to where it outlives the erasure of recordings. Its hash is known to the database.
-async fn copied(supabase: &Supabase, recording: &str, object: &str) -> Result<&'static str, Error> {
+async fn copied(supabase: &Supabase, recording: &ObjectKey, object: &ObjectKey) -> Result<&'static str, Error> {
     match supabase.copy_between((recordings::BUCKET, recording), (EVIDENCE_BUCKET, object)).await {
         Err(error) if says_missing(&error) => confirmed_missing(supabase, recordings::BUCKET, recording).await,
         answer => Ok(answer.map(|()| "copied")?),
@@ -80,7 +80,7 @@ async fn copied(supabase: &Supabase, recording: &str, object: &str) -> Result<&'
 }
 
 /// One answer is not enough to tell an admin that their evidence is missing: another one has to say the same.
-async fn confirmed_missing(supabase: &Supabase, bucket: &str, object: &str) -> Result<&'static str, Error> {
+async fn confirmed_missing(supabase: &Supabase, bucket: &str, object: &ObjectKey) -> Result<&'static str, Error> {
     match supabase.object_size(bucket, object).await? {
         None => Ok("missing"),
         Some(_) => Err(Error::unavailable("looking for evidence")("it is said to be missing, and to be there")),
@@ -89,7 +89,7 @@ async fn confirmed_missing(supabase: &Supabase, bucket: &str, object: &str) -> R
 
 /// The hash of an object, in hexadecimal, or the word for what was in the way. Nothing is kept in memory. Somebody between
 /// us and Storage may answer with other bytes: what is not as long as Storage says has not been read.
-async fn read(supabase: &Supabase, object: &str) -> Result<String, Error> {
+async fn read(supabase: &Supabase, object: &ObjectKey) -> Result<String, Error> {
     let size = match supabase.object_size(EVIDENCE_BUCKET, object).await? {
         None => return Ok(confirmed_missing(supabase, EVIDENCE_BUCKET, object).await?.to_owned()),
         Some(0) => return Ok("unreadable".to_owned()),

@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 use serde::Serialize;
 use shared::clients::VendorError;
 use shared::clients::elevenlabs::ElevenLabs;
-use shared::clients::supabase::Supabase;
+use shared::clients::supabase::{ObjectKey, Supabase};
 use shared::clients::twilio::{ListedRecording, Twilio};
 use shared::error::Error;
 use shared::messages::{CloneRequested, ErasureStarted, RecordingFinished};
@@ -240,7 +240,7 @@ impl Sweep<'_> {
         outcome
     }
 
-    async fn remove_evidence(&self, object: &str) -> Result<(), Error> {
+    async fn remove_evidence(&self, object: &ObjectKey) -> Result<(), Error> {
         self.supabase.remove(EVIDENCE_BUCKET, object).await?;
         evidence_cleared(&self.supabase, object).await
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::ask;
 use super::writes::Metadata;
-use crate::clients::supabase::Supabase;
+use crate::clients::supabase::{ObjectKey, Supabase};
 use crate::clients::twilio::RecordingSid;
 use crate::error::Error;
 use crate::messages::CloneRequested;
@@ -68,7 +68,7 @@ pub struct SourceRecording {
     /// The recording.
     pub recording_sid: RecordingSid,
     /// Its immutable key.
-    pub storage_path: String,
+    pub storage_path: ObjectKey,
     /// `inbound`, `outbound` or `both`.
     pub track: Option<String>,
     /// `DialVerb`, `Conference`, …

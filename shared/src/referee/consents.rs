@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::erasures::asked_at;
 use super::{EmployeeRequest, Shown, ask_for_caller};
-use crate::clients::supabase::Supabase;
+use crate::clients::supabase::{ObjectKey, Supabase};
 use crate::error::Error;
 
 /// The statement that people consent to, in a language.
@@ -90,9 +90,9 @@ pub enum GrantedConsent {
     /// Its evidence is to be read first.
     EvidenceWanted {
         /// The key of the evidence.
-        object: String,
+        object: ObjectKey,
         /// The key of the recording that is to be copied there.
-        copy_from: Option<String>,
+        copy_from: Option<ObjectKey>,
     },
 }
 

@@ -3,12 +3,12 @@
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::recordings::Newest;
+use super::writes::ObjectWrite;
 use super::{EmployeeRequest, Shown, ask, ask_for_caller};
-use crate::clients::supabase::Supabase;
+use crate::clients::supabase::{ObjectKey, Supabase};
 use crate::clients::twilio::RecordingSid;
 use crate::error::Error;
 use crate::messages::ErasureStarted;
@@ -85,8 +85,6 @@ pub struct Remainder {
     pub blocked: Vec<Blocked>,
     /// Until nothing of `blocked` is any more.
     pub wait_seconds: Option<u64>,
-    /// What stands in the metadata's place.
-    pub tombstone: Value,
 }
 
 /// What is not known to be gone before a time is over.
@@ -119,11 +117,11 @@ pub enum Place {
     /// A voice.
     VendorVoice(String),
     /// The immutable key of a recording.
-    StoredRecording(String),
+    StoredRecording(ObjectKey),
     /// The key of the newest recording.
-    NewestRecording(String),
-    /// The key of the metadata, which is replaced by a tombstone.
-    Metadata(String),
+    NewestRecording(ObjectKey),
+    /// The metadata, which are replaced by a tombstone.
+    Metadata(ObjectWrite),
     /// A recording at Twilio.
     TwilioRecording(RecordingSid),
     /// Recordings of a call that we never stored. What is no SID was never a call at Twilio.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::ask;
-use crate::clients::supabase::Supabase;
+use crate::clients::supabase::{ObjectKey, Supabase};
 use crate::clients::twilio::RecordingSid;
 use crate::error::Error;
 use crate::messages::RecordingFinished;
@@ -18,12 +18,12 @@ pub enum RecordingTarget {
     /// It must not be stored.
     Erased {
         /// Where a worker that died may have left it all the same.
-        storage_path: Option<String>,
+        storage_path: Option<ObjectKey>,
     },
     /// It is to be stored.
     Store {
         /// Its immutable key.
-        storage_path: String,
+        storage_path: ObjectKey,
         /// The note that it is about to be written.
         write_id: Uuid,
     },
@@ -42,9 +42,9 @@ pub struct Newest {
     /// The recording.
     pub recording_sid: RecordingSid,
     /// Its immutable key.
-    pub storage_path: String,
+    pub storage_path: ObjectKey,
     /// The key of the newest.
-    pub copy_to: String,
+    pub copy_to: ObjectKey,
 }
 
 /// Asks where a recording belongs. If it is to be stored, the database notes that it is about to be written.
@@ -61,7 +61,7 @@ pub struct StoredRecording<'a> {
     #[serde(flatten)]
     pub finished: &'a RecordingFinished,
     /// Its immutable key.
-    pub storage_path: &'a str,
+    pub storage_path: &'a ObjectKey,
     /// Its length.
     pub bytes: u64,
     /// Its hash, in hexadecimal.
@@ -156,7 +156,7 @@ pub enum Published {
     /// There is none any more.
     Erased {
         /// The copy that is to be removed.
-        storage_path: String,
+        storage_path: ObjectKey,
     },
 }
 

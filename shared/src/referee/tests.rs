@@ -18,6 +18,7 @@ use super::voices::{CloneRequest, DeletedVoice, RequestedClone, VoiceUse};
 use super::*;
 use crate::clients::elevenlabs::MarkedVoice;
 use crate::clients::http_client;
+use crate::clients::supabase::ObjectKey;
 use crate::clients::twilio::{CallSid, RecordingSid};
 use crate::messages::RecordingFinished;
 use crate::sample::{Assembly, Channel};
@@ -66,7 +67,7 @@ async fn ask_about_recordings(db: &Supabase) -> Vec<Error> {
     let stored = StoredRecording {
         write_id: ID,
         finished,
-        storage_path: "",
+        storage_path: &ObjectKey::try_from("e/RE0.wav".to_owned()).unwrap(),
         bytes: 1,
         sha256: String::new(),
         duration_seconds: Some(1),
@@ -147,7 +148,7 @@ async fn ask_about_consents(db: &Supabase) -> Vec<Error> {
         error(consents::read_voice_consent(db, ASKED).await),
         error(evidence::offer_evidence(db, ASKED).await),
         error(evidence::abandoned_evidence(db, 1).await),
-        error(evidence::evidence_cleared(db, "").await),
+        error(evidence::evidence_cleared(db, &ObjectKey::try_from("o/e/1".to_owned()).unwrap()).await),
         error(audit::read_audit(db, &page).await),
     ]
 }

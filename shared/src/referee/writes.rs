@@ -5,19 +5,27 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Limit, Recorded, ask};
-use crate::clients::supabase::Supabase;
+use crate::clients::supabase::{ObjectKey, Supabase};
 use crate::clients::twilio::RecordingSid;
 use crate::error::Error;
 
-/// What is to be written where. The database has noted that the write is about to happen.
+/// What is to be written where.
+#[derive(Deserialize)]
+pub struct ObjectWrite {
+    /// The key.
+    pub path: ObjectKey,
+    /// The object.
+    pub body: Value,
+}
+
+/// An employee's metadata. The database has noted that they are about to be written.
 #[derive(Deserialize)]
 pub struct Metadata {
     /// The note.
     pub write_id: Uuid,
-    /// The key.
-    pub path: String,
-    /// The object.
-    pub body: Value,
+    /// What they say, and where.
+    #[serde(flatten)]
+    pub object: ObjectWrite,
 }
 
 /// Whether the metadata that were written are those of the current voice.
@@ -61,7 +69,7 @@ pub struct AbandonedWrite {
     /// The note.
     pub write_id: Uuid,
     /// Where something may be.
-    pub path: String,
+    pub path: ObjectKey,
     /// What it needs.
     #[serde(flatten)]
     pub left_over: LeftOver,
