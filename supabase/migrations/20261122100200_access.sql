@@ -62,6 +62,18 @@ end
 $$;
 comment on function understudy.has_records(uuid, uuid) is 'Whether this organisation has, or had, anything of this employee''s voice.';
 
+create or replace function understudy.belongs_to(p_employee_id uuid, p_employee_org_id uuid, p_org_id uuid, p_former boolean)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(p_employee_org_id = p_org_id, false)
+    or (p_former and understudy.has_records(p_org_id, p_employee_id))
+$$;
+comment on function understudy.belongs_to(uuid, uuid, uuid, boolean) is
+  'Whether an employee, who is in p_employee_org_id now, is one of p_org_id; with p_former also who has left it and has records there.';
+
 create or replace function understudy.authorise(
   p_user_id uuid,
   p_employee_id uuid,
@@ -90,27 +102,18 @@ begin
   end if;
 
   -- Another organisation's employee is as unknown as one who does not exist.
-  perform 1
-  from public.employees e
-  where e.id = p_employee_id and e.org_id = caller_org_id;
-  if not found and not (p_former and understudy.has_records(caller_org_id, p_employee_id)) then
-    problem := 'employee_not_found';
-    return;
-  end if;
-
-  if not p_change then
-    return;
-  end if;
-  if v_role is distinct from 'admin' then
-    problem := 'role_forbidden';
+  select e.org_id into v_employee_org_id from public.employees e where e.id = p_employee_id;
+  problem := case
+    when not understudy.belongs_to(p_employee_id, v_employee_org_id, caller_org_id, p_former) then 'employee_not_found'
+    when p_change and v_role is distinct from 'admin' then 'role_forbidden'
+  end;
+  if problem is not null or not p_change then
     return;
   end if;
 
   -- Only now: nobody without the right to change can hold up those who have it.
   v_employee_org_id := (understudy.lock_employee(p_employee_id)).org_id;
-  if v_employee_org_id is distinct from caller_org_id
-    and not (p_former and understudy.has_records(caller_org_id, p_employee_id))
-  then
+  if not understudy.belongs_to(p_employee_id, v_employee_org_id, caller_org_id, p_former) then
     problem := 'employee_not_found';
   end if;
 end

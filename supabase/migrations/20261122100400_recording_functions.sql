@@ -25,6 +25,47 @@ $$;
 comment on function understudy.erased_target(text, text, timestamptz, uuid, uuid, uuid) is
   'Whether an erasure covers a recording that is about to be stored. One that nobody knew of is added to the erasure.';
 
+create or replace function understudy.lock_target(
+  p_recording_sid text,
+  p_call_sid text,
+  out call_id uuid,
+  out org_id uuid,
+  out employee_id uuid,
+  out recording public.recordings,
+  out is_stored boolean,
+  out is_erased boolean
+)
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_call record;
+begin
+  select * into v_call from understudy.find_call(p_call_sid);
+  call_id := v_call.call_id;
+  org_id := v_call.org_id;
+  employee_id := v_call.employee_id;
+  perform understudy.lock_employee(employee_id);
+  select * into recording from public.recordings r where r.recording_sid = p_recording_sid;
+  is_stored := recording.recording_sid is not null and not understudy.is_erased(recording);
+  is_erased := not is_stored
+    and understudy.erased_target(p_recording_sid, p_call_sid, v_call.known_since, call_id, org_id, employee_id);
+end
+$$;
+comment on function understudy.lock_target(text, text) is
+  'The call of a recording and its employee, who is locked; whether the recording is stored already, and whether an erasure covers it: one '
+  'that is not stored and that nobody knew of is then added to the erasure. call_id: null of a call that is unknown or ambiguous.';
+
+create or replace function understudy.stored_answer(p_recording public.recordings)
+returns jsonb
+language sql
+set search_path = ''
+as $$
+  select jsonb_build_object('outcome', 'stored', 'newest', understudy.begin_publishing(p_recording.org_id, p_recording.employee_id))
+$$;
+comment on function understudy.stored_answer(public.recordings) is
+  'What a worker is told of a recording that is stored: its employee''s newest is to be published.';
+
 create or replace function public.recording_target(p_recording_sid text, p_call_sid text)
 returns jsonb
 language plpgsql
@@ -32,28 +73,21 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_recording public.recordings;
-  v_call record;
+  v_target record;
   v_path text;
 begin
-  select * into v_call from understudy.find_call(p_call_sid);
-  perform understudy.lock_employee(v_call.employee_id);
-  select * into v_recording from public.recordings r where r.recording_sid = p_recording_sid;
-  if v_recording.recording_sid is not null and not understudy.is_erased(v_recording) then
-    return jsonb_build_object(
-      'outcome', 'stored', 'newest', understudy.begin_publishing(v_recording.org_id, v_recording.employee_id)
-    );
+  select * into v_target from understudy.lock_target(p_recording_sid, p_call_sid);
+  if v_target.is_stored then
+    return understudy.stored_answer(v_target.recording);
   end if;
 
-  v_path := understudy.storage_path(v_call.call_id, v_call.employee_id, p_recording_sid);
-  if understudy.erased_target(
-    p_recording_sid, p_call_sid, v_call.known_since, v_call.call_id, v_call.org_id, v_call.employee_id
-  ) then
+  v_path := understudy.storage_path(v_target.call_id, v_target.employee_id, p_recording_sid);
+  if v_target.is_erased then
     delete from public.oversized_recordings o where o.recording_sid = p_recording_sid;
     -- A worker that died between upload and finish_ingest may have left something there.
-    return jsonb_build_object('outcome', 'erased', 'storage_path', coalesce(v_recording.storage_path, v_path));
+    return jsonb_build_object('outcome', 'erased', 'storage_path', coalesce((v_target.recording).storage_path, v_path));
   end if;
-  if v_call.call_id is null then
+  if v_target.call_id is null then
     insert into public.unmatched_recordings (recording_sid, call_sid) values (p_recording_sid, p_call_sid) on conflict do nothing;
     return jsonb_build_object('outcome', 'call_unknown');
   end if;
@@ -90,7 +124,7 @@ end
 $$;
 
 create or replace function understudy.note_stored(p_recording public.recordings)
-returns jsonb
+returns void
 language plpgsql
 set search_path = ''
 as $$
@@ -104,11 +138,38 @@ begin
       'recording_sid', p_recording.recording_sid, 'call_id', p_recording.call_id, 'bytes', p_recording.bytes
     )
   );
-  return jsonb_build_object(
-    'outcome', 'stored', 'newest', understudy.begin_publishing(p_recording.org_id, p_recording.employee_id)
-  );
 end
 $$;
+
+create or replace function understudy.lock_call(
+  p_call_sid text,
+  p_started_at timestamptz,
+  out call_id uuid,
+  out org_id uuid,
+  out employee_id uuid,
+  out erasure public.voice_erasures
+)
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_known_since timestamptz;
+begin
+  -- The employee is known only through the call, and is locked before it; so the call is read twice.
+  for v_turn in 1..2 loop
+    select c.call_id, c.org_id, c.employee_id, c.known_since
+    into call_id, org_id, employee_id, v_known_since
+    from understudy.find_call(p_call_sid) c;
+    erasure := understudy.covering_erasure(p_call_sid, call_id, org_id, employee_id, v_known_since, p_started_at);
+    exit when v_turn = 2;
+    -- A call that has lost its employee may still be covered by that employee's erasure.
+    perform understudy.lock_employee(coalesce(employee_id, erasure.employee_id));
+    perform 1 from public.calls c where c.id = call_id for no key update;
+  end loop;
+end
+$$;
+comment on function understudy.lock_call(text, timestamptz) is
+  'The call, locked after its employee, and the newest erasure that covers a recording of it which began then; nulls where there is none.';
 
 create or replace function public.finish_ingest(
   p_write_id uuid,
@@ -132,24 +193,12 @@ as $$
 declare
   v_call record;
   v_recording public.recordings;
-  v_erasure public.voice_erasures;
 begin
-  -- The employee is known only through the call, and is locked before it; so the call is read twice. A call that has lost its
-  -- employee may still be covered by that employee's erasure.
-  select * into v_call from understudy.find_call(p_call_sid);
-  v_erasure := understudy.covering_erasure(
-    p_call_sid, v_call.call_id, v_call.org_id, v_call.employee_id, v_call.known_since, p_started_at
-  );
-  perform understudy.lock_employee(coalesce(v_call.employee_id, v_erasure.employee_id));
-  perform 1 from public.calls c where c.id = v_call.call_id for no key update;
-  select * into v_call from understudy.find_call(p_call_sid);
-  v_erasure := understudy.covering_erasure(
-    p_call_sid, v_call.call_id, v_call.org_id, v_call.employee_id, v_call.known_since, p_started_at
-  );
+  select * into v_call from understudy.lock_call(p_call_sid, p_started_at);
   select * into v_recording from public.recordings r where r.recording_sid = p_recording_sid for update;
 
-  if understudy.is_erased(p_recording_sid) or (v_recording.recording_sid is null and v_erasure.id is not null) then
-    perform understudy.cover_late_upload(p_recording_sid, p_storage_path, v_erasure);
+  if understudy.is_erased(p_recording_sid) or (v_recording.recording_sid is null and (v_call.erasure).id is not null) then
+    perform understudy.cover_late_upload(p_recording_sid, p_storage_path, v_call.erasure);
     delete from public.storage_writes w where w.id = p_write_id;
     return jsonb_build_object('outcome', 'erased');
   end if;
@@ -168,21 +217,19 @@ begin
   end if;
 
   delete from public.storage_writes w where w.id = p_write_id;
-  if v_recording.recording_sid is not null then
-    return jsonb_build_object(
-      'outcome', 'stored', 'newest', understudy.begin_publishing(v_recording.org_id, v_recording.employee_id)
-    );
+  if v_recording.recording_sid is null then
+    insert into public.recordings (
+      recording_sid, call_sid, call_id, org_id, employee_id, storage_path,
+      bytes, sha256, duration_seconds, channels, track, source, account_sid, started_at
+    )
+    values (
+      p_recording_sid, p_call_sid, v_call.call_id, v_call.org_id, v_call.employee_id, p_storage_path,
+      p_bytes, p_sha256, p_duration_seconds, p_channels, p_track, p_source, p_account_sid, p_started_at
+    )
+    returning * into v_recording;
+    perform understudy.note_stored(v_recording);
   end if;
-  insert into public.recordings (
-    recording_sid, call_sid, call_id, org_id, employee_id, storage_path,
-    bytes, sha256, duration_seconds, channels, track, source, account_sid, started_at
-  )
-  values (
-    p_recording_sid, p_call_sid, v_call.call_id, v_call.org_id, v_call.employee_id, p_storage_path,
-    p_bytes, p_sha256, p_duration_seconds, p_channels, p_track, p_source, p_account_sid, p_started_at
-  )
-  returning * into v_recording;
-  return understudy.note_stored(v_recording);
+  return understudy.stored_answer(v_recording);
 end
 $$;
 comment on function public.finish_ingest(uuid, text, text, text, bigint, text, int, int, text, text, text, timestamptz) is

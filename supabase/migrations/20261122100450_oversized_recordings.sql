@@ -52,28 +52,20 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_call record;
-  v_is_erased boolean;
+  v_target record;
   v_size_limit constant bigint := case when p_size_limit < p_bytes then p_size_limit end;
 begin
-  select * into v_call from understudy.find_call(p_call_sid);
-  perform understudy.lock_employee(v_call.employee_id);
-  v_is_erased := understudy.erased_target(
-    p_recording_sid, p_call_sid, v_call.known_since, v_call.call_id, v_call.org_id, v_call.employee_id
-  );
+  select * into v_target from understudy.lock_target(p_recording_sid, p_call_sid);
   -- Nothing of it has landed.
   delete from public.storage_writes w where w.id = p_write_id;
-  if v_is_erased
-    or v_call.call_id is null
-    -- By somebody who was told of it, too, after the limit was raised.
-    or exists (select from public.recordings r where r.recording_sid = p_recording_sid)
-  then
+  -- Somebody who was told of it, too, may have stored it after the limit was raised.
+  if v_target.is_erased or v_target.is_stored or v_target.call_id is null then
     return jsonb_build_object('outcome', 'not_wanted');
   end if;
 
   delete from public.unmatched_recordings u where u.recording_sid = p_recording_sid;
   insert into public.oversized_recordings as o (recording_sid, call_sid, folder, bytes, size_limit)
-  values (p_recording_sid, p_call_sid, coalesce(v_call.employee_id, v_call.call_id), p_bytes, v_size_limit)
+  values (p_recording_sid, p_call_sid, coalesce(v_target.employee_id, v_target.call_id), p_bytes, v_size_limit)
   on conflict (recording_sid) do update
   set call_sid = excluded.call_sid,
       folder = excluded.folder,
@@ -81,7 +73,7 @@ begin
       size_limit = excluded.size_limit,
       refused_at = excluded.refused_at;
   return understudy.refuse(
-    v_call.org_id, v_call.employee_id, null, 'recording.store', 'recording_too_large',
+    v_target.org_id, v_target.employee_id, null, 'recording.store', 'recording_too_large',
     jsonb_build_object('recording_sid', p_recording_sid, 'bytes', p_bytes, 'size_limit', v_size_limit)
   );
 end

@@ -216,6 +216,22 @@ as $$
 $$;
 comment on function understudy.mirror_voice(uuid) is 'The only writer of employees.voice_id.';
 
+create or replace function understudy.audit_attempt(
+  p_voice public.voices,
+  p_action text,
+  p_outcome text,
+  p_details jsonb default '{}'
+)
+returns void
+language sql
+set search_path = ''
+as $$
+  select understudy.audit(
+    p_voice.org_id, p_voice.employee_id, null, p_action, p_outcome, jsonb_build_object('attempt_id', p_voice.id) || p_details
+  )
+$$;
+comment on function understudy.audit_attempt(public.voices, text, text, jsonb) is 'Audits what the bundle itself has done with an attempt.';
+
 create or replace function understudy.stop_voices(
   p_org_id uuid,
   p_employee_id uuid,
@@ -270,6 +286,28 @@ begin
 end
 $$;
 comment on function understudy.lock_voice(uuid) is 'The attempt as it is once its employee, and then it, are locked; nulls when there is none.';
+
+create or replace function understudy.holds_lease(p_voice public.voices, p_lease_id uuid)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select coalesce(p_voice.lease_id = p_lease_id and p_voice.state in ('cloning', 'unknown'), false)
+$$;
+comment on function understudy.holds_lease(public.voices, uuid) is 'Whether the worker with this lease may still decide about the attempt.';
+
+create or replace function understudy.refuse_late_worker(p_attempt_id uuid, p_voice public.voices, p_action text)
+returns jsonb
+language sql
+set search_path = ''
+as $$
+  select understudy.refuse(
+    p_voice.org_id, p_voice.employee_id, null, p_action, 'lease_lost', jsonb_build_object('attempt_id', p_attempt_id)
+  )
+$$;
+comment on function understudy.refuse_late_worker(uuid, public.voices, text) is
+  'For a worker that does not hold the lease, or not any more. p_voice: its attempt; nulls where there is none.';
 
 create or replace function understudy.has_erased_recording(p_voice public.voices)
 returns boolean
@@ -361,10 +399,7 @@ begin
   update public.voices v
   set state = 'failed', code = p_code, closed_at = clock_timestamp()
   where v.id = p_voice.id;
-  perform understudy.audit(
-    p_voice.org_id, p_voice.employee_id, null, p_action, 'refused',
-    jsonb_build_object('attempt_id', p_voice.id, 'code', p_code)
-  );
+  perform understudy.audit_attempt(p_voice, p_action, 'refused', jsonb_build_object('code', p_code));
   perform understudy.settle_erasure(p_voice.org_id, p_voice.employee_id);
   return jsonb_build_object('outcome', 'refused', 'code', p_code);
 end

@@ -89,14 +89,28 @@ begin
   returning v.id into v_replaced_id;
   perform understudy.mirror_voice(p_voice.employee_id);
   if v_replaced_id is not null then
-    perform understudy.audit(
-      p_voice.org_id, p_voice.employee_id, null, 'voice.stop', 'retired',
+    perform understudy.audit_attempt(
+      p_voice, 'voice.stop', 'retired',
       jsonb_build_object('attempt_id', v_replaced_id, 'code', 'replaced', 'replacing_attempt_id', p_voice.id)
     );
   end if;
 end
 $$;
 comment on function understudy.retire_replaced(public.voices) is 'The current voice gives way to the attempt''s before that is made.';
+
+create or replace function understudy.sample_problem(p_voice public.voices)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(
+    understudy.attempt_problem(p_voice),
+    case when p_voice.uploads >= understudy.most_uploads() then 'clone_failed' end
+  )
+$$;
+comment on function understudy.sample_problem(public.voices) is
+  'Why the sample of an attempt must not be sent, or null. Asked with its sources in place, since one of them may be erased or marked by now.';
 
 create or replace function public.take_sample(
   p_attempt_id uuid,
@@ -121,18 +135,12 @@ begin
   v_voice := understudy.lock_voice(p_attempt_id);
 
   -- Where a voice is saved meanwhile, it is that of a worker before this one: another one is not needed.
-  if (v_voice.lease_id = p_lease_id and v_voice.state = 'cloning' and v_voice.vendor_voice_id is null) is not true then
-    return understudy.refuse(
-      v_voice.org_id, v_voice.employee_id, null, 'clone.sample', 'lease_lost', jsonb_build_object('attempt_id', p_attempt_id)
-    );
+  if not understudy.holds_lease(v_voice, p_lease_id) or v_voice.state <> 'cloning' or v_voice.vendor_voice_id is not null then
+    return understudy.refuse_late_worker(p_attempt_id, v_voice, 'clone.sample');
   end if;
 
   v_sids := understudy.replace_sources(v_voice, p_sources);
-  -- Asked with the sources in place, since one of them may be erased or marked by now.
-  v_problem := coalesce(
-    understudy.attempt_problem(v_voice),
-    case when v_voice.uploads >= understudy.most_uploads() then 'clone_failed' end
-  );
+  v_problem := understudy.sample_problem(v_voice);
   if v_problem is not null then
     return understudy.refuse_attempt(v_voice, 'clone.sample', v_problem);
   end if;
@@ -140,13 +148,9 @@ begin
   update public.voices v
   set pipeline_version = p_pipeline_version, report = p_report, uploads = v.uploads + 1
   where v.id = p_attempt_id;
-  perform understudy.audit(
-    v_voice.org_id, v_voice.employee_id, null, 'clone.sample', 'taken',
-    jsonb_build_object(
-      'attempt_id', p_attempt_id,
-      'recording_sids', v_sids,
-      'speech_seconds', p_report -> 'speech_seconds'
-    )
+  perform understudy.audit_attempt(
+    v_voice, 'clone.sample', 'taken',
+    jsonb_build_object('recording_sids', v_sids, 'speech_seconds', p_report -> 'speech_seconds')
   );
   if v_voice.replace_first then
     perform understudy.retire_replaced(v_voice);

@@ -1,5 +1,54 @@
 -- What the frontend's endpoint calls: ask for a clone, and look at where it is.
 
+create or replace function understudy.may_clone(
+  p_user_id uuid,
+  p_employee_id uuid,
+  out org_id uuid,
+  out consent_id uuid,
+  out problem text
+)
+language plpgsql
+set search_path = ''
+as $$
+begin
+  select a.caller_org_id, a.problem into org_id, problem from understudy.authorise(p_user_id, p_employee_id, true) a;
+  if problem is null then
+    select c.consent_id, c.problem into consent_id, problem from understudy.check_consent(org_id, p_employee_id, 'voice_clone') c;
+  end if;
+end
+$$;
+comment on function understudy.may_clone(uuid, uuid) is
+  'Who asks for a clone, under which consent, and what is wrong, or null. Locks the employee.';
+
+create or replace function understudy.attempt_under_way(p_employee_id uuid)
+returns public.voices
+language sql
+stable
+set search_path = ''
+as $$
+  select v from public.voices v where v.employee_id = p_employee_id and v.state in ('requested', 'cloning', 'unknown')
+$$;
+
+create or replace function understudy.gives_way(p_under_way public.voices, p_org_id uuid, p_newest public.recordings)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(
+    p_under_way.state = 'requested'
+      and p_under_way.org_id = p_org_id
+      and exists (
+        select from public.recordings r
+        where r.recording_sid = p_under_way.recording_sid
+          and (r.started_at, r.recording_sid) < (p_newest.started_at, p_newest.recording_sid)
+      ),
+    false
+  )
+$$;
+comment on function understudy.gives_way(public.voices, uuid, public.recordings) is
+  'Whether the attempt under way gives way to a new one: nothing was sent for it, and this recording is newer than its own.';
+
 create or replace function understudy.join_attempt(
   p_under_way public.voices,
   p_org_id uuid,
@@ -40,6 +89,109 @@ comment on function understudy.join_attempt(public.voices, uuid, uuid, boolean, 
   'The answer to a request while an attempt is under way. Who asks for a single clone waits for it, so it is no campaign''s any more; '
   'that the current voice be replaced first can be asked for as long as nothing was sent.';
 
+create or replace function understudy.ready_answer(
+  p_current public.voices,
+  p_org_id uuid,
+  p_newest public.recordings,
+  p_employee_channel smallint,
+  p_pipeline_version int
+)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'outcome', 'ready',
+    'employee_id', p_current.employee_id,
+    'attempt_id', p_current.id,
+    'voice_id', p_current.vendor_voice_id,
+    'report', p_current.report
+  )
+  where p_current.org_id = p_org_id
+    -- Where recordings are kept no longer than until a good clone, there is nothing to make another one from.
+    and (
+      p_newest.recording_sid is null
+      or understudy.is_made_from_the_same(p_current, p_employee_channel, p_pipeline_version)
+    )
+$$;
+comment on function understudy.ready_answer(public.voices, uuid, public.recordings, smallint, int) is
+  'The answer to a request when the current voice is as good as the one that would be made now; null when it is not, or there is none.';
+
+create or replace function understudy.start_problem(
+  p_org_id uuid,
+  p_employee_id uuid,
+  p_newest public.recordings,
+  out code text,
+  out details jsonb,
+  out figures jsonb
+)
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if p_newest.recording_sid is null then
+    code := case
+      when understudy.is_oversized(p_org_id, p_employee_id) then 'recording_too_large' else 'recording_missing'
+    end;
+  elsif understudy.attempts_are_exhausted(p_newest.recording_sid) then
+    code := 'clone_attempts_exhausted';
+    details := jsonb_build_object('recording_sid', p_newest.recording_sid);
+  else
+    figures := understudy.exhausted_quota(p_org_id, p_employee_id);
+    details := figures;
+    code := case when figures is not null then 'voice_quota_reached' end;
+  end if;
+end
+$$;
+comment on function understudy.start_problem(uuid, uuid, public.recordings) is
+  'Why no attempt may start, or null: with what is audited beside, and the figures that the caller is told.';
+
+create or replace function understudy.start_attempt(p_wanted public.voices, p_superseded_id uuid)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_attempt_id uuid;
+begin
+  update public.voices v
+  set state = 'failed', code = 'superseded', closed_at = clock_timestamp()
+  where v.id = p_superseded_id;
+  insert into public.voices (org_id, employee_id, consent_id, recording_sid, replace_first, campaign, requested_by)
+  values (
+    p_wanted.org_id, p_wanted.employee_id, p_wanted.consent_id, p_wanted.recording_sid, p_wanted.replace_first,
+    p_wanted.campaign, p_wanted.requested_by
+  )
+  returning id into v_attempt_id;
+
+  if p_superseded_id is not null then
+    perform understudy.audit(
+      p_wanted.org_id, p_wanted.employee_id, p_wanted.requested_by, 'voice.stop', 'failed',
+      jsonb_build_object('attempt_id', p_superseded_id, 'code', 'superseded')
+    );
+    perform understudy.settle_erasure(p_wanted.org_id, p_wanted.employee_id);
+  end if;
+  perform understudy.audit(
+    p_wanted.org_id, p_wanted.employee_id, p_wanted.requested_by, 'clone.request', 'requested',
+    jsonb_build_object(
+      'attempt_id', v_attempt_id,
+      'consent_id', p_wanted.consent_id,
+      'recording_sid', p_wanted.recording_sid,
+      'replace_first', case when p_wanted.replace_first then true end
+    )
+  );
+  return jsonb_build_object(
+    'outcome', 'requested',
+    'employee_id', p_wanted.employee_id,
+    'attempt_id', v_attempt_id,
+    'campaign', p_wanted.campaign
+  );
+end
+$$;
+comment on function understudy.start_attempt(public.voices, uuid) is
+  'A new attempt, in place of the one that gives way to it, if there is such a one.';
+
 create or replace function public.request_clone(
   p_user_id uuid,
   p_employee_id uuid,
@@ -55,110 +207,51 @@ set search_path = ''
 as $$
 declare
   v_access record;
-  v_consent record;
   v_newest public.recordings;
   v_under_way public.voices;
-  v_superseded boolean;
-  v_current public.voices;
-  v_quota jsonb;
-  v_attempt_id uuid;
+  v_gives_way boolean;
+  v_ready jsonb;
+  v_problem record;
+  v_wanted public.voices;
 begin
   if p_pipeline_version is null or p_employee_channel not in (1, 2) then
     raise exception 'a request tells the version of the pipeline, and the employee''s channel as 1, 2 or null';
   end if;
-  select * into v_access from understudy.authorise(p_user_id, p_employee_id, true);
+  select * into v_access from understudy.may_clone(p_user_id, p_employee_id);
   if v_access.problem is not null then
-    return understudy.refuse(v_access.caller_org_id, p_employee_id, p_user_id, 'clone.request', v_access.problem);
-  end if;
-
-  select * into v_consent from understudy.check_consent(v_access.caller_org_id, p_employee_id, 'voice_clone');
-  if v_consent.problem is not null then
     return understudy.refuse(
-      v_access.caller_org_id, p_employee_id, p_user_id, 'clone.request', v_consent.problem,
-      jsonb_build_object('consent_id', v_consent.consent_id)
+      v_access.org_id, p_employee_id, p_user_id, 'clone.request', v_access.problem,
+      jsonb_build_object('consent_id', v_access.consent_id)
     );
   end if;
 
-  select * into v_newest from understudy.newest_recording(v_access.caller_org_id, p_employee_id);
-  select * into v_under_way
-  from public.voices v
-  where v.employee_id = p_employee_id and v.state in ('requested', 'cloning', 'unknown');
-  -- Nothing was sent for it, so it gives way to a recording that is newer than its own.
-  v_superseded := v_under_way.state = 'requested'
-    and v_under_way.org_id = v_access.caller_org_id
-    and exists (
-      select from public.recordings r
-      where r.recording_sid = v_under_way.recording_sid
-        and (r.started_at, r.recording_sid) < (v_newest.started_at, v_newest.recording_sid)
-    );
-  if v_under_way.id is not null and not v_superseded then
-    return understudy.join_attempt(v_under_way, v_access.caller_org_id, p_user_id, p_replace, p_campaign);
+  v_newest := understudy.newest_recording(v_access.org_id, p_employee_id);
+  v_under_way := understudy.attempt_under_way(p_employee_id);
+  v_gives_way := understudy.gives_way(v_under_way, v_access.org_id, v_newest);
+  if v_under_way.id is not null and not v_gives_way then
+    return understudy.join_attempt(v_under_way, v_access.org_id, p_user_id, p_replace, p_campaign);
   end if;
-
-  select * into v_current from understudy.current_voice(p_employee_id);
-  if v_newest.recording_sid is null and v_current.org_id is distinct from v_access.caller_org_id then
-    return understudy.refuse(
-      v_access.caller_org_id, p_employee_id, p_user_id, 'clone.request',
-      case when understudy.is_oversized(v_access.caller_org_id, p_employee_id) then 'recording_too_large' else 'recording_missing' end
-    );
-  end if;
-  -- Where recordings are kept no longer than until a good clone, there is nothing to make another one from.
-  if v_current.org_id = v_access.caller_org_id and (
-    v_newest.recording_sid is null
-    or understudy.is_made_from_the_same(v_current, p_employee_channel, p_pipeline_version)
-  ) then
-    return jsonb_build_object(
-      'outcome', 'ready',
-      'employee_id', p_employee_id,
-      'attempt_id', v_current.id,
-      'voice_id', v_current.vendor_voice_id,
-      'report', v_current.report
-    );
-  end if;
-
-  if understudy.attempts_are_exhausted(v_newest.recording_sid) then
-    return understudy.refuse(
-      v_access.caller_org_id, p_employee_id, p_user_id, 'clone.request', 'clone_attempts_exhausted',
-      jsonb_build_object('recording_sid', v_newest.recording_sid)
-    );
-  end if;
-  v_quota := understudy.exhausted_quota(v_access.caller_org_id, p_employee_id);
-  if v_quota is not null then
-    return understudy.refuse(
-      v_access.caller_org_id, p_employee_id, p_user_id, 'clone.request', 'voice_quota_reached', v_quota
-    ) || v_quota;
-  end if;
-
-  if v_superseded then
-    update public.voices v
-    set state = 'failed', code = 'superseded', closed_at = clock_timestamp()
-    where v.id = v_under_way.id;
-  end if;
-  insert into public.voices (org_id, employee_id, consent_id, recording_sid, replace_first, campaign, requested_by)
-  values (
-    v_access.caller_org_id, p_employee_id, v_consent.consent_id, v_newest.recording_sid, p_replace, p_campaign, p_user_id
-  )
-  returning id into v_attempt_id;
-
-  if v_superseded then
-    perform understudy.audit(
-      v_access.caller_org_id, p_employee_id, p_user_id, 'voice.stop', 'failed',
-      jsonb_build_object('attempt_id', v_under_way.id, 'code', 'superseded')
-    );
-    perform understudy.settle_erasure(v_access.caller_org_id, p_employee_id);
-  end if;
-  perform understudy.audit(
-    v_access.caller_org_id, p_employee_id, p_user_id, 'clone.request', 'requested',
-    jsonb_build_object(
-      'attempt_id', v_attempt_id,
-      'consent_id', v_consent.consent_id,
-      'recording_sid', v_newest.recording_sid,
-      'replace_first', case when p_replace then true end
-    )
+  v_ready := understudy.ready_answer(
+    understudy.current_voice(p_employee_id), v_access.org_id, v_newest, p_employee_channel, p_pipeline_version
   );
-  return jsonb_build_object(
-    'outcome', 'requested', 'employee_id', p_employee_id, 'attempt_id', v_attempt_id, 'campaign', p_campaign
-  );
+  if v_ready is not null then
+    return v_ready;
+  end if;
+  select * into v_problem from understudy.start_problem(v_access.org_id, p_employee_id, v_newest);
+  if v_problem.code is not null then
+    return understudy.refuse(
+      v_access.org_id, p_employee_id, p_user_id, 'clone.request', v_problem.code, coalesce(v_problem.details, '{}')
+    ) || coalesce(v_problem.figures, '{}');
+  end if;
+
+  v_wanted.org_id := v_access.org_id;
+  v_wanted.employee_id := p_employee_id;
+  v_wanted.consent_id := v_access.consent_id;
+  v_wanted.recording_sid := v_newest.recording_sid;
+  v_wanted.replace_first := p_replace;
+  v_wanted.campaign := p_campaign;
+  v_wanted.requested_by := p_user_id;
+  return understudy.start_attempt(v_wanted, v_under_way.id);
 end
 $$;
 comment on function public.request_clone(uuid, uuid, smallint, int, boolean, boolean) is
@@ -169,6 +262,22 @@ comment on function public.request_clone(uuid, uuid, smallint, int, boolean, boo
   'such. voice_quota_reached: with the figure, the limit and their unit. Outcomes: requested, pending, ready, not_a_member, '
   'employee_not_found, role_forbidden, consent_required, consent_expired, consent_withdrawn, consent_purpose, recording_missing, '
   'recording_too_large, clone_attempts_exhausted, voice_quota_reached.';
+
+create or replace function understudy.shown_status(p_newest public.voices, p_consent_problem text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case
+    when p_newest.state in ('requested', 'cloning', 'unknown') then 'pending'
+    when p_newest.state = 'failed' then 'failed'
+    when p_newest.state = 'ready' and p_consent_problem is null then 'ready'
+    else 'none'
+  end
+$$;
+comment on function understudy.shown_status(public.voices, text) is
+  'What users are told of an employee''s newest attempt: pending, failed, ready while its consent is live, or none.';
 
 create or replace function public.read_voice(p_user_id uuid, p_employee_id uuid)
 returns jsonb
@@ -203,12 +312,7 @@ begin
   order by v.number desc
   limit 1;
 
-  v_status := case
-    when v_newest.state in ('requested', 'cloning', 'unknown') then 'pending'
-    when v_newest.state = 'failed' then 'failed'
-    when v_newest.state = 'ready' and v_consent.problem is null then 'ready'
-    else 'none'
-  end;
+  v_status := understudy.shown_status(v_newest, v_consent.problem);
   v_code := case
     when v_status = 'failed' then v_newest.code
     when v_status = 'none' and v_newest.id is not null then v_consent.problem

@@ -1,6 +1,68 @@
 -- What clone-worker calls, in this order; each may be called again, and the worker may die between any two. What it calls with its
 -- sample, before it sends that to the vendor, is in the samples' file.
 
+create or replace function understudy.next_step(p_voice public.voices)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case
+    when p_voice.id is null then 'attempt_unknown'
+    -- A voice that is the current one no longer is finished once more while the metadata may be its own.
+    when p_voice.state = 'ready'
+      or (p_voice.state in ('cloning', 'unknown') and p_voice.vendor_voice_id is not null)
+      or understudy.is_metadata_behind(p_voice)
+      then 'finish'
+    when p_voice.state in ('failed', 'retired') then 'closed'
+    when p_voice.state = 'requested' then 'clone'
+    when p_voice.lease_until + understudy.lease_grace() > understudy.time_now() then 'wait'
+    -- A voice may exist already. It must be found before anything else, consent or not: without consent, to be deleted.
+    else 'resolve'
+  end
+$$;
+comment on function understudy.next_step(public.voices) is 'What is to be done with an attempt, as begin_clone tells it to a worker.';
+
+create or replace function understudy.lease_attempt(p_voice public.voices, p_step text, p_lease_seconds int)
+returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_lease_id constant uuid := gen_random_uuid();
+begin
+  update public.voices v
+  set state = case p_step when 'resolve' then 'unknown' else 'cloning' end,
+      lease_id = v_lease_id,
+      lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds)
+  where v.id = p_voice.id;
+  perform understudy.audit_attempt(p_voice, 'clone.begin', p_step);
+  return v_lease_id;
+end
+$$;
+
+create or replace function understudy.recordings_to_sample(p_voice public.voices)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_agg(
+    jsonb_build_object(
+      'recording_sid', r.recording_sid,
+      'storage_path', r.storage_path,
+      'track', r.track,
+      'source', r.source,
+      'employee_channel', understudy.employee_channel(r),
+      'synthetic', understudy.is_synthetic(r)
+    )
+    order by r.started_at desc, r.recording_sid desc
+  )
+  from understudy.newest_recordings(p_voice.org_id, p_voice.employee_id, p_from_sid => p_voice.recording_sid) r
+$$;
+comment on function understudy.recordings_to_sample(public.voices) is
+  'Newest first. A recording that is newer than the request is for the next attempt.';
+
 create or replace function public.begin_clone(p_attempt_id uuid, p_lease_seconds int)
 returns jsonb
 language plpgsql
@@ -9,85 +71,37 @@ set search_path = ''
 as $$
 declare
   v_voice public.voices;
-  v_employee record;
+  v_step text;
   v_problem text;
-  v_resolve boolean;
-  v_outcome text;
-  v_lease_id constant uuid := gen_random_uuid();
+  v_answer jsonb;
 begin
   if p_lease_seconds is null or p_lease_seconds not between 1 and 43200 then
     raise exception 'a lease lasts from 1 to 43200 seconds, the longest an SQS message can be hidden';
   end if;
-
-  select * into v_voice from public.voices v where v.id = p_attempt_id;
-  if v_voice.id is null then
-    return jsonb_build_object('outcome', 'attempt_unknown');
-  end if;
-  select * into v_employee from understudy.lock_employee(v_voice.employee_id);
-  select * into v_voice from public.voices v where v.id = p_attempt_id for update;
-
-  -- A voice that is the current one no longer is finished once more while the metadata may be its own.
-  if v_voice.state = 'ready'
-    or (v_voice.state in ('cloning', 'unknown') and v_voice.vendor_voice_id is not null)
-    or understudy.is_metadata_behind(v_voice)
-  then
-    return jsonb_build_object('outcome', 'finish');
-  end if;
-  if v_voice.state in ('failed', 'retired') then
-    return jsonb_build_object('outcome', 'closed', 'delete_voices', understudy.voices_to_delete(v_voice.employee_id));
+  v_voice := understudy.lock_voice(p_attempt_id);
+  v_step := understudy.next_step(v_voice);
+  v_answer := jsonb_build_object('outcome', v_step);
+  if v_step = 'closed' then
+    return v_answer || jsonb_build_object('delete_voices', understudy.voices_to_delete(v_voice.employee_id));
+  elsif v_step = 'wait' then
+    return v_answer || jsonb_build_object('retry_after_seconds', understudy.retry_after_seconds(v_voice.lease_until));
+  elsif v_step not in ('clone', 'resolve') then
+    return v_answer;
   end if;
 
-  v_resolve := v_voice.state in ('cloning', 'unknown');
-  if v_resolve and v_voice.lease_until + understudy.lease_grace() > understudy.time_now() then
-    return jsonb_build_object('outcome', 'wait', 'retry_after_seconds', understudy.retry_after_seconds(v_voice.lease_until));
-  end if;
-
-  -- A voice may exist already. It must be found before anything else, consent or not: without consent, to be deleted.
-  if not v_resolve then
+  if v_step = 'clone' then
     v_problem := understudy.attempt_problem(v_voice);
     if v_problem is not null then
       return understudy.refuse_attempt(v_voice, 'clone.begin', v_problem);
     end if;
+    v_answer := v_answer || jsonb_build_object(
+      'deployment_id', understudy.deployment_id(),
+      'employee_id', v_voice.employee_id,
+      'employee_name', (select coalesce(e.full_name, '') from public.employees e where e.id = v_voice.employee_id),
+      'recordings', understudy.recordings_to_sample(v_voice)
+    );
   end if;
-
-  v_outcome := case when v_resolve then 'resolve' else 'clone' end;
-  update public.voices v
-  set state = case when v_resolve then 'unknown' else 'cloning' end,
-      lease_id = v_lease_id,
-      lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds)
-  where v.id = p_attempt_id;
-  perform understudy.audit(
-    v_voice.org_id, v_voice.employee_id, null, 'clone.begin', v_outcome, jsonb_build_object('attempt_id', p_attempt_id)
-  );
-  return jsonb_build_object(
-    'outcome', v_outcome,
-    'lease_id', v_lease_id,
-    'deployment_id', understudy.deployment_id(),
-    'org_id', v_voice.org_id,
-    'employee_id', v_voice.employee_id,
-    'employee_name', coalesce(v_employee.full_name, '')
-  )
-  || case
-    when v_resolve then '{}'
-    else jsonb_build_object(
-      -- A recording that is newer than the request is for the next attempt.
-      'recordings', (
-        select jsonb_agg(
-          jsonb_build_object(
-            'recording_sid', r.recording_sid,
-            'storage_path', r.storage_path,
-            'channels', r.channels,
-            'track', r.track,
-            'source', r.source,
-            'employee_channel', understudy.employee_channel(r),
-            'synthetic', understudy.is_synthetic(r)
-          )
-          order by r.started_at desc, r.recording_sid desc
-        )
-        from understudy.newest_recordings(v_voice.org_id, v_voice.employee_id, p_from_sid => v_voice.recording_sid) r
-      )
-    )
-  end;
+  return v_answer || jsonb_build_object('lease_id', understudy.lease_attempt(v_voice, v_step, p_lease_seconds));
 end
 $$;
 comment on function public.begin_clone(uuid, int) is
@@ -115,10 +129,8 @@ begin
   end if;
   v_voice := understudy.lock_voice(p_attempt_id);
 
-  if (v_voice.lease_id = p_lease_id and v_voice.state in ('cloning', 'unknown')) is not true then
-    return understudy.refuse(
-      v_voice.org_id, v_voice.employee_id, null, 'clone.release', 'lease_lost', jsonb_build_object('attempt_id', p_attempt_id)
-    );
+  if not understudy.holds_lease(v_voice, p_lease_id) then
+    return understudy.refuse_late_worker(p_attempt_id, v_voice, 'clone.release');
   end if;
 
   if p_fate_known and v_voice.vendor_voice_id is null then
@@ -137,9 +149,7 @@ begin
     v_outcome := 'unknown';
   end if;
 
-  perform understudy.audit(
-    v_voice.org_id, v_voice.employee_id, null, 'clone.release', v_outcome, jsonb_build_object('attempt_id', p_attempt_id)
-  );
+  perform understudy.audit_attempt(v_voice, 'clone.release', v_outcome);
   if v_outcome = 'released' then
     return jsonb_build_object('outcome', v_outcome);
   end if;
@@ -190,8 +200,8 @@ begin
     v_outcome := 'superfluous';
   end if;
 
-  perform understudy.audit(
-    v_voice.org_id, v_voice.employee_id, null, 'clone.save', v_outcome,
+  perform understudy.audit_attempt(
+    v_voice, 'clone.save', v_outcome,
     jsonb_build_object('attempt_id', p_attempt_id, 'vendor_voice_id', p_vendor_voice_id, 'code', v_code)
   );
   perform understudy.cover_voices(v_voice.org_id, v_voice.employee_id);
@@ -202,6 +212,80 @@ comment on function public.save_vendor_voice(uuid, text, text) is
   'Keeps the vendor''s id, and the account that has the voice, as soon as they are known. superfluous: the caller deletes the voice it '
   'made. Outcomes: saved, superfluous.';
 
+create or replace function understudy.refuse_voice(p_voice public.voices, p_code text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update public.voices v
+  set state = 'failed', code = p_code, closed_at = clock_timestamp()
+  where v.id = p_voice.id and v.state <> 'ready';
+  -- Also the voice that this one was to replace, or this one itself if it is ready: no voice without consent.
+  if p_code not in ('recording_missing', 'sample_synthetic') then
+    perform understudy.stop_voices(p_voice.org_id, p_voice.employee_id, null, p_code);
+  end if;
+  perform understudy.cover_voices(p_voice.org_id, p_voice.employee_id);
+  perform understudy.audit_attempt(p_voice, 'clone.finish', 'refused', jsonb_build_object('code', p_code));
+end
+$$;
+comment on function understudy.refuse_voice(public.voices, text) is
+  'Closes an attempt whose voice the vendor has already made. understudy.refuse_attempt is for one that surely has none.';
+
+create or replace function understudy.make_current(p_voice public.voices)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_replaced_id constant uuid := (understudy.current_voice(p_voice.employee_id)).id;
+begin
+  update public.voices v
+  set state = 'retired', code = 'superseded', closed_at = clock_timestamp()
+  where v.id = v_replaced_id;
+  update public.voices v
+  set state = 'ready', ready_at = clock_timestamp(), lease_id = null, lease_until = null
+  where v.id = p_voice.id;
+  perform understudy.mirror_voice(p_voice.employee_id);
+  perform understudy.audit_attempt(
+    p_voice, 'clone.finish', 'finished',
+    jsonb_build_object('vendor_voice_id', p_voice.vendor_voice_id, 'replaced_attempt_id', v_replaced_id)
+  );
+end
+$$;
+comment on function understudy.make_current(public.voices) is 'The saved voice becomes the employee''s, in place of the one before.';
+
+create or replace function understudy.finish_answer(p_voice public.voices)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_current constant public.voices := understudy.current_voice(p_voice.employee_id);
+  v_is_behind constant boolean := understudy.is_metadata_behind(p_voice);
+  v_delete_voices constant jsonb := understudy.voices_to_delete(p_voice.employee_id);
+  v_metadata jsonb;
+begin
+  -- For a replaced voice only what begin_clone sent it here for: to put the current voice's metadata on top of its own, or that there is
+  -- none.
+  if p_voice.state <> 'ready' and (v_current.id is null or not v_is_behind) then
+    return jsonb_build_object('outcome', 'refused', 'code', p_voice.code, 'delete_voices', v_delete_voices)
+      || case when v_is_behind then jsonb_build_object('metadata', understudy.hand_out_no_metadata(p_voice)) else '{}' end;
+  end if;
+  if v_current.metadata_written_at is null or p_voice.state <> 'ready' then
+    v_metadata := understudy.hand_out_metadata(v_current);
+  end if;
+  return jsonb_build_object(
+    'outcome', 'finished',
+    'voice_id', v_current.vendor_voice_id,
+    'metadata', v_metadata,
+    'delete_voices', v_delete_voices
+  );
+end
+$$;
+comment on function understudy.finish_answer(public.voices) is
+  'What a worker has left to do for an attempt that is decided: metadata to write and voices to delete.';
+
 create or replace function public.finish_clone(p_attempt_id uuid)
 returns jsonb
 language plpgsql
@@ -210,9 +294,7 @@ set search_path = ''
 as $$
 declare
   v_voice public.voices;
-  v_current public.voices;
   v_problem text;
-  v_metadata jsonb;
 begin
   v_voice := understudy.lock_voice(p_attempt_id);
   if v_voice.id is null or (v_voice.vendor_voice_id is null and v_voice.state <> 'failed') then
@@ -222,62 +304,13 @@ begin
   if v_voice.state not in ('failed', 'retired') then
     v_problem := understudy.attempt_problem(v_voice);
     if v_problem is not null then
-      update public.voices v
-      set state = 'failed', code = v_problem, closed_at = clock_timestamp()
-      where v.id = p_attempt_id and v.state <> 'ready';
-      -- Also the voice that this one was to replace, or this one itself if it is ready: no voice without consent.
-      if v_problem not in ('recording_missing', 'sample_synthetic') then
-        perform understudy.stop_voices(v_voice.org_id, v_voice.employee_id, null, v_problem);
-      end if;
-      perform understudy.cover_voices(v_voice.org_id, v_voice.employee_id);
-      perform understudy.audit(
-        v_voice.org_id, v_voice.employee_id, null, 'clone.finish', 'refused',
-        jsonb_build_object('attempt_id', p_attempt_id, 'code', v_problem)
-      );
-
+      perform understudy.refuse_voice(v_voice, v_problem);
     elsif v_voice.state <> 'ready' then
-      select * into v_current from understudy.current_voice(v_voice.employee_id);
-      update public.voices v
-      set state = 'retired', code = 'superseded', closed_at = clock_timestamp()
-      where v.id = v_current.id;
-      update public.voices v
-      set state = 'ready', ready_at = clock_timestamp(), lease_id = null, lease_until = null
-      where v.id = p_attempt_id;
-      perform understudy.mirror_voice(v_voice.employee_id);
-      perform understudy.audit(
-        v_voice.org_id, v_voice.employee_id, null, 'clone.finish', 'finished',
-        jsonb_build_object(
-          'attempt_id', p_attempt_id,
-          'vendor_voice_id', v_voice.vendor_voice_id,
-          'replaced_attempt_id', v_current.id
-        )
-      );
+      perform understudy.make_current(v_voice);
     end if;
     select * into v_voice from public.voices v where v.id = p_attempt_id;
   end if;
-
-  select * into v_current from understudy.current_voice(v_voice.employee_id);
-  -- For a replaced voice only what begin_clone sent it here for: to put the current voice's metadata on top of its own, or that there is
-  -- none.
-  if v_voice.state <> 'ready' and (v_current.id is null or not understudy.is_metadata_behind(v_voice)) then
-    return jsonb_build_object(
-      'outcome', 'refused', 'code', v_voice.code, 'delete_voices', understudy.voices_to_delete(v_voice.employee_id)
-    )
-    || case
-      when understudy.is_metadata_behind(v_voice) then jsonb_build_object('metadata', understudy.hand_out_no_metadata(v_voice))
-      else '{}'
-    end;
-  end if;
-
-  if v_current.metadata_written_at is null or v_voice.state <> 'ready' then
-    v_metadata := understudy.hand_out_metadata(v_current);
-  end if;
-  return jsonb_build_object(
-    'outcome', 'finished',
-    'voice_id', v_current.vendor_voice_id,
-    'metadata', v_metadata,
-    'delete_voices', understudy.voices_to_delete(v_voice.employee_id)
-  );
+  return understudy.finish_answer(v_voice);
 end
 $$;
 comment on function public.finish_clone(uuid) is
@@ -302,10 +335,8 @@ declare
 begin
   v_voice := understudy.lock_voice(p_attempt_id);
 
-  if (v_voice.lease_id = p_lease_id and v_voice.state in ('cloning', 'unknown')) is not true then
-    return understudy.refuse(
-      v_voice.org_id, v_voice.employee_id, null, 'clone.fail', 'lease_lost', jsonb_build_object('attempt_id', p_attempt_id)
-    );
+  if not understudy.holds_lease(v_voice, p_lease_id) then
+    return understudy.refuse_late_worker(p_attempt_id, v_voice, 'clone.fail');
   end if;
 
   update public.voices v
@@ -315,10 +346,7 @@ begin
       report = coalesce(p_report, v.report),
       closed_at = clock_timestamp()
   where v.id = p_attempt_id;
-  perform understudy.audit(
-    v_voice.org_id, v_voice.employee_id, null, 'clone.fail', 'failed',
-    jsonb_build_object('attempt_id', p_attempt_id, 'code', p_code)
-  );
+  perform understudy.audit_attempt(v_voice, 'clone.fail', 'failed', jsonb_build_object('code', p_code));
   perform understudy.cover_voices(v_voice.org_id, v_voice.employee_id);
   perform understudy.settle_erasure(v_voice.org_id, v_voice.employee_id);
   return jsonb_build_object('outcome', 'failed', 'delete_voices', understudy.voices_to_delete(v_voice.employee_id));
@@ -329,16 +357,15 @@ comment on function public.fail_clone(uuid, uuid, text, text, jsonb) is
   'to be deleted. p_report: the figures for which no sample could be made. The current voice, if there is one, stays. '
   'Outcomes: failed, lease_lost.';
 
-create or replace function understudy.note_voice_deleted(p_voice public.voices, p_code text)
+create or replace function understudy.note_voice_deleted(p_voice public.voices)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 begin
   update public.voices v set vendor_deleted_at = clock_timestamp() where v.id = p_voice.id;
-  perform understudy.audit(
-    p_voice.org_id, p_voice.employee_id, null, 'voice.delete', 'deleted',
-    jsonb_build_object('attempt_id', p_voice.id, 'vendor_voice_id', p_voice.vendor_voice_id, 'code', p_code)
+  perform understudy.audit_attempt(
+    p_voice, 'voice.delete', 'deleted', jsonb_build_object('vendor_voice_id', p_voice.vendor_voice_id)
   );
   -- An erasure need not ask the vendor again.
   update public.voice_erasure_copies c
@@ -364,7 +391,7 @@ begin
     );
   end if;
   if v_voice.state in ('failed', 'retired') and v_voice.vendor_voice_id is not null and v_voice.vendor_deleted_at is null then
-    perform understudy.note_voice_deleted(v_voice, null);
+    perform understudy.note_voice_deleted(v_voice);
   end if;
   return jsonb_build_object('outcome', 'recorded');
 end
@@ -413,10 +440,7 @@ begin
   elsif v_current.id is null then
     perform understudy.cover_metadata(v_voice);
   end if;
-  perform understudy.audit(
-    v_voice.org_id, v_voice.employee_id, null, 'metadata.write', case when v_metadata is null then 'current' else 'behind' end,
-    jsonb_build_object('attempt_id', p_attempt_id)
-  );
+  perform understudy.audit_attempt(v_voice, 'metadata.write', case when v_metadata is null then 'current' else 'behind' end);
   if v_metadata is null then
     return jsonb_build_object('outcome', 'current');
   end if;

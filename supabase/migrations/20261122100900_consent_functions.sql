@@ -325,18 +325,13 @@ begin
       jsonb_build_object('consent_id', v_consent_id, 'erasure_id', v_erasure_id)
     );
   end if;
-  return jsonb_build_object(
-    'outcome', 'withdrawn',
-    'consent_id', v_consent_id,
-    'erasure_id', v_erasure_id,
-    'delete_voices', understudy.voices_to_delete(p_employee_id)
-  );
+  return jsonb_build_object('outcome', 'withdrawn', 'consent_id', v_consent_id, 'erasure_id', v_erasure_id);
 end
 $$;
 comment on function public.withdraw_voice_consent(uuid, uuid, double precision) is
   'Takes effect at once: no current voice, no new attempt, no recording, and the attempt under way is refused when it finishes. '
-  'erasure_id: what then reaches every copy. delete_voices: what the vendor still has. Again later: the same answer. no_consent: there is '
-  'none, or it expired. Outcomes: withdrawn, no_consent, not_a_member, employee_not_found, role_forbidden.';
+  'erasure_id: what then reaches every copy. Again later: the same answer. no_consent: there is none, or it expired. Outcomes: withdrawn, '
+  'no_consent, not_a_member, employee_not_found, role_forbidden.';
 
 create or replace function understudy.answered_json(
   p_at timestamptz,

@@ -1,5 +1,42 @@
 -- Using a voice: asked for each time, for one purpose.
 
+create or replace function understudy.hand_out_voice(
+  p_voice public.voices,
+  p_consent_id uuid,
+  p_user_id uuid,
+  p_purpose text,
+  p_call_sid text,
+  p_details jsonb
+)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_agreed public.voice_consents;
+begin
+  select * into v_agreed from public.voice_consents c where c.id = p_consent_id;
+  -- Before the voice is handed out, so that no recording of what it says becomes the next clone.
+  perform understudy.mark_synthetic(p_call_sid, p_voice.org_id, p_voice.employee_id);
+  perform understudy.audit(
+    p_voice.org_id, p_voice.employee_id, p_user_id, 'voice.authorize', 'authorized',
+    p_details || jsonb_build_object('evidence_unverified', v_agreed.evidence_unverified, 'call_sid', p_call_sid)
+  );
+  return jsonb_build_object(
+    'outcome', 'authorized',
+    'voice_id', p_voice.vendor_voice_id,
+    'consent_id', p_consent_id,
+    'expires_at', v_agreed.expires_at,
+    'evidence_unverified', v_agreed.evidence_unverified,
+    'purpose_description', understudy.describe_purposes(
+      v_agreed.statement_version, v_agreed.statement_sha256, array[p_purpose]
+    ) -> p_purpose
+  );
+end
+$$;
+comment on function understudy.hand_out_voice(public.voices, uuid, uuid, text, text, jsonb) is
+  'The voice, for one use, with what was agreed to. p_details: what is audited beside. The caller has checked the consent.';
+
 create or replace function public.authorize_voice(
   p_user_id uuid,
   p_employee_id uuid,
@@ -17,7 +54,6 @@ declare
   v_current public.voices;
   v_problem text;
   v_details jsonb;
-  v_agreed public.voice_consents;
 begin
   -- Whatever a caller calls a purpose is written to the audit only if it looks like one: it could be a name.
   v_details := jsonb_build_object('purpose', case when p_purpose ~ '^[a-z_]{1,40}$' then p_purpose end);
@@ -39,22 +75,7 @@ begin
     return understudy.refuse(v_access.caller_org_id, p_employee_id, p_user_id, 'voice.authorize', v_problem, v_details);
   end if;
 
-  select * into v_agreed from public.voice_consents c where c.id = v_consent.consent_id;
-  v_details := v_details || jsonb_build_object('evidence_unverified', v_agreed.evidence_unverified);
-  -- Before the voice is handed out, so that no recording of what it says becomes the next clone.
-  perform understudy.mark_synthetic(p_call_sid, v_access.caller_org_id, p_employee_id);
-  v_details := v_details || jsonb_strip_nulls(jsonb_build_object('call_sid', p_call_sid));
-  perform understudy.audit(v_access.caller_org_id, p_employee_id, p_user_id, 'voice.authorize', 'authorized', v_details);
-  return jsonb_build_object(
-    'outcome', 'authorized',
-    'voice_id', v_current.vendor_voice_id,
-    'consent_id', v_consent.consent_id,
-    'expires_at', v_agreed.expires_at,
-    'evidence_unverified', v_agreed.evidence_unverified,
-    'purpose_description', understudy.describe_purposes(
-      v_agreed.statement_version, v_agreed.statement_sha256, array[p_purpose]
-    ) -> p_purpose
-  );
+  return understudy.hand_out_voice(v_current, v_consent.consent_id, p_user_id, p_purpose, p_call_sid, v_details);
 end
 $$;
 comment on function public.authorize_voice(uuid, uuid, text, text) is

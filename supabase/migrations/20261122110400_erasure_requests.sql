@@ -42,6 +42,56 @@ as $$
   select jsonb_build_object('what', p_what, 'why', p_why, 'until', p_until)
 $$;
 
+create or replace function understudy.proof_of_consent(
+  p_org_id uuid,
+  p_employee_id uuid,
+  out until timestamptz,
+  out has_address boolean,
+  out has_evidence boolean
+)
+language sql
+stable
+set search_path = ''
+as $$
+  select
+    max(coalesce(c.ended_at, c.expires_at)) + understudy.proof_period(),
+    bool_or(c.address is not null or c.user_agent is not null or c.ended_address is not null),
+    bool_or(c.evidence_reference is not null)
+  from (
+    select * from public.voice_consents c
+    where c.org_id = p_org_id and c.employee_id = p_employee_id
+    order by c.number desc limit 100
+  ) c
+$$;
+comment on function understudy.proof_of_consent(uuid, uuid) is
+  'What is kept of an employee''s newest hundred consents, and until when; nulls where there is none.';
+
+create or replace function understudy.invited_until(p_org_id uuid, p_employee_id uuid)
+returns timestamptz
+language sql
+stable
+set search_path = ''
+as $$
+  select max(coalesce(i.closed_at, i.expires_at)) + understudy.proof_period()
+  from public.voice_consent_invitations i
+  where i.org_id = p_org_id and i.employee_id = p_employee_id
+$$;
+comment on function understudy.invited_until(uuid, uuid) is 'Until when an employee''s invitations are kept; null without any.';
+
+create or replace function understudy.audited_until(p_org_id uuid, p_employee_id uuid)
+returns timestamptz
+language sql
+stable
+set search_path = ''
+as $$
+  select a.at + understudy.proof_period()
+  from public.voice_audit a
+  where a.org_id = p_org_id and a.employee_id = p_employee_id
+  order by a.seq desc
+  limit 1
+$$;
+comment on function understudy.audited_until(uuid, uuid) is 'Until when the audit of an employee is kept; null without any.';
+
 create or replace function understudy.kept_after_erasure(p_erasure public.voice_erasures)
 returns jsonb
 language plpgsql
@@ -49,29 +99,11 @@ stable
 set search_path = ''
 as $$
 declare
+  v_invited_until constant timestamptz := understudy.invited_until(p_erasure.org_id, p_erasure.employee_id);
+  v_audited_until constant timestamptz := understudy.audited_until(p_erasure.org_id, p_erasure.employee_id);
   v_consents record;
-  v_invited_until timestamptz;
-  v_audited_until timestamptz;
 begin
-  select
-    max(coalesce(c.ended_at, c.expires_at)) + understudy.proof_period() as until,
-    bool_or(c.address is not null or c.user_agent is not null or c.ended_address is not null) as has_address,
-    bool_or(c.evidence_reference is not null) as has_evidence
-  into v_consents
-  from (
-    select * from public.voice_consents c
-    where c.org_id = p_erasure.org_id and c.employee_id = p_erasure.employee_id
-    order by c.number desc limit 100
-  ) c;
-  select max(coalesce(i.closed_at, i.expires_at)) + understudy.proof_period() into v_invited_until
-  from public.voice_consent_invitations i
-  where i.org_id = p_erasure.org_id and i.employee_id = p_erasure.employee_id;
-  select a.at + understudy.proof_period() into v_audited_until
-  from public.voice_audit a
-  where a.org_id = p_erasure.org_id and a.employee_id = p_erasure.employee_id
-  order by a.seq desc
-  limit 1;
-
+  select * into v_consents from understudy.proof_of_consent(p_erasure.org_id, p_erasure.employee_id);
   return (
     select coalesce(jsonb_agg(k.entry) filter (where k.is_there), '[]')
     from (

@@ -1,5 +1,27 @@
 -- Reading the audit, and checking that nobody has changed it.
 
+create or replace function understudy.chained_audit(p_org_id uuid)
+returns table (chain uuid, seq bigint, hash text, prev_hash text, computed text, hash_before text, seq_before bigint)
+language sql
+stable
+set search_path = ''
+as $$
+  select
+    coalesce(a.org_id, '00000000-0000-0000-0000-000000000000'),
+    a.seq,
+    a.hash,
+    a.prev_hash,
+    understudy.audit_hash(a),
+    coalesce(lag(a.hash) over w, h.purged_hash, repeat('0', 64)),
+    coalesce(lag(a.seq) over w, h.purged_seq, 0)
+  from public.voice_audit a
+  left join public.voice_audit_heads h on h.org_id = coalesce(a.org_id, '00000000-0000-0000-0000-000000000000')
+  where p_org_id is null or coalesce(a.org_id, '00000000-0000-0000-0000-000000000000') = p_org_id
+  window w as (partition by coalesce(a.org_id, '00000000-0000-0000-0000-000000000000') order by a.seq)
+$$;
+comment on function understudy.chained_audit(uuid) is
+  'The rows of an organisation''s chain, or of all chains: each with its hash computed again, and with what the row before it says.';
+
 create or replace function public.verify_audit(p_org_id uuid default null)
 returns jsonb
 language plpgsql
@@ -14,18 +36,7 @@ begin
     select * from public.voice_audit_heads h where p_org_id is null or h.org_id = p_org_id
   ),
   chained as (
-    select
-      coalesce(a.org_id, '00000000-0000-0000-0000-000000000000') as chain,
-      a.seq,
-      a.hash,
-      a.prev_hash,
-      understudy.audit_hash(a) as computed,
-      coalesce(lag(a.hash) over w, h.purged_hash, repeat('0', 64)) as hash_before,
-      coalesce(lag(a.seq) over w, h.purged_seq, 0) as seq_before
-    from public.voice_audit a
-    left join heads h on h.org_id = coalesce(a.org_id, '00000000-0000-0000-0000-000000000000')
-    where p_org_id is null or coalesce(a.org_id, '00000000-0000-0000-0000-000000000000') = p_org_id
-    window w as (partition by coalesce(a.org_id, '00000000-0000-0000-0000-000000000000') order by a.seq)
+    select * from understudy.chained_audit(p_org_id)
   ),
   ends as (
     select distinct on (c.chain) c.chain, c.seq, c.hash

@@ -37,16 +37,11 @@ as $$
   select * from jsonb_to_recordset(p_voices) as v (vendor_voice_id text, attempt_id uuid, deployment_id uuid)
 $$;
 
-create or replace function public.judge_vendor_voices(p_voices jsonb)
-returns jsonb
-language plpgsql
-security definer
+create or replace function understudy.note_strays(p_voices jsonb)
+returns void
+language sql
 set search_path = ''
 as $$
-declare
-  v_delete jsonb;
-  v_missing jsonb;
-begin
   delete from public.stray_voices s
   where not exists (select from understudy.listed_voices(p_voices) l where l.vendor_voice_id = s.vendor_voice_id);
   insert into public.stray_voices (vendor_voice_id)
@@ -55,9 +50,17 @@ begin
   where l.deployment_id = understudy.deployment_id()
     and not exists (select from public.voices v where v.id = l.attempt_id)
   order by l.vendor_voice_id
-  on conflict do nothing;
+  on conflict do nothing
+$$;
+comment on function understudy.note_strays(jsonb) is 'Keeps since when a voice with our mark is there, of an attempt that nobody here has heard of.';
 
-  select coalesce(jsonb_agg(l.vendor_voice_id order by l.vendor_voice_id), '[]') into v_delete
+create or replace function understudy.voices_of_nobody(p_voices jsonb)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(l.vendor_voice_id order by l.vendor_voice_id), '[]')
   from understudy.listed_voices(p_voices) l
   where not exists (
       select
@@ -81,8 +84,15 @@ begin
         from public.stray_voices s
         where s.vendor_voice_id = l.vendor_voice_id and s.first_seen_at < understudy.time_now() - interval '1 hour'
       )
-    );
+    )
+$$;
+comment on function understudy.voices_of_nobody(jsonb) is 'Which of the vendor''s voices are ours, and no attempt''s that may need them: to be deleted.';
 
+create or replace function understudy.missing_voices(p_voices jsonb)
+returns jsonb
+language sql
+set search_path = ''
+as $$
   -- Those looked for longest ago, so that each has its turn.
   with looked_for as (
     select v.id
@@ -98,10 +108,25 @@ begin
     update public.voices v set vendor_checked_at = clock_timestamp() from looked_for f where v.id = f.id returning v.*
   )
   select coalesce(jsonb_agg(jsonb_build_object('attempt_id', c.id, 'vendor_voice_id', c.vendor_voice_id) order by c.number), '[]')
-  into v_missing
   from checked c
-  where not exists (select from understudy.listed_voices(p_voices) l where l.vendor_voice_id = c.vendor_voice_id);
-  return jsonb_build_object('outcome', 'judged', 'delete', v_delete, 'missing', v_missing);
+  where not exists (select from understudy.listed_voices(p_voices) l where l.vendor_voice_id = c.vendor_voice_id)
+$$;
+comment on function understudy.missing_voices(jsonb) is
+  'Which of a hundred current voices are not among the vendor''s. Notes that they were looked for.';
+
+create or replace function public.judge_vendor_voices(p_voices jsonb)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  perform understudy.note_strays(p_voices);
+  return jsonb_build_object(
+    'outcome', 'judged',
+    'delete', understudy.voices_of_nobody(p_voices),
+    'missing', understudy.missing_voices(p_voices)
+  );
 end
 $$;
 comment on function public.judge_vendor_voices(jsonb) is
@@ -128,10 +153,7 @@ begin
     set state = 'retired', code = 'voice_gone', closed_at = clock_timestamp()
     where v.id = p_attempt_id;
     perform understudy.mirror_voice(v_voice.employee_id);
-    perform understudy.audit(
-      v_voice.org_id, v_voice.employee_id, null, 'voice.stop', 'retired',
-      jsonb_build_object('attempt_id', p_attempt_id, 'code', 'voice_gone')
-    );
+    perform understudy.audit_attempt(v_voice, 'voice.stop', 'retired', jsonb_build_object('code', 'voice_gone'));
   end if;
   return public.voice_deleted(p_attempt_id, p_account);
 end

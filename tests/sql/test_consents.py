@@ -149,11 +149,11 @@ def test_a_consent_is_deleted_only_when_nothing_has_to_be_proved_by_it_any_more(
     assert consents(world) == []
 
 
-def test_withdrawing_takes_the_voice_away_at_once_and_names_what_the_vendor_still_has(world):
+def test_withdrawing_takes_the_voice_away_at_once_and_leaves_it_to_be_deleted_at_the_vendor(world):
     attempt = world.cloned()
     answer = world.withdraw()
     assert answer["outcome"] == "withdrawn"
-    assert answer["delete_voices"] == [{"attempt_id": attempt, "vendor_voice_id": "voice_1"}]
+    assert world.to_delete() == [{"attempt_id": attempt, "vendor_voice_id": "voice_1"}]
     assert world.voice_id(world.here.employee) is None
     assert (world.voice(attempt)["state"], world.voice(attempt)["code"]) == ("retired", "consent_withdrawn")
     assert world.audit()[-3:] == [("voice.stop", "retired"), ("erasure.start", "started"), ("consent.withdraw", "withdrawn")]

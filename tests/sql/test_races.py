@@ -70,9 +70,9 @@ def test_a_withdrawal_before_the_finish_refuses_it(world):
 
 def test_a_withdrawal_after_the_finish_takes_the_voice_away(world):
     attempt = saved(world)
-    finished, withdrawn = world.race(lambda c: world.finish(attempt, connection=c), lambda c: world.withdraw(connection=c))
+    finished, _ = world.race(lambda c: world.finish(attempt, connection=c), lambda c: world.withdraw(connection=c))
     assert finished["outcome"] == "finished"
-    assert withdrawn["delete_voices"] == [{"attempt_id": attempt, "vendor_voice_id": "voice_1"}]
+    assert world.to_delete() == [{"attempt_id": attempt, "vendor_voice_id": "voice_1"}]
     assert world.voice_id(world.here.employee) is None
 
 

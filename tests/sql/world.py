@@ -305,6 +305,10 @@ class World:
                 break
         return self.rpc("begin_erasure", erasure_id)
 
+    def to_delete(self, employee=None) -> list[dict]:
+        """The voices that the vendor still has of an employee and should not."""
+        return self.value("select understudy.voices_to_delete(%s)", employee or self.here.employee)
+
     # -- two at once -----------------------------------------------------------------------------------------------
 
     def race(self, first, second):
