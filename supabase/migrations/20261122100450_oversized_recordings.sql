@@ -1,7 +1,7 @@
 -- Recordings that are larger than Storage takes: not tried again before its limit is raised.
 
 create table if not exists public.oversized_recordings (
-  recording_sid text primary key,
+  recording_sid understudy.recording_sid primary key,
   call_sid text not null,
   folder uuid not null,
   bytes bigint not null,

@@ -64,7 +64,7 @@ begin
   )
   select array_agg(a.recording_sid order by a.position) into v_sids from added a;
   if v_sids is null or v_sids is distinct from (
-    select array_agg(r.recording_sid order by r.started_at desc, r.recording_sid desc)
+    select array_agg(r.recording_sid::text order by r.started_at desc, r.recording_sid desc)
     from public.recordings r
     where r.recording_sid = any (v_sids) and r.org_id = p_voice.org_id and r.employee_id = p_voice.employee_id
   ) then

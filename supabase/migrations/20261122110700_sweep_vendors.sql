@@ -17,7 +17,7 @@ create table if not exists understudy.recording_sweep (
 insert into understudy.recording_sweep default values on conflict do nothing;
 
 create table if not exists public.swept_recordings (
-  recording_sid text primary key,
+  recording_sid understudy.recording_sid primary key,
   queued_at timestamptz not null default clock_timestamp()
 );
 create index if not exists swept_recordings_by_age on public.swept_recordings (queued_at);
@@ -209,10 +209,9 @@ declare
 begin
   with listed as (
     select distinct on (l.recording_sid) l.recording_sid, l.call_sid, found.call_id
-    from jsonb_to_recordset(p_recordings) as l (recording_sid text, call_sid text, created_at timestamptz)
+    from jsonb_to_recordset(p_recordings) as l (recording_sid understudy.recording_sid, call_sid text, created_at timestamptz)
     cross join lateral understudy.find_call(l.call_sid) as found
-    where l.recording_sid ~ '^RE[0-9A-Fa-f]{32}$'
-      and l.call_sid ~ '^CA[0-9A-Fa-f]{32}$'
+    where l.call_sid ~ '^CA[0-9A-Fa-f]{32}$'
       -- Its callback may be on its way.
       and l.created_at < understudy.time_now() - interval '15 minutes'
     order by l.recording_sid
