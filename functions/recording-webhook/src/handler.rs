@@ -54,13 +54,13 @@ impl Webhook {
         if callback.account_sid != account_sid {
             return Err(Refusal::AccountMismatch.into());
         }
-        let recording_sid = callback.finished.recording_sid.to_string();
+        let recording_sid = &callback.finished.recording_sid;
         if callback.status == "completed" {
             self.queue.send(&callback.finished).await?;
-            tracing::info!(recording_sid, "the recording is queued");
+            tracing::info!(%recording_sid, "the recording is queued");
         } else {
             // `absent`, `in-progress`, `failed` and whatever Twilio adds: nothing to fetch, but worth a line.
-            tracing::warn!(recording_sid, status = callback.status, "the recording is not completed");
+            tracing::warn!(%recording_sid, status = callback.status, "the recording is not completed");
         }
         let mut response = Response::new(String::new());
         *response.status_mut() = StatusCode::NO_CONTENT;

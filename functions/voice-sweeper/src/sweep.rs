@@ -165,7 +165,7 @@ impl Sweep<'_> {
         for _ in 0..PAGES {
             let page = self.twilio.recordings_since(&since, next_page_uri.as_deref()).await?;
             let completed = page.recordings.iter().filter(|recording| recording.status == "completed");
-            let listed: Vec<_> = completed.filter_map(as_the_database_asks).collect();
+            let listed: Vec<_> = completed.filter_map(of_a_call).collect();
             let missing = missing_recordings(&self.supabase, &listed).await?;
             findings.recordings_queued += missing.len();
             self.queues.recordings.send_all(&missing).await?;
@@ -278,9 +278,9 @@ impl Sweep<'_> {
 }
 
 /// A listed recording of a call, as the database compares it; none of one that is of no call.
-fn as_the_database_asks(listed: &ListedRecording) -> Option<TwilioRecording<'_>> {
-    let (recording_sid, created_at) = (&*listed.sid, listed.date_created.as_deref());
-    Some(TwilioRecording { recording_sid, call_sid: listed.call_sid.as_deref()?, created_at })
+fn of_a_call(listed: &ListedRecording) -> Option<TwilioRecording<'_>> {
+    let (recording_sid, call_sid) = (listed.sid.as_ref()?, listed.call_sid.as_ref()?);
+    Some(TwilioRecording { recording_sid, call_sid, created_at: listed.date_created.as_deref() })
 }
 
 /// Whether a thing was put right. What a vendor answers about one is noted, and the next goes on; one that does not answer

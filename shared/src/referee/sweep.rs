@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::erasures::asked_at;
 use super::{Limit, Recorded, ask};
 use crate::clients::supabase::Supabase;
-use crate::clients::twilio::RecordingSid;
+use crate::clients::twilio::{CallSid, RecordingSid};
 use crate::error::Error;
 use crate::messages::{ErasureStarted, RecordingFinished};
 
@@ -95,9 +95,9 @@ pub async fn recording_sweep_state(supabase: &Supabase) -> Result<RecordingSweep
 #[derive(Serialize)]
 pub struct TwilioRecording<'a> {
     /// The recording.
-    pub recording_sid: &'a str,
+    pub recording_sid: &'a RecordingSid,
     /// Its call.
-    pub call_sid: &'a str,
+    pub call_sid: &'a CallSid,
     /// RFC 2822.
     pub created_at: Option<&'a str>,
 }

@@ -187,7 +187,7 @@ async fn ask_about_erasures(db: &Supabase) -> Vec<Error> {
 }
 
 async fn ask_about_the_sweep(db: &Supabase) -> Vec<Error> {
-    let listed = TwilioRecording { recording_sid: "", call_sid: "", created_at: Some("") };
+    let listed = TwilioRecording { recording_sid: &recording_sid(), call_sid: &call_sid(), created_at: Some("") };
     vec![
         error(sweep::sweep_erasures(db).await),
         error(sweep::sweep_unfinished(db, 1).await),
@@ -293,4 +293,27 @@ fn the_outcomes_of_a_request_are_told_apart() {
     let attempt = |outcome: &str| requested(json!({"outcome": outcome, "attempt_id": ID}));
     assert!(matches!(attempt("pending"), Ok(RequestedClone::Pending(_))));
     assert!(matches!(attempt("requested"), Ok(RequestedClone::Requested(_))));
+}
+
+#[test]
+fn a_key_without_its_id_never_gets_past_the_decision_that_handed_it_out() {
+    fn refused<T: DeserializeOwned>(answer: Value) {
+        assert!(known::<T>("f", answer.clone()).is_ok(), "{answer}");
+        let incomplete = serde_json::from_str(&answer.to_string().replace("\"E/", "\"/")).unwrap();
+        assert!(known::<T>("f", incomplete).err().expect("an error").is_transient(), "{answer}");
+    }
+    let newest =
+        json!({"write_id": ID, "recording_sid": recording_sid(), "storage_path": "E/RE1.wav", "copy_to": "E/E.wav"});
+    let metadata = json!({"write_id": ID, "path": "E/E.json", "body": {}});
+    let copy = json!({"copy_id": ID, "kind": "metadata", "reference": {"path": "E/E.json", "body": {}}});
+    refused::<recordings::RecordingTarget>(json!({"outcome": "store", "storage_path": "E/RE1.wav", "write_id": ID}));
+    refused::<recordings::RecordingTarget>(json!({"outcome": "erased", "storage_path": "E/RE1.wav"}));
+    refused::<recordings::FinishedIngest>(json!({"outcome": "stored", "newest": newest}));
+    refused::<recordings::Published>(json!({"outcome": "erased", "storage_path": "E/E.wav"}));
+    refused::<clones::FinishedClone>(json!({"outcome": "finished", "metadata": metadata, "delete_voices": []}));
+    refused::<writes::WrittenMetadata>(json!({"outcome": "behind", "attempt_id": ID, "metadata": metadata}));
+    refused::<erasures::BegunErasure>(json!({
+        "outcome": "erase", "is_listed": true, "copies": [copy], "blocked": [], "wait_seconds": null,
+    }));
+    refused::<consents::GrantedConsent>(json!({"outcome": "evidence_wanted", "object": "E/e/1", "copy_from": null}));
 }

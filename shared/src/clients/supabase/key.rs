@@ -48,7 +48,9 @@ mod tests {
         for key in ["11111111-1111-4111-8111-111111111111/RE0123.wav", "o/e/release_17.pdf"] {
             assert_eq!(parse(key).unwrap().to_string(), key);
         }
-        for wrong in ["", "/", "/.json", "/.wav", "e/.json", "/e.json", "e/", "e", "e//e", "../e", "e/..", "e/a b", "e/a?b"] {
+        for wrong in
+            ["", "/", "/.json", "/.wav", "e/.json", "/e.json", "e/", "e", "e//e", "../e", "e/..", "e/a b", "e/a?b"]
+        {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }
