@@ -9,11 +9,6 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use libfuzzer_sys::fuzz_target;
 use sample::{Assembly, Call, Channel, LONGEST, Origin, Problem, Sample, Take};
 
-// The module itself instead of the package `shared`, of which it needs nothing: that would bring the AWS SDK along.
-#[path = "../shared/src/sample/mod.rs"]
-#[allow(unused, unfulfilled_lint_expectations)]
-mod sample;
-
 /// Bytes before the WAV that say how it is read.
 const PREFIX: usize = 4;
 /// Most bytes that are pushed: as many as 75 s of µ-law.
@@ -40,7 +35,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// What was known of the recording, by the bits of a byte.
+/// The origin of the recording, by the bits of a byte.
 fn origin_of(bits: u8) -> Origin {
     let channel = |at: u8| match bits >> at & 3 {
         1 => Some(Channel::First),

@@ -1,1 +1,1 @@
-"""The laptop stack: stand-ins for the vendors, a database and a local AWS."""
+"""The laptop stack: starts the stand-ins and the bundle, and tells what happens there."""

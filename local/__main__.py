@@ -12,9 +12,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .aws import CREDENTIALS, REGION, ROOT, LocalAws
+from standins.aws.server import CREDENTIALS, REGION
+
 from .bridge import Bridge, NoBridge
 from .demo import demo
+from .deployment import ROOT, Deployment
 from .events import EVENTS, made_right
 from .progress import Progress
 from .scenario import Scenario
@@ -41,7 +43,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     progress = Progress()
     if arguments.command == "build":
-        LocalAws(HOME / "aws", progress).build()
+        Deployment(HOME / "aws", progress).build()
         return 0
     if arguments.command == "up":
         return up(progress)

@@ -22,8 +22,9 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from standins.process import write_atomically
+
 from .console_routes import Routes
-from .vendors.__main__ import write_atomically
 
 FILES = Path(__file__).resolve().parent.parent / "console"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}

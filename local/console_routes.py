@@ -4,7 +4,7 @@
     POST   /laptop/sign-in {"user_id"}                 {"access_token"}
     GET    /laptop/employees                           {"employees": [{"id", "full_name", "has_voice", "has_consent", "unknown_until",
                                                        "recordings": [{"recording_sid", "stored_at", "seconds", "bytes", "erased_at"}]}]}
-    POST   /laptop/employees/{id}/calls                a call with the WAV that is the body, or the one of `local.call`: {"recording_sid"}
+    POST   /laptop/employees/{id}/calls                a call with the WAV that is the body, or the one of `standins.call`: {"recording_sid"}
     POST   /laptop/employees/{id}/messages {"queue"}   puts the newest message once more into the queue recording, clone or erasure
     POST   /laptop/employees/{id}/look-now             ends the wait for a lost answer of ElevenLabs, and sends the clone message again
     POST   /laptop/recordings/{RE…}/callback           Twilio posts its signed callback: {"at", "status", "seconds"}
@@ -27,7 +27,8 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from .call import recording
+from standins.call import recording
+
 from .scenario import Answer, Missing, Scenario
 
 VENDORS = ("twilio", "elevenlabs", "supabase")

@@ -11,7 +11,8 @@ import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from .call import recording
+from standins.call import recording
+
 from .progress import Progress
 from .scenario import Missing, Scenario
 

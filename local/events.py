@@ -23,10 +23,11 @@ import base64
 import json
 import urllib.parse
 
-from .aws import ROOT
-from .call import recording
+from standins.call import recording
+from standins.twilio.callback import signature
+
+from .deployment import ROOT
 from .scenario import Missing, Scenario
-from .vendors.twilio_callback import signature
 
 # Which function of the template an event is for.
 EVENTS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
-from typing import Iterator
+from typing import Callable, Iterator
 
 # Seconds between two signs of life.
 PATIENCE = 10
@@ -23,15 +23,16 @@ class Progress:
             print(f"{time.monotonic() - self._start:7.1f} s  {text}", flush=True)
 
     @contextmanager
-    def step(self, text: str) -> Iterator[None]:
-        """Says `text` before and how long it took after; in between, every ten seconds, that it still goes on."""
+    def step(self, text: str, so_far: Callable[[], str] | None = None) -> Iterator[None]:
+        """Says `text` before, and how long it took after. In between, every ten seconds, it says that the step still goes on, and
+        what `so_far` knows of it."""
         self.say(f"{text} …")
         began = time.monotonic()
         over = threading.Event()
 
         def signs_of_life() -> None:
             while not over.wait(PATIENCE):
-                self.say(f"  still: {text} ({time.monotonic() - began:.0f} s)")
+                self.say(f"  still: {so_far() if so_far else text} ({time.monotonic() - began:.0f} s)")
 
         thread = threading.Thread(target=signs_of_life, daemon=True)
         thread.start()

@@ -21,7 +21,7 @@ from typing import Iterator
 
 import psycopg
 
-from .aws_client import aws_client
+from standins.aws.client import aws_client
 
 # Seconds that anything may take before it counts as failed.
 PATIENCE = 60
@@ -109,7 +109,7 @@ class Scenario:
         return recording_sid
 
     def callback(self, recording_sid: str, wishes: dict | None = None) -> Answer:
-        """The webhook's answer to the signed callback. `wishes`: see the stand-in's twilio_callback."""
+        """The webhook's answer to the signed callback. `wishes`: see `standins.twilio.callback`."""
         query = urllib.parse.urlencode({
             "url": f"{self.stack['api_url']}/twilio/recording", "public_url": f"{self.stack['public_base_url']}/twilio/recording",
         })

@@ -25,12 +25,13 @@ import json
 import os
 import shutil
 import sys
-import time
 from pathlib import Path
 
-from .aws import CREDENTIALS, REGION, ROOT, STACK_NAME, LocalAws
-from .postgres import Postgres, apply_migrations
-from .process import Daemon
+from standins.aws.server import CREDENTIALS, REGION
+from standins.postgres import Postgres, apply_migrations
+from standins.process import Daemon, write_atomically
+
+from .deployment import ROOT, STACK_NAME, Deployment
 from .progress import Progress
 
 ORIGIN = "http://localhost:3000"
@@ -39,8 +40,6 @@ FUNCTIONS = {
     "recording-webhook": "RecordingWebhook", "recording-ingest": "RecordingIngest", "clone-voice": "CloneVoice", "clone-worker": "CloneWorker",
     "voice-consent": "VoiceConsent", "voice-erasure": "VoiceErasure", "voice-sweeper": "VoiceSweeper",
 }
-# Seconds; only reached when something is broken.
-PATIENCE = 60
 
 
 class AlreadyRunning(RuntimeError):
@@ -55,7 +54,7 @@ class Stack:
         self.progress = progress or Progress(quiet=True)
         self.file = self.directory / "stack.json"
         self.postgres = Postgres(self.directory / "postgres")
-        self.aws = LocalAws(self.directory / "aws", self.progress)
+        self.deployment = Deployment(self.directory / "aws", self.progress)
         self._vendors = Daemon(self.directory, "vendors")
         self._console = Daemon(self.directory, "console")
         self._described: dict | None = None
@@ -87,7 +86,7 @@ class Stack:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self.directory / "lock").open("w") as lock:  # two `make up` at once
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if self.file.exists() and self.aws.running():
+            if self.file.exists() and self.deployment.aws.running():
                 raise AlreadyRunning(f"a stack is up already, see {self.file}")
             try:
                 self._start(die_with_parent=not background)
@@ -99,18 +98,18 @@ class Stack:
         """Takes everything down, and all data with it; logs stay. Harmless when nothing is up."""
         self.file.unlink(missing_ok=True)
         self._described = None
-        self.aws.stop()
+        self.deployment.stop()
         self._console.stop()
         self._vendors.stop()
         shutil.rmtree(self.directory / "vendors", ignore_errors=True)
         self.postgres.destroy()
 
     def running(self) -> bool:
-        return self.file.exists() and self.aws.running()
+        return self.file.exists() and self.deployment.aws.running()
 
     def _start(self, die_with_parent: bool) -> None:
         self.stop()  # what a crash may have left
-        self.aws.build()
+        self.deployment.build()
         with self.progress.step("PostgreSQL and the migrations"):
             self.postgres.start(die_with_parent)
             apply_migrations(self.postgres.url)
@@ -120,14 +119,14 @@ class Stack:
         with self.progress.step("the console"):
             console_url = self._start_console(die_with_parent)
         with self.progress.step("local AWS"):
-            self.aws.start(die_with_parent)
+            self.deployment.aws.start(die_with_parent)
         secrets = {
             "twilio": {name: vendors["twilio"][name] for name in ("account_sid", "auth_token")},
             "supabase": {"secret_key": vendors["supabase"]["secret_key"]},
             "elevenlabs": {"api_key": vendors["elevenlabs"]["api_key"]},
         }
-        arns = {name: self.aws.create_secret(f"{STACK_NAME}/{name}", value) for name, value in secrets.items()}
-        self.aws.deploy({
+        arns = {name: self.deployment.aws.create_secret(f"{STACK_NAME}/{name}", value) for name, value in secrets.items()}
+        self.deployment.deploy({
             "SupabaseUrl": vendors["supabase"]["url"], "SupabaseSecretArn": arns["supabase"],
             "TwilioApiUrl": vendors["twilio"]["url"], "TwilioSecretArn": arns["twilio"],
             "ElevenLabsApiUrl": vendors["elevenlabs"]["url"], "ElevenLabsSecretArn": arns["elevenlabs"],
@@ -139,7 +138,7 @@ class Stack:
         ready = self.directory / "vendors.json"
         ready.unlink(missing_ok=True)
         command = [
-            sys.executable, "-m", "local.vendors", "--database-url", self.postgres.authenticator_url, "--seed", self.postgres.url,
+            sys.executable, "-m", "standins", "--database-url", self.postgres.authenticator_url, "--seed", self.postgres.url,
             "--directory", self.directory / "vendors", "--ready", ready,
         ]
         return self._started(self._vendors, command, ready, die_with_parent)
@@ -154,28 +153,25 @@ class Stack:
     def _started(self, daemon: Daemon, command: list, ready: Path, die_with_parent: bool) -> dict:
         """What the process writes once it listens."""
         daemon.start(command, dict(os.environ), die_with_parent, cwd=ROOT)
-        deadline = time.monotonic() + PATIENCE
-        while not ready.exists():
-            if time.monotonic() > deadline or not daemon.running():
-                raise RuntimeError(f"this does not start: {daemon.name}\n{daemon.last_words()}")
-            time.sleep(0.05)
+        if not daemon.becomes(ready.exists):
+            raise daemon.not_started()
         return json.loads(ready.read_text())
 
     def _describe(self, vendors: dict, console_url: str, arns: dict[str, str]) -> None:
-        outputs = self.aws.outputs
+        outputs = self.deployment.outputs
         described = {
-            "api_url": self.aws.api_url,
+            "api_url": self.deployment.api_url,
             "public_base_url": outputs["PublicBaseUrl"],
             "database_url": self.postgres.url,
             "console_url": console_url,
             "aws": {
-                "endpoint_url": self.aws.endpoint_url,
+                "endpoint_url": self.deployment.aws.endpoint_url,
                 "region": REGION,
                 "access_key_id": CREDENTIALS["aws_access_key_id"],
                 "secret_access_key": CREDENTIALS["aws_secret_access_key"],
                 "stack_name": STACK_NAME,
                 "functions": {name: f"{STACK_NAME}-{name}" for name in FUNCTIONS},
-                "bootstraps": {name: str(self.aws.bootstrap(logical_id)) for name, logical_id in FUNCTIONS.items()},
+                "bootstraps": {name: str(self.deployment.bootstrap(logical_id)) for name, logical_id in FUNCTIONS.items()},
                 "queues": {
                     "recording": outputs["RecordingQueueUrl"],
                     "recording_dead_letters": outputs["RecordingDeadLettersUrl"],
@@ -191,9 +187,4 @@ class Stack:
             "allowed_origin": ORIGIN,
             **{name: vendors[name] for name in ("supabase", "elevenlabs", "twilio", "organizations")},
         }
-        # Under another name until it is complete: whoever sees the file may use it.
-        unfinished = self.file.with_suffix(".unfinished")
-        unfinished.unlink(missing_ok=True)
-        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(described, file, indent=2)
-        unfinished.rename(self.file)
+        write_atomically(self.file, json.dumps(described, indent=2))

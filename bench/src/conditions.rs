@@ -15,13 +15,13 @@ pub struct Condition {
     pub name: String,
     /// One call for each voice that is an employee's.
     pub plans: Vec<CallPlan>,
-    /// How the calls are written.
+    /// The encoding of the calls.
     pub encoding: Encoding,
-    /// What is demanded.
+    /// The demand on them.
     pub demand: Demand,
 }
 
-/// What is demanded of the pipeline. Whatever it is, the other party is at least 40 dB below the employee in a sample.
+/// A demand on the pipeline. With each, the other party is at least 40 dB below the employee in a sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Demand {
     /// The employee's speech is found: at least this precision, and this recall.
@@ -34,9 +34,9 @@ pub enum Demand {
     Nothing,
 }
 
-/// What is demanded at a signal-to-noise ratio of 20 dB and better.
+/// The demand at a signal-to-noise ratio of 20 dB and better.
 const CLEAR: Demand = Demand::Speech(0.95, 0.95);
-/// What is demanded at 10 dB.
+/// The demand at 10 dB.
 const NOISY: Demand = Demand::Speech(0.92, 0.95);
 
 /// Sounds that are not speech, each at a level at which it is met.
@@ -92,7 +92,7 @@ impl Conditions<'_> {
         for kind in [NoiseKind::Line, NoiseKind::White, NoiseKind::Pink, NoiseKind::Car, NoiseKind::Babble] {
             for snr_db in [30.0, 20.0, 15.0, 10.0, 5.0] {
                 let demand = match snr_db {
-                    // What babbles is speech: it can be told apart only by being softer.
+                    // Babble is speech: it can be told apart only by being softer.
                     _ if kind == NoiseKind::Babble => Demand::Nothing,
                     20.0.. => CLEAR,
                     10.0.. => NOISY,

@@ -8,7 +8,7 @@ use crate::{FRAME, amplitude, frames, rms};
 pub struct Corpus {
     /// Seven people, each once: any two voices are two people.
     pub voices: Vec<Voice>,
-    /// What is played to those who wait.
+    /// Music that is played to those who wait.
     pub music: Vec<Music>,
 }
 
@@ -55,7 +55,7 @@ impl Corpus {
     }
 }
 
-/// How far below the speech level a frame may be and still is speech, in dB.
+/// A frame of speech is at most this far below the speech level, in dB.
 const SPEECH_RANGE: f32 = 30.0;
 /// Shorter gaps, in seconds, belong to the speech around them: closures of consonants, breaths.
 const SHORTEST_GAP: f64 = 0.2;

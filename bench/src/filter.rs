@@ -75,7 +75,7 @@ impl Biquad {
     }
 }
 
-/// What is far below any sample ends: subnormal numbers, at which the state of a filter arrives in silence, are slow.
+/// A state far below any sample becomes zero: in silence it would reach subnormal numbers, which are slow.
 fn at_rest(state: f32) -> f32 {
     if state.abs() < 1e-15 { 0.0 } else { state }
 }

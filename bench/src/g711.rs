@@ -2,7 +2,7 @@
 //!
 //! Source: <https://www.itu.int/rec/T-REC-G.711>
 
-/// How samples travel through the network.
+/// The code in which samples travel through the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Codec {
     /// 16-bit samples, untouched.

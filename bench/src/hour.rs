@@ -1,4 +1,4 @@
-//! How fast a long call is read, and in how much memory: by a process that does nothing else.
+//! The time and the memory that reading a long call takes, in a process that does nothing else.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use shared::sample::{Assembly, Call};
+use sample::{Assembly, Call};
 
 use crate::corpus::Corpus;
 use crate::measure::origin;
@@ -16,7 +16,7 @@ use crate::render::Render;
 use crate::tone::Tone;
 use crate::wav::Encoding;
 
-/// What reading a call took.
+/// The cost of reading a call.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
     /// Time on the processor, from the first byte to the sample: what else the machine does matters little.

@@ -1,8 +1,8 @@
-//! How well the sample pipeline does, on telephone calls of which every 16 ms are known.
+//! Measures the sample pipeline on telephone calls of which every 16 ms are known.
 //!
 //! ```text
 //! corpus (voices, music) ─ plan (who says what, when, over what) ─ render ─→ frames with labels ─ wav ─→ bytes
-//! conditions × bytes ─ shared::sample ─→ what it understood ─ measure (score) ─→ the table
+//! conditions × bytes ─ sample ─→ its classes of frames ─ measure (score) ─→ the table
 //! ```
 //!
 //! The same plan gives the same bytes everywhere and always. Nothing holds a call, so calls may last hours.

@@ -1,8 +1,8 @@
-//! What the pipeline makes of a condition, held against the labels.
+//! The pipeline's results under a condition, held against the labels.
 
 use std::collections::BTreeMap;
 
-use shared::sample::{Assembly, Call, Channel, Class, Origin, Piece, Sample, Verdict};
+use sample::{Assembly, Call, Channel, Class, Origin, Piece, Sample, Verdict};
 
 use crate::conditions::{Condition, Demand};
 use crate::corpus::Corpus;
@@ -17,13 +17,13 @@ const MOST_LEAKAGE: f64 = -40.0;
 /// The most of what is not speech that may be taken for it, where there is none.
 const FEW: f64 = 0.05;
 
-/// What came of the calls of a condition.
+/// The results of the calls of a condition.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// Frames in which the employee speaks alone, against those that were taken for that; nothing of calls that were
     /// not read to their end.
     pub agreement: Agreement,
-    /// How many calls gave a sample.
+    /// The number of calls that gave a sample.
     pub samples: usize,
     /// Energy of the other party's voice in a sample, of the employee's, in dB: the worst of the samples. `None` where
     /// there is none of it.
@@ -32,7 +32,7 @@ pub struct Outcome {
     pub speech_seconds: f64,
     /// Seconds of all samples.
     pub sample_seconds: f64,
-    /// How often each verdict, or the code of each reason for having no sample, was given.
+    /// The number of times that each verdict, or the code of each reason for having no sample, was given.
     pub verdicts: BTreeMap<String, usize>,
 }
 
@@ -59,7 +59,7 @@ impl Outcome {
         if let Some(classes) = classes {
             let found = classes.iter().filter(|class| **class == Class::Speech).count();
             self.speech_seconds += seconds(found);
-            // What was not understood at the very end was not taken.
+            // Frames at the very end that were not classified were not taken.
             let taken = classes.iter().map(|class| *class == Class::Speech).chain(std::iter::repeat(false));
             self.agreement += Agreement::of(call.employee_alone.iter().copied().zip(taken));
         }
@@ -87,7 +87,7 @@ pub fn measure(corpus: &Corpus, condition: &Condition) -> Outcome {
     for plan in &condition.plans {
         let mut reading = Call::traced(origin(plan.layout));
         let call = LabelledCall::play(corpus, plan, condition.encoding, |bytes| {
-            // What is wrong with the call is told at its end too.
+            // The end gives the problem of the call, too.
             let _ = reading.push(bytes);
         });
         let mut take = reading.finish();
@@ -103,7 +103,7 @@ pub fn measure(corpus: &Corpus, condition: &Condition) -> Outcome {
     outcome
 }
 
-/// What Twilio and the deployment would say of a call with this layout.
+/// The origin of a call with this layout, as Twilio and the deployment would say it.
 #[must_use]
 pub fn origin(layout: Layout) -> Origin {
     let usual = if layout == Layout::EmployeeSecond { Channel::Second } else { Channel::First };
@@ -115,7 +115,7 @@ pub fn origin(layout: Layout) -> Origin {
     }
 }
 
-/// What is known of a call, frame by frame.
+/// The labels of a call, frame by frame.
 struct LabelledCall {
     employee_alone: Vec<bool>,
     own: Vec<f64>,

@@ -7,7 +7,7 @@ use crate::corpus::Voice;
 use crate::filter::{Biquad, TelephoneBand};
 use crate::{SAMPLE_RATE, rms};
 
-/// What a noise sounds like.
+/// The kind of a noise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoiseKind {
     /// A line's own: a hiss that falls off above 1 kHz, as comfort noise is made (RFC 3389).
@@ -93,7 +93,7 @@ impl Gaussian {
     }
 }
 
-/// What makes white noise another.
+/// A filter that makes white noise another.
 #[derive(Debug, Clone)]
 enum Colour {
     White,

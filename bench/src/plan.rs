@@ -1,4 +1,4 @@
-//! What happens in a call, before a sample of it is made.
+//! The plan of a call, before a sample of it is made.
 
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
@@ -12,9 +12,9 @@ use crate::tone::Tone;
 /// One of the two who talk, and the channel that carries this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// Whose voice is wanted.
+    /// The party whose voice is wanted.
     Employee,
-    /// Whose voice must not be in the sample.
+    /// The party whose voice must not be in the sample.
     Other,
 }
 
@@ -29,15 +29,15 @@ pub struct CallPlan {
     pub employee: Party,
     /// The other party, and its channel.
     pub other: Party,
-    /// Who says what when; in order, and of one side never two at a time.
+    /// The turns of both parties; in order, and of one side never two at a time.
     pub turns: Vec<Turn>,
-    /// What is heard that nobody says.
+    /// The sounds that nobody says.
     pub events: Vec<Event>,
-    /// What the recording's channels hold.
+    /// The content of the recording's channels.
     pub layout: Layout,
     /// Whether voices, noises and events go through the telephone's band, 300 to 3400 Hz.
     pub band_limited: bool,
-    /// What the network did to the samples.
+    /// The code of the network that the samples went through.
     pub codec: Codec,
 }
 
@@ -51,9 +51,9 @@ pub struct Party {
     /// The noise in its channel, and the ratio of the speech's power to the noise's, in dB: both after the band, the
     /// speech's over the frames labelled speech. Without noise, pauses are digital silence.
     pub noise: Option<(NoiseKind, f32)>,
-    /// How loud the *other* party is in this channel, in dB of its level in its own.
+    /// The level of the *other* party in this channel, in dB of its level in its own.
     pub crosstalk_db: Option<f32>,
-    /// How this channel is clipped.
+    /// The clipping of this channel.
     pub clipping: Option<Clipping>,
 }
 
@@ -69,7 +69,7 @@ pub struct Clipping {
 /// A stretch of one party's speech.
 #[derive(Debug, Clone, Copy)]
 pub struct Turn {
-    /// Who speaks.
+    /// The party that speaks.
     pub side: Side,
     /// First frame in the call.
     pub start: usize,
@@ -92,7 +92,7 @@ pub struct Event {
     pub frames: usize,
 }
 
-/// What an event sounds like, and its level while it sounds, after the band.
+/// The sound of an event, and its level while it sounds, after the band.
 #[derive(Debug, Clone, Copy)]
 pub enum Sound {
     /// A tone of the line.
@@ -107,7 +107,7 @@ pub enum Sound {
     DigitalSilence,
 }
 
-/// What the recording's channels hold.
+/// The content of the recording's channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
     /// The employee in the first channel, the other party in the second.
@@ -121,8 +121,8 @@ pub enum Layout {
 }
 
 impl CallPlan {
-    /// What every other call is a variation of: two people take turns at −23 dBFS, 40 dB above the noise of their lines,
-    /// through the band and µ-law, the employee in the first channel.
+    /// The call of which every other one is a variation: two people take turns at −23 dBFS, 40 dB above the noise of their
+    /// lines, through the band and µ-law, the employee in the first channel.
     #[must_use]
     pub fn new(corpus: &Corpus, [employee, other]: [usize; 2], seconds: f64, seed: u64) -> Self {
         assert_ne!(employee, other, "nobody calls themselves");
@@ -199,7 +199,7 @@ impl<'a> Reading<'a> {
         Self { voice, next: 0 }
     }
 
-    /// Where the next stretch of about so many frames begins, and how long it is.
+    /// The beginning and the length of the next stretch of about so many frames.
     fn next(&mut self, about: usize) -> (usize, usize) {
         let (from, end) = (self.next, self.voice.speech.len());
         let quietest = |cuts: std::ops::Range<usize>| {

@@ -14,7 +14,7 @@ use crate::{FRAME, amplitude, frames, rms};
 /// The samples of one frame of one channel.
 pub type Samples = [f32; FRAME];
 
-/// How much later than it was said the other party is heard by crosstalk, in frames: 32 ms.
+/// The delay of the other party's crosstalk, in frames: 32 ms.
 const ECHO: usize = 2;
 
 /// 16 ms of a call.
@@ -79,7 +79,7 @@ impl Iterator for Render<'_> {
 }
 
 impl Render<'_> {
-    /// What is heard of the other side in this one's channel.
+    /// The other side, as it is heard in this one's channel.
     fn leak(&self, side: Side, echo: &Samples) -> Samples {
         let gain = self.plan.party(side).crosstalk_db.map_or(0.0, amplitude);
         echo.map(|sample| sample * gain)
@@ -103,7 +103,7 @@ struct Line<'a> {
     ambience: Ambience<'a>,
 }
 
-/// What a party says.
+/// The speech of a party.
 #[derive(Debug)]
 struct Speech<'a> {
     voice: &'a Voice,
@@ -116,7 +116,7 @@ struct Speech<'a> {
 struct Said {
     speaks: bool,
     said: Samples,
-    /// What was said [`ECHO`] frames ago.
+    /// The speech of [`ECHO`] frames ago.
     echo: Samples,
 }
 
@@ -227,7 +227,7 @@ impl<'a> Ambience<'a> {
     }
 }
 
-/// What brings a sound to the level that it is to have after the band.
+/// The gain that brings a sound to the level that it is to have after the band.
 fn gain(corpus: &Corpus, sound: Sound, band_limited: bool) -> f32 {
     match sound {
         Sound::Tone(tone, dbfs) => amplitude(dbfs) / tone.level(),
@@ -319,7 +319,7 @@ mod tests {
             let mut plan = plan(&corpus);
             plan.employee.noise = None;
             let clean = level(&frames_of(&corpus, &plan), 0, |frame| frame.employee);
-            // What is said in a minute is a part of the clip.
+            // The speech of a minute is a part of the clip.
             assert!((clean + 23.0).abs() < 1.0, "{clean} dBFS");
             plan.turns.clear();
             plan.employee.noise = Some((kind, 20.0));

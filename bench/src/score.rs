@@ -1,4 +1,4 @@
-//! How well what was found agrees with the labels.
+//! The agreement of the frames that were found with the labels.
 
 use std::ops::AddAssign;
 
@@ -9,9 +9,9 @@ pub struct Agreement {
     pub found: usize,
     /// Speech that was missed.
     pub missed: usize,
-    /// What was taken for speech and is not.
+    /// No speech, but taken for it.
     pub false_alarms: usize,
-    /// What is not speech, and was not taken for it.
+    /// No speech, and not taken for it.
     pub rejected: usize,
 }
 
@@ -30,19 +30,19 @@ impl Agreement {
         agreement
     }
 
-    /// How much of what was taken for speech is speech; `None` when nothing was.
+    /// The share of speech in the frames that were taken for it; `None` when there are none.
     #[must_use]
     pub fn precision(&self) -> Option<f64> {
         share(self.found, self.false_alarms)
     }
 
-    /// How much of the speech was found; `None` when there is none.
+    /// The share of the speech that was found; `None` when there is none.
     #[must_use]
     pub fn recall(&self) -> Option<f64> {
         share(self.found, self.missed)
     }
 
-    /// How much of what is not speech was taken for it.
+    /// The share of the other frames that was taken for speech.
     #[must_use]
     pub fn false_alarm_share(&self) -> Option<f64> {
         share(self.false_alarms, self.rejected)

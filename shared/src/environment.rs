@@ -3,13 +3,13 @@
 use aws_config::SdkConfig;
 use reqwest::Client;
 use serde::de::DeserializeOwned;
+use wav::Channel;
 
 use crate::aws;
 use crate::clients::elevenlabs::ElevenLabsSecret;
 use crate::clients::supabase::SupabaseSecret;
 use crate::clients::twilio::TwilioSecret;
 use crate::queue::Queue;
-use crate::sample::Channel;
 use crate::secret::{Secret, UnusableSecret};
 use crate::vendor::Vendor;
 

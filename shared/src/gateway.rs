@@ -1,165 +1,169 @@
-//! What API Gateway hands to a function for one request, and what it wants back.
+//! The HTTP functions: `lambda_http`, behind a guard.
 //!
-//! A stranger decides what is in a request, and whatever it is has to come to an answer. `lambda_http` puts host, path
-//! and query into one URI and panics when they do not make one; here nothing is put together, and nothing can fail
-//! that a client has a say in.
+//! A stranger decides what is in a request, and whatever it is has to come to an answer. `lambda_http` 1.3.2 is made for
+//! what API Gateway should send: it fails on some requests, and panics on others. The guard takes the event as JSON and
+//! hands on what `lambda_http` can make a request of:
+//!
+//! | part of the event | what `lambda_http` does with any text there | what reaches it |
+//! |---|---|---|
+//! | `Host`, `domainName` | panics where they make no URL | nothing; nobody here trusts them |
+//! | path | panics where it does not begin with a slash, or is too long for a URI | a path that is neither |
+//! | query | panics where it does not fit into a URI | a query that does |
+//! | body | panics where it is said to be base64 and is not | such a body as text |
+//! | headers | fails where a name or a value is no header's; panics above 24,576 of them | headers, not too many |
+//! | method | fails where it is none, and takes an empty one for `GET` | a method that no route has |
+//! | everything else | fails where a type is unexpected | nothing; nobody here reads it |
+//!
+//! A request has its path and its query as the client wrote them, whatever reached `lambda_http`:
+//! [`RequestExt::raw_http_path`] and [`raw_query`]. Its `uri()` leaves out what does not fit.
 //!
 //! Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>,
 //! payload format 2.0
 
-use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+use std::future::Future;
 
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use aws_lambda_events::query_map::QueryMap;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue, Method, Response};
+use lambda_http::request::{LambdaRequest, RequestContext};
+use lambda_http::{Adapter, LambdaEvent, Request, RequestExt, Service, service_fn};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
-/// One request.
-#[derive(Debug, Default, Deserialize)]
-#[serde(from = "Event")]
-pub struct Request {
-    /// In capitals.
-    pub method: String,
-    /// Begins with a slash.
-    pub path: String,
-    /// As the client wrote it, without the question mark; empty when there is none.
-    pub query: String,
-    /// Those that are headers at all; one that was sent several times is there once, its values joined by commas.
-    pub headers: HeaderMap,
-    /// Decoded.
-    pub body: Vec<u8>,
-    /// Where the gateway says that the request came from: a header could say anything.
-    pub source_ip: Option<String>,
+/// What API Gateway takes at most of a request line and its headers together, in bytes.
+///
+/// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>
+const LARGEST_HEAD_BYTES: usize = 10_240;
+/// Stands for whatever is no method. No route has it.
+const NO_METHOD: &str = "NONE";
+
+/// Answers requests until Lambda ends the environment.
+///
+/// # Errors
+/// The runtime API cannot be reached.
+pub async fn run<F>(handle: impl Fn(Request) -> F) -> Result<(), lambda_http::Error>
+where
+    F: Future<Output = Response<String>> + Send,
+{
+    lambda_http::lambda_runtime::run(service_fn(|event| answer(event, &handle))).await
 }
 
-impl Request {
-    /// The value of a header that is there and is plain text.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
+async fn answer<F>(event: LambdaEvent<Event>, handle: &impl Fn(Request) -> F) -> Result<impl Serialize, Infallible>
+where
+    F: Future<Output = Response<String>> + Send,
+{
+    let LambdaEvent { payload: Event { guarded, path, query }, context } = event;
+    let service = service_fn(|request: Request| {
+        let answer = handle(with_query(request.with_raw_http_path(&path), &query));
+        async { Ok::<_, Infallible>(answer.await) }
+    });
+    Adapter::from(service).call(LambdaEvent::new(LambdaRequest::ApiGatewayV2(guarded), context)).await
+}
 
-    /// The first value of a parameter of the query.
-    pub fn query_parameter(&self, name: &str) -> Option<String> {
-        form_urlencoded::parse(self.query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+/// A request, with this query, as the client wrote it, without the question mark.
+pub fn with_query(request: Request, query: &str) -> Request {
+    let Ok(parameters) = query.parse::<QueryMap>();
+    let mut request = request.with_query_string_parameters(parameters);
+    request.extensions_mut().insert(RawQuery(query.to_owned()));
+    request
+}
+
+/// The query as the client wrote it, without the question mark; empty when there is none.
+pub fn raw_query(request: &Request) -> &str {
+    request.extensions().get().map_or("", |RawQuery(query)| query)
+}
+
+/// The first value of a parameter of the query.
+pub fn query_parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.query_string_parameters_ref()?.first(name)
+}
+
+/// The value of a header that is there and is plain text.
+pub fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.headers().get(name)?.to_str().ok()
+}
+
+/// Where the gateway says that the request came from: a header could say anything.
+pub fn source_ip(request: &Request) -> Option<&str> {
+    match request.request_context_ref()? {
+        RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_deref(),
+        _ => None,
     }
 }
 
+/// A query as the client wrote it, among the extensions of its request.
+#[derive(Clone)]
+struct RawQuery(String);
+
+/// The event of one request.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(try_from = "Value")]
 struct Event {
-    raw_path: String,
-    #[serde(default)]
-    raw_query_string: String,
-    #[serde(default)]
-    headers: HashMap<String, String>,
-    body: Option<String>,
-    #[serde(default)]
-    is_base64_encoded: bool,
-    request_context: RequestContext,
+    /// What `lambda_http` can make a request of.
+    guarded: ApiGatewayV2httpRequest,
+    /// As the client wrote it.
+    path: String,
+    /// As the client wrote it, without the question mark.
+    query: String,
 }
 
-#[derive(Deserialize)]
-struct RequestContext {
-    http: Http,
-}
+impl TryFrom<Value> for Event {
+    type Error = serde_json::Error;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Http {
-    method: String,
-    source_ip: Option<String>,
-}
-
-impl From<Event> for Request {
-    fn from(event: Event) -> Self {
-        let header = |(name, value): (String, String)| {
-            Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value.into_bytes()).ok()?))
-        };
-        let body = event.body.unwrap_or_default();
-        let decoded = if event.is_base64_encoded { BASE64_STANDARD.decode(&body).ok() } else { None };
-        Self {
-            method: event.request_context.http.method,
-            path: event.raw_path,
-            query: event.raw_query_string,
-            headers: event.headers.into_iter().filter_map(header).collect(),
-            body: decoded.unwrap_or_else(|| body.into_bytes()),
-            source_ip: event.request_context.http.source_ip,
-        }
+    /// # Errors
+    /// There is no method: that is no event of an HTTP API.
+    fn try_from(mut event: Value) -> Result<Self, serde_json::Error> {
+        let mut take = |pointer| event.pointer_mut(pointer).map(Value::take).unwrap_or_default();
+        let text = |value| if let Value::String(text) = value { text } else { String::new() };
+        let (path, query) = (text(take("/rawPath")), text(take("/rawQueryString")));
+        let body = text(take("/body"));
+        let method = take("/requestContext/http/method");
+        let http = json!({
+            "method": if is_no_method(&method) { NO_METHOD.into() } else { method },
+            "sourceIp": take("/requestContext/http/sourceIp"),
+        });
+        let guarded = serde_json::from_value(json!({
+            "rawPath": if is_path(&path) { &path } else { "/" },
+            "rawQueryString": if is_query(&query) { &query } else { "" },
+            "headers": headers(take("/headers")),
+            "isBase64Encoded": take("/isBase64Encoded") == true && is_base64(&body),
+            "body": body,
+            "requestContext": {"http": http},
+        }))?;
+        Ok(Self { guarded, path, query })
     }
 }
 
-/// The answer to one request.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Response {
-    status_code: u16,
-    headers: BTreeMap<String, String>,
-    body: String,
+/// `lambda_http` escapes it, which makes it three times as long at most: still no URI that is too long.
+fn is_path(path: &str) -> bool {
+    path.starts_with('/') && path.len() <= LARGEST_HEAD_BYTES
 }
 
-impl From<http::Response<String>> for Response {
-    fn from(response: http::Response<String>) -> Self {
-        let (parts, body) = response.into_parts();
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-        Self { status_code: parts.status.as_u16(), headers, body }
-    }
+fn is_query(query: &str) -> bool {
+    query.len() <= LARGEST_HEAD_BYTES && PathAndQuery::try_from(format!("/?{query}")).is_ok()
+}
+
+fn is_base64(body: &str) -> bool {
+    BASE64_STANDARD.decode(body).is_ok()
+}
+
+fn is_no_method(method: &Value) -> bool {
+    method.as_str().is_some_and(|method| method.parse::<Method>().is_err())
+}
+
+/// Those that are headers at all. One that was sent several times is there once, its values joined by commas.
+fn headers(headers: Value) -> Map<String, Value> {
+    let Value::Object(headers) = headers else { return Map::new() };
+    let is_header = |name: &str, value: &Value| {
+        let is_value = value.as_str().is_some_and(|value| HeaderValue::from_str(value).is_ok());
+        is_value && HeaderName::try_from(name).is_ok_and(|name| name != http::header::HOST)
+    };
+    headers.into_iter().filter(|(name, value)| is_header(name, value)).take(LARGEST_HEAD_BYTES).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use http::{StatusCode, header};
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn request(changes: Value) -> Request {
-        let mut event = json!({
-            "version": "2.0", "rawPath": "/api/audit", "rawQueryString": "", "headers": {},
-            "requestContext": {"http": {"method": "GET", "sourceIp": "192.0.2.1"}}, "isBase64Encoded": false,
-        });
-        event.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-        serde_json::from_value(event).unwrap()
-    }
-
-    #[test]
-    fn a_request_is_what_the_gateway_says_of_it() {
-        let request = request(json!({"rawQueryString": "limit=5&limit=6&q=a%20b", "headers": {"Consent-Token": "t"}}));
-        assert_eq!((request.method.as_str(), request.path.as_str()), ("GET", "/api/audit"));
-        assert_eq!(request.source_ip.as_deref(), Some("192.0.2.1"));
-        assert_eq!(request.header("consent-token"), Some("t"));
-        assert_eq!(request.query_parameter("limit").as_deref(), Some("5"));
-        assert_eq!(request.query_parameter("q").as_deref(), Some("a b"));
-        assert_eq!(request.query_parameter("other"), None);
-        assert!(request.body.is_empty());
-    }
-
-    #[test]
-    fn a_body_is_decoded_when_the_gateway_says_that_it_is_encoded() {
-        assert_eq!(request(json!({"body": "/w==", "isBase64Encoded": true})).body, [0xff]);
-        assert_eq!(request(json!({"body": "/w=="})).body, b"/w==");
-        assert_eq!(request(json!({"body": "not base64", "isBase64Encoded": true})).body, b"not base64");
-    }
-
-    #[test]
-    fn whatever_a_client_sends_makes_a_request() {
-        for host in ["", "a b", "[", "x:y", "\u{1f399}", "a@b/../c?d#e"] {
-            let headers = json!({"host": host, "x-forwarded-proto": host, "kept": "yes"});
-            assert_eq!(request(json!({"headers": headers})).header("kept"), Some("yes"), "{host}");
-        }
-        for text in ["\"", "<>", "a b", "#", "\u{1f399}", "%", "%zz", "\u{0}", &"x".repeat(70_000)] {
-            let request =
-                request(json!({"rawQueryString": text, "rawPath": text, "headers": {"odd": text, text: "x"}}));
-            assert_eq!((request.query.as_str(), request.path.as_str()), (text, text));
-        }
-    }
-
-    #[test]
-    fn an_answer_has_the_shape_that_the_gateway_reads() {
-        let mut response = http::Response::new("{}".to_owned());
-        *response.status_mut() = StatusCode::ACCEPTED;
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-        let answer = serde_json::to_value(Response::from(response)).unwrap();
-        assert_eq!(answer, json!({"statusCode": 202, "headers": {"retry-after": "5"}, "body": "{}"}));
-    }
-}
+mod tests;

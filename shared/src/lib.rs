@@ -2,8 +2,8 @@
 //!
 //! The data flows one way: a function verifies and parses, calls one use-case, and answers; the use-case asks the
 //! database (the referee) what may happen, does the outside calls through [`clients`], and tells the database what
-//! happened. Of Lambda only the shapes are known that it hands over, in [`gateway`] and [`queue`]; otherwise HTTP is
-//! spoken in terms of the `http` crate.
+//! happened. Of Lambda only [`gateway`] and [`queue`] know, with the crates `lambda_http` and `aws_lambda_events`; otherwise
+//! HTTP is spoken in terms of the `http` crate.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -15,13 +15,12 @@
 //! | [`clients`] | Twilio, ElevenLabs and Supabase |
 //! | [`vendor`] | how a function reaches them, with secrets that may be rotated |
 //! | [`answer`] | what a request gets: JSON, or an error as `application/problem+json` |
-//! | [`gateway`] | a request as API Gateway hands it over, and the answer as it takes it |
+//! | [`gateway`] | the HTTP functions: `lambda_http`, behind a guard |
 //! | [`auth`] | who is calling: a verified Supabase user |
 //! | [`messages`] | what the functions put into each other's queues |
 //! | [`queue`] | sending a message, and working through a batch that has arrived |
 //! | [`referee`] | every decision of the database, with its arguments and outcomes |
 //! | [`recordings`] | a finished call recording → the private bucket |
-//! | [`sample`] | call audio → the voice sample of one employee |
 //! | [`voices`] | what is kept of a voice, and why there is none |
 //! | [`erasures`] | every copy of it goes |
 
@@ -33,13 +32,12 @@ pub mod environment;
 pub mod erasures;
 pub mod error;
 pub mod gateway;
+mod media;
 pub mod messages;
 pub mod queue;
 pub mod recordings;
 pub mod referee;
 pub mod refusal;
-pub mod sample;
 pub mod secret;
 pub mod vendor;
 pub mod voices;
-mod wav;

@@ -3,12 +3,18 @@
 use std::future::Future;
 use std::time::Duration;
 
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::aws_cause;
 use crate::error::Error;
+
+/// Which messages of a batch have failed and stay in the queue.
+///
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
+pub use aws_lambda_events::sqs::SqsBatchResponse as BatchResponse;
 
 /// The first delay of a failed message; doubles with each receipt.
 const FIRST_DELAY: Duration = Duration::from_secs(10);
@@ -22,48 +28,29 @@ pub struct Queue {
     url: String,
 }
 
-/// The batch of messages that the event source hands to a function.
+/// The batch of messages that the event source hands to a function: each has an id, a receipt handle and a body.
 ///
 /// Each body is parsed by itself, so that one bad message fails alone.
 ///
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
 #[derive(Deserialize)]
-pub struct Batch {
-    #[serde(rename = "Records")]
-    messages: Vec<Message>,
-}
+#[serde(try_from = "SqsEvent")]
+pub struct Batch(SqsEvent);
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Message {
-    message_id: String,
-    receipt_handle: String,
-    #[serde(rename = "eventSourceARN", default)]
-    event_source_arn: String,
-    body: String,
-    #[serde(default)]
-    attributes: Attributes,
-}
+impl TryFrom<SqsEvent> for Batch {
+    type Error = &'static str;
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
-struct Attributes {
-    approximate_receive_count: Option<String>,
-}
-
-/// Which messages of a batch have failed and stay in the queue.
-///
-/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
-#[derive(Debug, Serialize, Default)]
-#[serde(rename_all = "camelCase")]
-pub struct BatchResponse {
-    batch_item_failures: Vec<BatchItemFailure>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct BatchItemFailure {
-    item_identifier: String,
+    /// # Errors
+    /// A message could not be worked through, or not be named as failed: all of them stay in the queue.
+    fn try_from(event: SqsEvent) -> Result<Self, &'static str> {
+        let is_whole = |message: &SqsMessage| {
+            message.message_id.is_some() && message.receipt_handle.is_some() && message.body.is_some()
+        };
+        if !event.records.iter().all(is_whole) {
+            return Err("a message lacks its id, its receipt handle or its body");
+        }
+        Ok(Self(event))
+    }
 }
 
 impl Queue {
@@ -75,7 +62,8 @@ impl Queue {
     /// Whether a batch has come from this queue, for a function that reads from several.
     pub fn is_source_of(&self, batch: &Batch) -> bool {
         let name = |address: &str, separator| address.rsplit(separator).next().unwrap_or_default().to_owned();
-        batch.messages.first().is_some_and(|first| name(&first.event_source_arn, ':') == name(&self.url, '/'))
+        let source = batch.0.records.first().and_then(|first| first.event_source_arn.as_deref());
+        source.is_some_and(|source| name(source, ':') == name(&self.url, '/'))
     }
 
     /// Puts a message into the queue.
@@ -103,22 +91,22 @@ impl Queue {
         F: Future<Output = Result<(), Error>>,
     {
         let mut response = BatchResponse::default();
-        for message in batch.messages {
-            let outcome = match serde_json::from_str(&message.body) {
+        for message in batch.0.records {
+            let outcome = match serde_json::from_str(message.body.as_deref().unwrap_or_default()) {
                 Ok(body) => work(body).await,
                 Err(_) => Err(Error::Unusable("the message is not one of ours")),
             };
             let Err(error) = outcome else { continue };
             let delay = delay(&error, &message);
             tracing::warn!(%error, message_id = message.message_id, delay_seconds = delay.as_secs(), "the message stays in the queue");
-            self.delay(&message.receipt_handle, delay).await;
-            response.batch_item_failures.push(BatchItemFailure { item_identifier: message.message_id });
+            self.delay(message.receipt_handle.unwrap_or_default(), delay).await;
+            response.add_failure(message.message_id.unwrap_or_default());
         }
         response
     }
 
     /// Makes a failed message visible again after `delay`. If that fails, the queue's own visibility timeout holds.
-    async fn delay(&self, receipt_handle: &str, delay: Duration) {
+    async fn delay(&self, receipt_handle: String, delay: Duration) {
         let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
         let request = self.client.change_message_visibility().queue_url(&self.url);
         if let Err(error) = request.receipt_handle(receipt_handle).visibility_timeout(seconds).send().await {
@@ -127,12 +115,12 @@ impl Queue {
     }
 }
 
-fn delay(error: &Error, message: &Message) -> Duration {
+fn delay(error: &Error, message: &SqsMessage) -> Duration {
     if !error.is_transient() {
         return NO_DELAY;
     }
     let receipts: u32 =
-        message.attributes.approximate_receive_count.as_deref().and_then(|n| n.parse().ok()).unwrap_or(1);
+        message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1);
     let growing = FIRST_DELAY * 2_u32.saturating_pow(receipts.saturating_sub(1).min(10));
     let delay = match error {
         // The database knows when a lease ends.
@@ -145,18 +133,24 @@ fn delay(error: &Error, message: &Message) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::clients::VendorError;
 
-    fn received(times: &str) -> Message {
-        let attributes = Attributes { approximate_receive_count: Some(times.into()) };
-        Message {
-            message_id: "m".into(),
-            receipt_handle: "r".into(),
-            event_source_arn: "arn:aws:sqs:eu-west-1:123456789012:clones".into(),
-            body: String::new(),
-            attributes,
-        }
+    fn batch(messages: &Value) -> Result<Batch, serde_json::Error> {
+        serde_json::from_str(&json!({"Records": messages}).to_string())
+    }
+
+    fn message(times: &str) -> Value {
+        json!({
+            "messageId": "m", "receiptHandle": "r", "body": "", "attributes": {"ApproximateReceiveCount": times},
+            "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:clones",
+        })
+    }
+
+    fn received(times: &str) -> SqsMessage {
+        serde_json::from_value(message(times)).unwrap()
     }
 
     fn not_yet(retry_after: Option<Duration>) -> Error {
@@ -168,10 +162,28 @@ mod tests {
         let config = aws_sdk_sqs::Config::builder().behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest());
         let client = aws_sdk_sqs::Client::from_conf(config.build());
         let queue = |url: &str| Queue::new(client.clone(), url.into());
-        let batch = Batch { messages: vec![received("1")] };
-        assert!(queue("https://sqs.eu-west-1.amazonaws.com/123456789012/clones").is_source_of(&batch));
-        assert!(!queue("https://sqs.eu-west-1.amazonaws.com/123456789012/campaigns").is_source_of(&batch));
-        assert!(!queue("https://sqs/clones").is_source_of(&Batch { messages: Vec::new() }));
+        let clones = batch(&json!([message("1")])).unwrap();
+        assert!(queue("https://sqs.eu-west-1.amazonaws.com/123456789012/clones").is_source_of(&clones));
+        assert!(!queue("https://sqs.eu-west-1.amazonaws.com/123456789012/campaigns").is_source_of(&clones));
+        assert!(!queue("https://sqs/clones").is_source_of(&batch(&json!([])).unwrap()));
+    }
+
+    #[test]
+    fn a_batch_that_could_not_be_worked_through_or_answered_is_none() {
+        assert!(batch(&json!([message("1")])).is_ok());
+        assert!(batch(&json!([{"messageId": "m", "receiptHandle": "r", "body": "not ours"}])).is_ok());
+        for name in ["messageId", "receiptHandle", "body"] {
+            for wrong in [json!(null), json!(7)] {
+                let mut lacking = message("1");
+                lacking[name] = wrong;
+                assert!(batch(&json!([message("1"), lacking])).is_err(), "{name}");
+            }
+            let mut lacking = message("1");
+            lacking.as_object_mut().unwrap().remove(name);
+            assert!(batch(&json!([message("1"), lacking])).is_err(), "{name}");
+        }
+        assert!(batch(&json!(null)).is_err());
+        assert!(serde_json::from_str::<Batch>("{}").is_err());
     }
 
     #[test]
@@ -206,7 +218,8 @@ mod tests {
 
     #[test]
     fn the_answer_names_the_failed_messages_as_lambda_expects() {
-        let response = BatchResponse { batch_item_failures: vec![BatchItemFailure { item_identifier: "m".into() }] };
+        let mut response = BatchResponse::default();
+        response.add_failure("m");
         let json = serde_json::to_string(&response).unwrap();
         assert_eq!(json, r#"{"batchItemFailures":[{"itemIdentifier":"m"}]}"#);
     }

@@ -10,13 +10,13 @@ use crate::clients::VendorError;
 use crate::clients::supabase::{ObjectKey, Supabase};
 use crate::clients::twilio::{Recording, RecordingSid, Twilio};
 use crate::error::Error;
+use crate::media::Wav;
 use crate::messages::RecordingFinished;
 use crate::referee::recordings::{
     FinishedIngest, Newest, OversizedRecording, Publication, Published, RecordingTarget, SetAside, StoredRecording,
     finish_ingest, newest_published, recording_target, recording_too_large,
 };
 use crate::referee::writes::write_cleared;
-use crate::wav::Wav;
 
 /// The private bucket of the recordings.
 pub const BUCKET: &str = "recordings";

@@ -3,8 +3,6 @@
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use crate::sample::Problem;
-
 /// The methods that a path answers, as the header `Allow` lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allow(pub &'static str);
@@ -107,26 +105,9 @@ impl Refusal {
     }
 }
 
-impl From<Problem> for Refusal {
-    fn from(problem: Problem) -> Self {
-        match problem {
-            Problem::RecordingMissing => Self::RecordingMissing,
-            Problem::NotAudio(_) => Self::RecordingNotAudio,
-            Problem::EmployeeChannelUnknown => Self::EmployeeChannelUnknown,
-            Problem::Synthetic => Self::SampleSynthetic,
-            Problem::MixedSpeakers(_) => Self::SampleMixedSpeakers,
-            Problem::TooShort(_) => Self::SampleTooShort,
-            Problem::TooQuiet(_) => Self::SampleTooQuiet,
-            Problem::Clipped(_) => Self::SampleClipped,
-            Problem::TooNoisy(_) => Self::SampleTooNoisy,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{Measure, NotAudio};
 
     #[test]
     fn the_code_of_a_refusal_is_the_name_the_database_uses() {
@@ -139,24 +120,6 @@ mod tests {
         ] {
             let refusal: Refusal = serde_json::from_value(name.into()).unwrap();
             assert_eq!(refusal.code(), name);
-        }
-    }
-
-    #[test]
-    fn the_code_of_a_refused_sample_is_the_one_that_its_report_names() {
-        let measure = Measure { figure: 1.0, limit: 2.0, unit: "seconds" };
-        for problem in [
-            Problem::RecordingMissing,
-            Problem::NotAudio(NotAudio("no RIFF")),
-            Problem::EmployeeChannelUnknown,
-            Problem::Synthetic,
-            Problem::MixedSpeakers(measure),
-            Problem::TooShort(measure),
-            Problem::TooQuiet(measure),
-            Problem::Clipped(measure),
-            Problem::TooNoisy(measure),
-        ] {
-            assert_eq!(Refusal::from(problem).code(), problem.code());
         }
     }
 }

@@ -62,10 +62,10 @@ impl<S: VendorSecret> Renewable for Vendor<S> {
 ///
 /// # Errors
 /// Those of the work.
-pub async fn with_fresh_secrets<T>(
-    vendors: &[&dyn Renewable],
-    work: impl AsyncFn() -> Result<T, Error>,
-) -> Result<T, Error> {
+pub async fn with_fresh_secrets<T, F>(vendors: &[&dyn Renewable], work: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
     match work().await {
         Err(error) if is_any_renewed_after(&error, vendors).await => work().await,
         outcome => outcome,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import httpx
 
-from local.vendors.published import document as description
+from standins.published import document as description
 
 from . import document, moved, record
 from .account import Account, Wishes

@@ -1,10 +1,10 @@
-"""Whether what a vendor publishes has moved since our description of it (`local/vendors/published/`) was written."""
+"""Whether what a vendor publishes has moved since our description of it (`standins/published/`) was written."""
 
 from __future__ import annotations
 
 import httpx
 
-from local.vendors.published import document
+from standins.published import document
 
 VENDORS = ("twilio", "elevenlabs")
 METHODS = ("get", "post", "put", "delete")

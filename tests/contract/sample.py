@@ -1,4 +1,4 @@
-"""What is uploaded: the project's own synthetic speech, which is nobody's (`local/call.py`)."""
+"""What is uploaded: the project's own synthetic speech, which is nobody's (`standins/call.py`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import wave
 from functools import cache
 
-from local.call import recording
+from standins.call import recording
 
 RATE = 8000
 # Decoding it takes seconds.

@@ -6,8 +6,8 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.postgres import Postgres, apply_migrations
-from local.vendors import running
+from standins import running
+from standins.postgres import Postgres, apply_migrations
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from openapi_spec_validator import validate
 
-from local.vendors.published import document, published
+from standins.published import document, published
 
 from .moved import VENDORS, moved
 

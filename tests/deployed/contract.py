@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import yaml
 from openapi_schema_validator import OAS31Validator
 
-from local.aws import ROOT
+from local.deployment import ROOT
 
 
 @cache

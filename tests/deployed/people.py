@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 
-from local.call import recording
+from standins.call import recording
 
 
 def with_recording(scenario, consent: bool, employee: str | None = None, audio: bytes | None = None, **facts) -> str:

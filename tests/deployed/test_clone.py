@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from local.call import recording
+from standins.call import recording
 
 from .people import problem, with_recording
 

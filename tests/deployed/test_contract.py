@@ -11,7 +11,7 @@ from pathlib import Path
 
 import tomlkit
 
-from local.aws import ROOT
+from local.deployment import ROOT
 
 from .people import with_recording
 from .test_bad_input import MORE

@@ -7,8 +7,8 @@ import json
 import pytest
 from samcli.yamlhelper import yaml_parse
 
-from local.aws import ROOT
 from local.bridge import LOOPBACK, Bridge, environment
+from local.deployment import ROOT
 from local.events import EVENTS, example, made_right
 from local.stack import FUNCTIONS
 

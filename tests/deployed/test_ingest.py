@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from local.vendors.wav import header
+from standins.wav import header
 
 from .people import problem
 

@@ -13,9 +13,9 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from template.expanded import expanded
 
-from local.call import recording
+from standins.call import recording
+from tests.template.expanded import expanded
 
 from .people import with_recording
 from .spine import (

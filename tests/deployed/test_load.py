@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from load.outcome import wrongs
-from load.traffic import callbacks, deliver, make_recordings
+
+from tests.load.outcome import wrongs
+from tests.load.traffic import callbacks, deliver, make_recordings
 
 
 @pytest.mark.parametrize("delay", [0, 0.1], ids=["at once", "while the vendors are slow"])

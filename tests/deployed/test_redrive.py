@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from local.call import recording
+from standins.call import recording
 
 from .people import cloned, with_recording
 from .spine import everything_is_erased, requested_attempt

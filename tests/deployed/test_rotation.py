@@ -7,7 +7,7 @@ import secrets
 
 import pytest
 
-from local.call import recording
+from standins.call import recording
 
 from .people import cloned, with_recording
 

@@ -18,11 +18,12 @@ import docker
 import pytest
 from docker.errors import DockerException, ImageNotFound
 
-from local.aws import CREDENTIALS, REGION, ROOT, architecture
 from local.bridge import Bridge, NoBridge
+from local.deployment import ROOT, architecture
 from local.events import EVENTS, example, made_right
-from local.process import Daemon, free_port
 from local.stack import FUNCTIONS
+from standins.aws.server import CREDENTIALS, REGION
+from standins.process import Daemon, free_port
 
 from .outcomes import assert_done, assert_refused
 

@@ -11,7 +11,7 @@ import wave
 
 import pytest
 
-from local.call import recording
+from standins.call import recording
 
 from .people import problem, with_recording
 

@@ -8,8 +8,8 @@ import wave
 
 import pytest
 
-from local.call import recording
 from local.scenario import Missing
+from standins.call import recording
 
 from .spine import call_becomes_voice, garbage_becomes_a_dead_letter, recording_is_stored
 

@@ -12,7 +12,7 @@ from .contract import check
 
 
 class Trial(Scenario):
-    # -- the stand-ins: see local/vendors/__init__.py -----------------------------------------------------------------
+    # -- the stand-ins: see standins/README.md -------------------------------------------------------------------
 
     def fault(self, vendor: str, **fault) -> None:
         self._control("POST", vendor, "/faults", fault)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from samcli.yamlhelper import yaml_parse
 
-from local.aws import EMPLOYEE_CHANNEL, ROOT, LocalAws
+from local.deployment import EMPLOYEE_CHANNEL, ROOT, Deployment
 from local.progress import Progress
 from local.stack import FUNCTIONS
+from standins.aws.queues_and_secrets import Queue
 
 
 @dataclass(frozen=True)
@@ -18,15 +19,6 @@ class Function:
     name: str  # of its directory and its binary
     timeout: int  # seconds
     variables: dict  # as in the template: Ref and the like are not resolved
-
-
-@dataclass(frozen=True)
-class Queue:
-    name: str
-    function: str  # whom its messages are for
-    visibility_timeout: int  # seconds
-    most_receipts: int
-    dead_letters: str
 
 
 @dataclass(frozen=True)
@@ -57,9 +49,9 @@ class Bundle:
 
 def build(directory: Path, progress: Progress) -> dict[str, Path]:
     """The bootstraps by function, built as for a stack and put into `directory`."""
-    aws = LocalAws(directory, progress)
-    aws.build()
-    return {name: aws.bootstrap(logical_id) for name, logical_id in FUNCTIONS.items()}
+    deployment = Deployment(directory, progress)
+    deployment.build()
+    return {name: deployment.bootstrap(logical_id) for name, logical_id in FUNCTIONS.items()}
 
 
 def read(bootstraps: dict[str, Path]) -> Bundle:

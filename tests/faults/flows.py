@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import cache
 
-from local.call import recording
 from local.scenario import Answer, Missing
+from standins.call import recording
 
 from .lane import Lane
 

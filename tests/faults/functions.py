@@ -14,8 +14,8 @@ from aiohttp import web
 
 from local.events import example
 from local.runtime_api import FunctionFailed, RuntimeApi
-from local.vendors.body import BODY
-from local.vendors.control import Vendor
+from standins.body import BODY
+from standins.control import Vendor
 
 from .bundle import Bundle
 from .calls import Watch

@@ -1,7 +1,7 @@
 """What can go wrong with an outside call.
 
 A fault befalls one call, or that call and every one of its kind after it. What the stand-ins do to a request is theirs
-(`local.vendors`); a vendor that is down, and a function that is killed, are made here.
+(`standins/README.md`); a vendor that is down, and a function that is killed, are made here.
 """
 
 from __future__ import annotations

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import psycopg
 
-from local.postgres import Postgres, apply_migrations, with_database
 from local.runtime_api import FunctionFailed
 from local.scenario import Answer, Scenario
-from local.vendors.seeds import seed
+from standins.aws.queues_and_secrets import Message, QueuesAndSecrets
+from standins.postgres import Postgres, apply_migrations, with_database
+from standins.seeds import seed
 
-from .aws import Aws, Message
 from .bundle import Bundle
 from .clock import ADJUSTABLE, Clock
 from .functions import SWEEPER, Functions, Gateway
@@ -124,7 +124,7 @@ class Lane:
         # An ARN is what the template asks for; a lane's own says which secret it is.
         self._arns = arns = {name: f"arn:aws:secretsmanager:eu-central-1:000000000000:secret:{name}-abcdef" for name in ("twilio", "supabase", "elevenlabs")}
         kept = {arns[name]: json.dumps({key: value for key, value in where[name].items() if key != "url"}) for name in arns}
-        self.aws = Aws(directory / "aws", bundle.queues, kept, self.clock)
+        self.aws = QueuesAndSecrets(directory / "aws", bundle.queues, kept, self.clock.now)
         self.outside.listen("aws", self.aws)
         values = {
             "SupabaseUrl": where["supabase"]["url"], "TwilioApiUrl": where["twilio"]["url"], "ElevenLabsApiUrl": where["elevenlabs"]["url"],
@@ -202,7 +202,7 @@ class Lane:
         return False
 
     def rotate(self, vendor: str, first_reads: int = 0, **versions: dict) -> None:
-        """A secret gets new versions, by stage: what is current with these changes. `first_reads`: see `Aws.rotate`."""
+        """A secret gets new versions, by stage: what is current with these changes. `first_reads`: see `QueuesAndSecrets.rotate`."""
         current = json.loads(self.aws.secret(self._arns[vendor]))
         self.aws.rotate(self._arns[vendor], {stage: json.dumps(current | changes) for stage, changes in versions.items()}, first_reads)
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Iterator
 
-from local.process import end_with_parent
+from standins.process import end_with_parent
 
 from .all_flows import FLOWS
 from .calls import Call

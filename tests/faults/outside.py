@@ -9,9 +9,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from local.vendors import Vendors
-from local.vendors.control import Vendor, application
-from local.vendors.supabase import Supabase
+from standins import Vendors
+from standins.control import Vendor, application
+from standins.supabase.gateway import Supabase
 
 from .calls import Watch
 

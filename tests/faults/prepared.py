@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from local.vendors import Vendors
+from standins import Vendors
 
 # Seconds.
 MAY_BE_OLD = 120

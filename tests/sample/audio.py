@@ -8,7 +8,7 @@ import random
 import wave
 from pathlib import Path
 
-from local import call
+from standins import call
 
 CORPUS = Path(__file__).parents[2] / "bench" / "corpus"
 LINEAR = [call._linear(code) for code in range(256)]

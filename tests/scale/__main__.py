@@ -13,8 +13,8 @@ from typing import Iterator
 
 import psycopg
 
-from local.postgres import Postgres, apply_migrations, with_database
 from local.progress import Progress
+from standins.postgres import Postgres, apply_migrations, with_database
 
 from . import __doc__ as about
 from . import proofs

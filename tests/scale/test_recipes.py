@@ -7,7 +7,7 @@ import dataclasses
 import psycopg
 import pytest
 
-from local.postgres import Postgres
+from standins.postgres import Postgres
 
 from . import measure
 from .__main__ import filled

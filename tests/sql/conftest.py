@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from local.postgres import Postgres, apply_migrations, with_database
+from standins.postgres import Postgres, apply_migrations, with_database
 
 from .mutants import apply_with_damage
 from .world import World

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from local.postgres import MIGRATIONS, Postgres, apply_migrations
+from standins.postgres import MIGRATIONS, Postgres, apply_migrations
 
 ROOT = Path(__file__).resolve().parents[2]
 CONSENTS, VENDORS = "20261122100500_consents.sql", "20261122110700_sweep_vendors.sql"

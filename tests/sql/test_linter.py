@@ -9,7 +9,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from local.postgres import apply_migrations
+from standins.postgres import apply_migrations
 
 from .test_protection import PROTECTION
 from .test_protection import careless  # noqa: F401  a fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from local.postgres import apply_migrations, with_database
+from standins.postgres import apply_migrations, with_database
 
 from .world import World
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from local.postgres import Postgres, with_database
+from standins.postgres import Postgres, with_database
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -71,8 +71,8 @@ def test_it_runs_where_the_servers_user_can_reach_neither_program_nor_directory(
 
 def test_a_killed_run_leaves_no_server_behind(tmp_path):
     program = (
-        "import sys, signal; from local.postgres import Postgres\n"
-        "with Postgres(sys.argv[1]) as pg: print(pg._running_pid(), flush=True); signal.pause()"
+        "import sys, signal; from standins.postgres import Postgres\n"
+        "with Postgres(sys.argv[1]) as pg: print(pg._daemon.pid, flush=True); signal.pause()"
     )
     run = subprocess.Popen([sys.executable, "-c", program, tmp_path], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     with run:

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from local.postgres import with_database
+from standins.postgres import with_database
 
 from .test_migrations import catalogue
 from .world import World

@@ -13,14 +13,6 @@ from .imports import js_graph, python_graph
 from .rust import Crate
 
 RUST = {path: text(path) for path in files(".rs")}
-# Other changes mend these; the marks go with them.
-BEING_MENDED = [
-    ["shared/src/sample/report.rs", "shared/src/sample/whose.rs"],
-    [
-        *("local/vendors/__init__.py", "local/vendors/control.py", "local/vendors/elevenlabs.py", "local/vendors/running.py"),
-        *("local/vendors/storage_requests.py", "local/vendors/supabase.py", "local/vendors/supabase_storage.py", "local/vendors/twilio.py"),
-    ],
-]
 
 
 def roots() -> list[str]:
@@ -42,13 +34,7 @@ def all_circles() -> list[list[str]]:
 
 
 def test_no_files_take_from_each_other_in_a_circle():
-    assert [circle for circle in all_circles() if circle not in BEING_MENDED] == []
-
-
-@pytest.mark.parametrize("circle", BEING_MENDED, ids=lambda circle: circle[0])
-@pytest.mark.xfail(reason="another change mends this circle")
-def test_a_circle_that_is_being_mended_is_gone(circle):
-    assert circle not in all_circles()
+    assert all_circles() == []
 
 
 def test_every_crate_is_read():

@@ -14,14 +14,12 @@ CODE = (".css", ".html", ".js", ".mjs", ".py", ".rs", ".sh", ".sql", ".ts")
 
 # Other changes split these; the marks go with them.
 BEING_SPLIT = [
-    "shared/src/sample/activity.rs",
-    "shared/src/sample/assembly.rs",
-    "shared/src/sample/wav.rs",
     "supabase/migrations/20261122100600_voices.sql",
     "supabase/migrations/20261122100800_clone_worker.sql",
     "supabase/migrations/20261122100900_consent_functions.sql",
     "supabase/migrations/20261122110100_invitations.sql",
     "supabase/migrations/20261122110450_erasure_worker.sql",
+    "supabase/migrations/20261122110700_sweep_vendors.sql",
 ]
 
 

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use futures_util::{StreamExt, stream};
 use http::{Response, StatusCode};
+use sample::{Channel, PIPELINE_VERSION};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::answer;
@@ -14,7 +15,6 @@ use shared::queue::Queue;
 use shared::referee::EmployeeRequest;
 use shared::referee::voices::{CloneRequest, RequestedClone, request_clone};
 use shared::refusal::Refusal;
-use shared::sample::{Channel, PIPELINE_VERSION};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 

@@ -1,21 +1,20 @@
 //! One request of the frontend.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use lambda_runtime::LambdaEvent;
+use lambda_http::{Request, RequestExt};
+use sample::{Channel, PIPELINE_VERSION};
 use serde_json::{Value, json};
 use shared::answer;
 use shared::auth::Verifier;
 use shared::clients::supabase::{Supabase, SupabaseSecret};
 use shared::error::Error;
-use shared::gateway::{self, Request};
+use shared::gateway;
 use shared::queue::Queue;
 use shared::referee::EmployeeRequest;
 use shared::referee::voices::{CloneRequest, RequestedClone, VoiceState, VoiceStatus, read_voice, request_clone};
 use shared::refusal::Refusal;
-use shared::sample::{Channel, PIPELINE_VERSION};
 use shared::vendor::{Vendor, with_fresh_secrets};
 use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
@@ -47,23 +46,23 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Answers a request; every error becomes a problem document, so that the invocation itself never fails.
-    pub async fn handle(&self, event: LambdaEvent<Request>) -> Result<gateway::Response, Infallible> {
-        Ok(self.serve(&event.payload).await.unwrap_or_else(answer::problem).into())
+    pub async fn handle(&self, request: Request) -> Response<String> {
+        self.serve(&request).await.unwrap_or_else(answer::problem)
     }
 
     async fn serve(&self, request: &Request) -> Result<Response<String>, Error> {
-        if request.body.len() > LARGEST_BODY_BYTES {
+        if request.body().len() > LARGEST_BODY_BYTES {
             return Err(Refusal::PayloadTooLarge.into());
         }
         let deadline = Instant::now() + PATIENCE;
-        let route = Route::of(&request.method, &request.path)?;
-        with_fresh_secrets(&[&self.supabase], async || self.serve_route(route, request, deadline).await).await
+        let route = Route::of(request.method().as_str(), request.raw_http_path())?;
+        with_fresh_secrets(&[&self.supabase], || self.serve_route(route, request, deadline)).await
     }
 
     async fn serve_route(&self, route: Route, request: &Request, deadline: Instant) -> Result<Response<String>, Error> {
         let supabase = self.supabase.client().await?;
-        let supabase = supabase.for_caller(request.source_ip.as_deref(), request.header("user-agent"));
-        let user_id = self.verifier.user(&request.headers, supabase.jwt_secret()).await?;
+        let supabase = supabase.for_caller(gateway::source_ip(request), gateway::header(request, "user-agent"));
+        let user_id = self.verifier.user(request.headers(), supabase.jwt_secret()).await?;
         match route {
             Route::Voice(employee_id) => read_voice(&supabase, EmployeeRequest { user_id, employee_id })
                 .await
@@ -76,7 +75,7 @@ impl Endpoint {
                     replace: replaces_first(request)?,
                     campaign: false,
                 };
-                let is_async = prefers_async(&request.headers);
+                let is_async = prefers_async(request.headers());
                 let deadline = if is_async { Instant::now() } else { deadline };
                 let mut response = self.clone_voice(&supabase, &clone, deadline).await?;
                 if is_async && response.status() == StatusCode::ACCEPTED {
@@ -85,7 +84,7 @@ impl Endpoint {
                 Ok(response)
             }
             Route::Campaign => {
-                let wanted = Campaign::parse(&request.body)?;
+                let wanted = Campaign::parse(request.body())?;
                 campaign::request(&supabase, &self.campaigns, user_id, &wanted, self.usual_channel, deadline).await
             }
         }
@@ -138,7 +137,7 @@ impl Endpoint {
 
 /// `?replace=true`: the voice that is there goes first.
 fn replaces_first(request: &Request) -> Result<bool, Refusal> {
-    match request.query_parameter("replace").as_deref() {
+    match gateway::query_parameter(request, "replace") {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
         Some(_) => Err(Refusal::QueryInvalid),

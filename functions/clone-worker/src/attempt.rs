@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use sample::{Channel, Report};
 use serde_json::{Value, json};
 use shared::clients::elevenlabs::{AddVoiceError, AddedVoice, ElevenLabs, NewVoice};
 use shared::clients::supabase::Supabase;
@@ -16,7 +17,6 @@ use shared::referee::clones::{
 use shared::referee::voices::{DeletedVoice, voice_deleted};
 use shared::referee::writes::{Metadata, WrittenMetadata, metadata_written};
 use shared::refusal::Refusal;
-use shared::sample::{Channel, Report};
 use shared::voices::write_metadata;
 use tokio::sync::OnceCell;
 use uuid::Uuid;

@@ -4,12 +4,12 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use lambda_runtime::LambdaEvent;
+use sample::Channel;
 use shared::clients::elevenlabs::ElevenLabsSecret;
 use shared::clients::supabase::SupabaseSecret;
 use shared::error::Error;
 use shared::messages::CloneRequested;
 use shared::queue::{Batch, BatchResponse, Queue};
-use shared::sample::Channel;
 use shared::vendor::{Vendor, with_fresh_secrets};
 use tokio::sync::OnceCell;
 

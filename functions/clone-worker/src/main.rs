@@ -2,6 +2,7 @@
 
 mod attempt;
 mod handler;
+mod refusals;
 mod sampling;
 
 use lambda_runtime::service_fn;

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use http::StatusCode;
+use sample::{Assembly, Call, Channel, Origin, Problem, Report, Sample, Take};
 use shared::clients::supabase::Supabase;
 use shared::error::Error;
 use shared::recordings;
 use shared::referee::clones::{SampleSource, SourceRecording};
 use shared::refusal::Refusal;
-use shared::sample::{Assembly, Call, Channel, Origin, Problem, Report, Sample, Take};
 use tokio::time::{Instant, timeout_at};
+
+use crate::refusals;
 
 /// For all recordings together.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -55,7 +57,7 @@ pub async fn sample_recordings(
         let take = match timeout_at(deadline, read).await.unwrap_or(Err(slow)) {
             Ok(take) => take,
             Err(error) if is_gone(&error) => Err(Problem::RecordingMissing),
-            Err(_) if assembly.will_do() => break,
+            Err(_) if assembly.has_minimum() => break,
             Err(error) => return Err(error),
         };
         // Of one channel, it is the party that this very call says is the employee.
@@ -70,8 +72,9 @@ pub async fn sample_recordings(
     let sample = match assembly.finish() {
         Ok(sample) => Ok(sample),
         Err(report) => {
-            let problem = report.problem.ok_or(Error::Unusable("there is neither a sample nor a reason why"))?;
-            Err(NoSample { refusal: problem.into(), report })
+            let problem =
+                report.problem.as_ref().ok_or(Error::Unusable("there is neither a sample nor a reason why"))?;
+            Err(NoSample { refusal: refusals::of_problem(problem), report })
         }
     };
     Ok(Sampled { sample, sources })

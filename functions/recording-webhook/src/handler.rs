@@ -1,14 +1,13 @@
 //! One callback: nothing of it is read before its signature is proven.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use http::{Response, StatusCode};
-use lambda_runtime::LambdaEvent;
+use lambda_http::{Request, RequestExt};
 use shared::answer;
 use shared::clients::twilio::{CallSid, RecordingSid, TwilioSecret};
 use shared::error::Error;
-use shared::gateway::{self, Request};
+use shared::gateway::{header, raw_query};
 use shared::messages::RecordingFinished;
 use shared::queue::Queue;
 use shared::refusal::{Allow, Refusal};
@@ -31,26 +30,25 @@ pub struct Webhook {
 
 impl Webhook {
     /// Answers a request; every error becomes a problem document, so that the invocation itself never fails.
-    pub async fn handle(&self, event: LambdaEvent<Request>) -> Result<gateway::Response, Infallible> {
-        let answer = self.accept(&event.payload).await.unwrap_or_else(|error| {
+    pub async fn handle(&self, request: Request) -> Response<String> {
+        self.accept(&request).await.unwrap_or_else(|error| {
             if let Error::Refused { refusal, .. } = &error {
                 // Nobody reads the answer: a wrong secret or public URL shows only here.
                 tracing::warn!(code = refusal.code(), "a callback is refused");
             }
             answer::problem(error)
-        });
-        Ok(answer.into())
+        })
     }
 
     async fn accept(&self, request: &Request) -> Result<Response<String>, Error> {
-        if request.method != "POST" {
+        if request.method() != "POST" {
             return Err(Refusal::MethodNotAllowed(Allow("POST")).into());
         }
-        if request.body.len() > LARGEST_BODY_BYTES {
+        if request.body().len() > LARGEST_BODY_BYTES {
             return Err(Refusal::PayloadTooLarge.into());
         }
         let account_sid = self.verify(request).await?;
-        let callback = Callback::parse(&request.body)?;
+        let callback = Callback::parse(request.body())?;
         if callback.account_sid != account_sid {
             return Err(Refusal::AccountMismatch.into());
         }
@@ -72,12 +70,13 @@ impl Webhook {
     /// A signature that does not fit the secret in memory may fit the one of a rotation: it is read again, at most
     /// once a minute.
     async fn verify(&self, request: &Request) -> Result<String, Error> {
-        let signature = request.header("x-twilio-signature").ok_or(Refusal::SignatureMissing)?;
-        let question_mark = if request.query.is_empty() { "" } else { "?" };
+        let signature = header(request, "x-twilio-signature").ok_or(Refusal::SignatureMissing)?;
+        let (path, query) = (request.raw_http_path(), raw_query(request));
+        let question_mark = if query.is_empty() { "" } else { "?" };
         let signed = SignedRequest {
-            url: format!("{}{}{question_mark}{}", self.public_base_url, request.path, request.query),
-            is_form: request.header("content-type").is_some_and(is_form),
-            body: &request.body,
+            url: format!("{}{path}{question_mark}{query}", self.public_base_url),
+            is_form: header(request, "content-type").is_some_and(is_form),
+            body: request.body(),
         };
         let genuine = |secrets: Vec<Arc<TwilioSecret>>| {
             secrets.into_iter().find(|secret| signed.is_genuine(signature, &signing_keys(secret)))

@@ -5,20 +5,20 @@
 mod handler;
 mod signature;
 
-use lambda_runtime::service_fn;
 use shared::clients::twilio::TwilioSecret;
 use shared::environment::Environment;
+use shared::gateway;
 
 use crate::handler::Webhook;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::tracing::init_default_subscriber();
+async fn main() -> Result<(), lambda_http::Error> {
+    lambda_http::tracing::init_default_subscriber();
     let environment = Environment::load().await;
     let webhook = Webhook {
         public_base_url: Environment::variable("PUBLIC_BASE_URL")?,
         twilio: environment.secret("TWILIO_SECRET_ARN", TwilioSecret::problem_for_callbacks).await?,
         queue: environment.queue("RECORDING_QUEUE_URL")?,
     };
-    lambda_runtime::run(service_fn(|event| webhook.handle(event))).await
+    gateway::run(|request| webhook.handle(request)).await
 }

@@ -1,10 +1,9 @@
 //! One request: who asks, what the database decides, how that is answered.
 
-use std::convert::Infallible;
 use std::ops::RangeInclusive;
 
 use http::{Response, StatusCode};
-use lambda_runtime::LambdaEvent;
+use lambda_http::{Request, RequestExt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -13,7 +12,7 @@ use shared::auth::Verifier;
 use shared::clients::supabase::{Supabase, SupabaseSecret};
 use shared::clients::twilio::CallSid;
 use shared::error::Error;
-use shared::gateway::{self, Request};
+use shared::gateway::{self, header, query_parameter};
 use shared::messages::ErasureStarted;
 use shared::queue::Queue;
 use shared::referee::audit::{AuditPage, read_audit};
@@ -93,37 +92,37 @@ fn invitation_days() -> u32 {
 
 impl Endpoint {
     /// Answers a request; every error becomes a problem document, so that the invocation itself never fails.
-    pub async fn handle(&self, event: LambdaEvent<Request>) -> Result<gateway::Response, Infallible> {
-        Ok(self.answer(&event.payload).await.unwrap_or_else(answer::problem).into())
+    pub async fn handle(&self, request: Request) -> Response<String> {
+        self.answer(&request).await.unwrap_or_else(answer::problem)
     }
 
     async fn answer(&self, request: &Request) -> Result<Response<String>, Error> {
-        if request.body.len() > LARGEST_BODY_BYTES {
+        if request.body().len() > LARGEST_BODY_BYTES {
             return Err(Refusal::PayloadTooLarge.into());
         }
-        let route = Route::of(&request.method, &request.path)?;
-        with_fresh_secrets(&[&self.supabase], async || self.decide(&route, request).await).await
+        let route = Route::of(request.method().as_str(), request.raw_http_path())?;
+        with_fresh_secrets(&[&self.supabase], || self.decide(&route, request)).await
     }
 
     /// Asks the database, in whoever's name it is.
     async fn decide(&self, route: &Route, request: &Request) -> Result<Response<String>, Error> {
         let supabase = self.supabase.client().await?;
-        let supabase = supabase.for_caller(request.source_ip.as_deref(), request.header("user-agent"));
+        let supabase = supabase.for_caller(gateway::source_ip(request), header(request, "user-agent"));
         match route {
             Route::ReadStatement => {
                 // The database takes no text with a NUL; no language has one either.
-                let locale = request.query_parameter("locale").filter(|locale| !locale.contains('\0'));
-                shown(&current_consent_statement(&supabase, locale.as_deref().unwrap_or(ENGLISH)).await?)
+                let locale = query_parameter(request, "locale").filter(|locale| !locale.contains('\0'));
+                shown(&current_consent_statement(&supabase, locale.unwrap_or(ENGLISH)).await?)
             }
             Route::ReadInvitation | Route::AnswerInvitation | Route::ReadWithdrawal | Route::WithdrawWithToken => {
                 self.for_token(&supabase, route, request).await
             }
             Route::ReadAudit => {
-                let user_id = self.verifier.user(&request.headers, supabase.jwt_secret()).await?;
+                let user_id = self.verifier.user(request.headers(), supabase.jwt_secret()).await?;
                 shown(&read_audit(&supabase, &audit_page(request, user_id)?).await?)
             }
             &Route::Employee(action, employee_id) => {
-                let user_id = self.verifier.user(&request.headers, supabase.jwt_secret()).await?;
+                let user_id = self.verifier.user(request.headers(), supabase.jwt_secret()).await?;
                 self.for_user(&supabase, EmployeeRequest { user_id, employee_id }, action, request).await
             }
         }
@@ -136,8 +135,8 @@ impl Endpoint {
         route: &Route,
         request: &Request,
     ) -> Result<Response<String>, Error> {
-        let token = Token::from_headers(&request.headers)?;
-        let (address, user_agent) = (request.source_ip.as_deref(), request.header("user-agent"));
+        let token = Token::from_headers(request.headers())?;
+        let (address, user_agent) = (gateway::source_ip(request), header(request, "user-agent"));
         match route {
             Route::AnswerInvitation => {
                 let AnswerBody { granted } = body(request)?;
@@ -236,7 +235,7 @@ fn shown(body: &impl Serialize) -> Result<Response<String>, Error> {
 }
 
 fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refusal> {
-    serde_json::from_slice(&request.body).map_err(|_| Refusal::BodyInvalid)
+    serde_json::from_slice(request.body()).map_err(|_| Refusal::BodyInvalid)
 }
 
 /// The answer with the token that withdraws, if the database says that it does from now on.
@@ -248,9 +247,9 @@ fn with_withdrawal_token(Reply { token_handed, mut shown }: Reply, withdrawal: T
 }
 
 fn audit_page(request: &Request, user_id: Uuid) -> Result<AuditPage, Refusal> {
-    let employee_id = request.query_parameter("employee_id").map(|id| Uuid::try_parse(&id)).transpose();
-    let before = request.query_parameter("before").map(|number| number.parse::<i64>()).transpose();
-    let limit = request.query_parameter("limit").map_or(Ok(AUDIT_PAGE), |number| number.parse());
+    let employee_id = query_parameter(request, "employee_id").map(Uuid::try_parse).transpose();
+    let before = query_parameter(request, "before").map(|number| number.parse::<i64>()).transpose();
+    let limit = query_parameter(request, "limit").map_or(Ok(AUDIT_PAGE), |number| number.parse());
     let limit = limit.ok().filter(|rows| AUDIT_PAGE_MAY_HAVE.contains(rows)).ok_or(Refusal::QueryInvalid)?;
     Ok(AuditPage {
         user_id,
@@ -262,8 +261,8 @@ fn audit_page(request: &Request, user_id: Uuid) -> Result<AuditPage, Refusal> {
 
 /// After which copy of an erasure the page begins that is asked for.
 fn copies_after(request: &Request) -> Result<Option<i64>, Refusal> {
-    let number = |text: String| text.parse().ok().filter(|number| *number >= 0).ok_or(Refusal::QueryInvalid);
-    request.query_parameter("after").map(|text| number(text.to_string())).transpose()
+    let number = |text: &str| text.parse().ok().filter(|number| *number >= 0).ok_or(Refusal::QueryInvalid);
+    query_parameter(request, "after").map(number).transpose()
 }
 
 #[cfg(test)]
@@ -273,7 +272,7 @@ mod tests {
     use super::*;
 
     fn with_body(text: &str) -> Request {
-        Request { body: text.into(), ..Request::default() }
+        Request::new(text.into())
     }
 
     #[test]
@@ -338,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_page_of_the_audit_is_bounded_and_its_query_checked() {
-        let page = |query: &str| audit_page(&Request { query: query.into(), ..Request::default() }, Uuid::nil());
+        let page = |query: &str| audit_page(&gateway::with_query(Request::default(), query), Uuid::nil());
         assert_eq!(page("").unwrap().limit, 50);
         assert_eq!(page("limit=200&before=7").unwrap().limit, 200);
         for wrong in ["limit=0", "limit=201", "limit=-1", "limit="] {
@@ -350,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_page_of_an_erasure_begins_after_a_number_and_nothing_else() {
-        let after = |query: &str| copies_after(&Request { query: query.into(), ..Request::default() });
+        let after = |query: &str| copies_after(&gateway::with_query(Request::default(), query));
         assert_eq!((after(""), after("after=7")), (Ok(None), Ok(Some(7))));
         for wrong in ["after=", "after=x", "after=-1", "after=9223372036854775808"] {
             assert_eq!(after(wrong), Err(Refusal::QueryInvalid), "{wrong}");

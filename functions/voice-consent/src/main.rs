@@ -7,16 +7,16 @@ mod handler;
 mod route;
 mod token;
 
-use lambda_runtime::service_fn;
 use shared::auth::Verifier;
 use shared::clients::http_client;
 use shared::environment::Environment;
+use shared::gateway;
 
 use crate::handler::Endpoint;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::tracing::init_default_subscriber();
+async fn main() -> Result<(), lambda_http::Error> {
+    lambda_http::tracing::init_default_subscriber();
     let environment = Environment::load().await;
     let http = http_client();
     let supabase = environment.supabase(&http).await?;
@@ -25,5 +25,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         supabase,
         erasures: environment.queue("ERASURE_QUEUE_URL")?,
     };
-    lambda_runtime::run(service_fn(|event| endpoint.handle(event))).await
+    gateway::run(|request| endpoint.handle(request)).await
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
+use wav::Channel;
 
 use super::ask;
 use super::writes::Metadata;
@@ -13,7 +14,6 @@ use crate::clients::twilio::RecordingSid;
 use crate::error::Error;
 use crate::messages::CloneRequested;
 use crate::refusal::Refusal;
-use crate::sample::{Channel, Report};
 
 /// What a worker may do with an attempt.
 #[derive(Deserialize)]
@@ -98,9 +98,9 @@ pub async fn begin_clone(supabase: &Supabase, attempt_id: Uuid, lease: Duration)
     ask(supabase, "begin_clone", Arguments { attempt_id, lease_seconds: lease.as_secs() }).await
 }
 
-/// A sample that is to be sent.
+/// A sample that is to be sent, with a report of the crate `sample`.
 #[derive(Serialize)]
-pub struct TakenSample<'a> {
+pub struct TakenSample<'a, R> {
     /// Whose it is.
     pub attempt_id: Uuid,
     /// Shows that the attempt is ours.
@@ -110,7 +110,7 @@ pub struct TakenSample<'a> {
     /// Of the code that made it.
     pub pipeline_version: u32,
     /// How it came about.
-    pub report: &'a Report,
+    pub report: &'a R,
 }
 
 /// A recording that was looked at.
@@ -140,7 +140,7 @@ pub enum SampleTaken {
 }
 
 /// Asks for leave to send a sample.
-pub async fn take_sample(supabase: &Supabase, sample: &TakenSample<'_>) -> Result<SampleTaken, Error> {
+pub async fn take_sample<R: Serialize>(supabase: &Supabase, sample: &TakenSample<'_, R>) -> Result<SampleTaken, Error> {
     ask(supabase, "take_sample", sample).await
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
+use wav::Channel;
 
 use super::{EmployeeRequest, Shown, ask, ask_for_caller};
 use crate::clients::elevenlabs::MarkedVoice;
@@ -10,7 +11,6 @@ use crate::clients::supabase::Supabase;
 use crate::clients::twilio::CallSid;
 use crate::error::Error;
 use crate::messages::CloneRequested;
-use crate::sample::Channel;
 
 /// A request for a clone.
 #[derive(Serialize)]
@@ -68,7 +68,7 @@ pub struct VoiceState {
     pub code: Option<String>,
     /// The newest attempt.
     pub attempt_id: Option<Uuid>,
-    /// How its sample came about, or why there is none ([`crate::sample::Report`]).
+    /// How its sample came about, or why there is none (`Report`, of the crate `sample`).
     pub report: Option<Value>,
 }
 

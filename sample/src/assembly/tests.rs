@@ -1,0 +1,232 @@
+//! Samples of recordings of one party, whose voice is known.
+
+use fastrand::Rng;
+use wav::{Channel, Encoding, NotAudio};
+
+use super::*;
+use crate::call::Call;
+use crate::frame::Class;
+use crate::origin::Origin;
+use crate::sums::ac_power;
+use crate::tests::calls::{RATE, VOICES, amplified, decibels_to_factor, decode, level, noise, resampled, wav_file};
+
+/// So many seconds of a voice at a level, in dBFS.
+fn voice(n: usize, seconds: f64, level_dbfs: f32) -> Vec<f32> {
+    let gain = decibels_to_factor(level_dbfs) / level(&VOICES[n]);
+    let endless = VOICES[n].iter().cycle().take((seconds * f64::from(RATE)) as usize);
+    amplified(&endless.copied().collect::<Vec<f32>>(), gain)
+}
+
+/// The take of a recording of one party.
+fn take(samples: &[f32], rate: u32) -> Result<Take, Problem> {
+    let employee_channel = Some(Channel::First);
+    let mut call = Call::traced(Origin { track: Some("inbound".into()), employee_channel, ..Origin::default() });
+    call.push(&wav_file(Encoding::Float32, rate, &[samples]))?;
+    call.finish()
+}
+
+fn assembled(takes: impl IntoIterator<Item = Result<Take, Problem>>) -> Result<Sample, Box<Report>> {
+    let mut assembly = Assembly::default();
+    takes.into_iter().for_each(|take| assembly.add(take));
+    assembly.finish()
+}
+
+fn sample(recordings: &[&[f32]]) -> Result<Sample, Box<Report>> {
+    assembled(recordings.iter().map(|samples| take(samples, RATE)))
+}
+
+/// Code, figure and limit of the refusal.
+fn refusal(recordings: &[&[f32]]) -> (&'static str, f64, f64) {
+    let report = sample(recordings).map(|_| ()).unwrap_err();
+    assert_eq!((report.verdict, report.sample_seconds), (Verdict::Refused, 0.0));
+    assert!(report.warnings.is_empty() && report.before.is_none() && report.after.is_none());
+    let problem = report.problem.expect("a refusal has a reason");
+    let measure = problem.measure().expect("there is a figure");
+    (problem.code(), measure.figure, measure.limit)
+}
+
+fn with_noise(samples: &[f32], dbfs: f32) -> Vec<f32> {
+    let noise = noise(&mut Rng::with_seed(1), decibels_to_factor(dbfs), samples.len());
+    samples.iter().zip(noise).map(|(sample, noise)| sample + noise).collect()
+}
+
+fn clipped(seconds: f64) -> Vec<f32> {
+    amplified(&amplified(&voice(0, seconds, -20.0), 12.0), 0.4)
+}
+
+#[test]
+fn a_minute_of_clean_speech_is_good() {
+    let sample = sample(&[&voice(0, 80.0, -25.0)]).map_err(|report| report.problem).expect("a sample");
+    let report = sample.report;
+    assert_eq!((report.verdict, report.problem, &report.warnings[..]), (Verdict::Good, None, &[][..]));
+    assert!(!report.remove_background_noise && report.clipped_percent < Some(0.05));
+    assert!(report.speech_seconds > 60.0 && report.speech_seconds < report.sample_seconds);
+    assert_eq!(report.sample_seconds * f64::from(RATE), decode(&sample.wav).1.len() as f64);
+}
+
+#[test]
+fn half_a_minute_is_enough_but_short() {
+    let report = sample(&[&voice(0, 45.0, -25.0)]).map_err(|report| report.problem).expect("a sample").report;
+    assert_eq!((report.verdict, &report.warnings[..]), (Verdict::Usable, &[Warning::Short][..]));
+}
+
+#[test]
+fn less_is_too_short() {
+    let (code, figure, limit) = refusal(&[&voice(0, 25.0, -25.0)]);
+    assert_eq!((code, limit), ("sample_too_short", 30.0));
+    assert!((15.0..25.0).contains(&figure), "{figure}");
+    assert_eq!(refusal(&[&[0.0; 8_000]]), ("sample_too_short", 0.0, 30.0));
+    let nothing = assembled([]).map(|_| ()).unwrap_err();
+    assert_eq!(nothing.problem.map(Problem::code), Some("sample_too_short"));
+}
+
+#[test]
+fn who_is_hardly_heard_is_too_quiet() {
+    let (code, figure, limit) = refusal(&[&voice(0, 40.0, -53.0)]);
+    assert_eq!((code, limit), ("sample_too_quiet", -50.0));
+    assert!((-54.0..-50.0).contains(&figure), "{figure}");
+}
+
+#[test]
+fn a_voice_without_its_peaks_is_clipped() {
+    let (code, figure, limit) = refusal(&[&clipped(40.0)]);
+    assert_eq!((code, limit), ("sample_clipped", 1.0));
+    assert!(figure > 1.0, "{figure}");
+}
+
+#[test]
+fn a_voice_in_noise_is_too_noisy_and_in_a_little_noise_usable() {
+    let speech = voice(1, 45.0, -20.0);
+    let (code, figure, limit) = refusal(&[&with_noise(&speech, -28.0)]);
+    assert_eq!((code, limit), ("sample_too_noisy", 10.0));
+    assert!((5.0..10.0).contains(&figure), "{figure}");
+
+    let report = sample(&[&with_noise(&speech, -40.0)]).map_err(|report| report.problem).expect("a sample").report;
+    assert!(report.remove_background_noise && report.warnings.contains(&Warning::Noisy));
+    let snr = report.snr_db.expect("it was measured");
+    assert!((17.0..23.0).contains(&snr), "{snr}");
+}
+
+#[test]
+fn what_was_wrong_with_the_recording_is_what_is_wrong_with_the_sample() {
+    let mixed = Measure { figure: 97.5, limit: 80.0, unit: "percent" };
+    let channel_unknown = Problem::EmployeeChannelUnknown;
+    let not_audio = Problem::NotAudio(NotAudio("it is not a WAV file"));
+    let mixed = Problem::MixedSpeakers(mixed);
+    for problem in [Problem::RecordingMissing, channel_unknown, not_audio, mixed, Problem::Synthetic] {
+        let report = assembled([Err(problem)]).map(|_| ()).unwrap_err();
+        assert_eq!((report.problem, report.verdict), (Some(problem), Verdict::Refused));
+        assert_eq!(report.recordings[0].problem, Some(problem));
+    }
+}
+
+#[test]
+fn two_calls_of_different_levels_come_out_at_one() {
+    let sample = sample(&[&voice(0, 25.0, -14.0), &voice(0, 25.0, -40.0)]).map_err(|r| r.problem).expect("a sample");
+    let audio = decode(&sample.wav).1;
+    let level = |recording: usize| {
+        let pieces = sample.pieces.iter().filter(|piece| piece.recording == recording);
+        let samples: Vec<f32> = pieces.flat_map(|piece| audio[piece.from..piece.to].to_vec()).collect();
+        decibels(ac_power(&samples))
+    };
+    assert!((level(0) - level(1)).abs() < 1.0, "{} and {}", level(0), level(1));
+    assert!(sample.pieces.is_sorted_by_key(|piece| (piece.recording, piece.first_frame)), "newest first");
+    let gains: Vec<f64> = sample.report.recordings.iter().filter_map(|recording| recording.gain_db).collect();
+    assert!((gains[1] - gains[0] - 26.0).abs() < 1.0, "{gains:?}");
+    assert_eq!(sample.report.recordings.len(), 2);
+}
+
+#[test]
+fn an_older_call_fills_up_what_the_newest_lacks_and_no_more() {
+    let (mut assembly, newest) = (Assembly::default(), voice(0, 60.0, -20.0));
+    assembly.add(take(&newest, RATE));
+    assert!(!assembly.has_enough());
+    assembly.add(take(&voice(0, 100.0, -20.0), RATE));
+    assert!(assembly.has_enough());
+    let sample = assembly.finish().map_err(|report| report.problem).expect("a sample");
+    assert!((110.0..=120.0).contains(&sample.report.sample_seconds), "{}", sample.report.sample_seconds);
+    let taken: Vec<f64> = sample.report.recordings.iter().map(|recording| recording.taken_seconds).collect();
+    assert!(taken[0] > 50.0 && (taken[0] + taken[1] - sample.report.sample_seconds).abs() < 0.01, "{taken:?}");
+}
+
+#[test]
+fn an_unusable_newest_call_is_passed_over_when_an_older_one_is_good() {
+    let good = || take(&voice(0, 45.0, -25.0), RATE);
+    let noisy = take(&with_noise(&voice(1, 40.0, -20.0), -28.0), RATE);
+    let codes = ["sample_too_noisy", "sample_clipped", "employee_channel_unknown", "sample_synthetic"];
+    let unheard = [Err(Problem::EmployeeChannelUnknown), Err(Problem::Synthetic)];
+    let unusable = [noisy, take(&clipped(40.0), RATE)].into_iter().chain(unheard);
+    for (code, newest) in codes.into_iter().zip(unusable) {
+        let sample = assembled([newest, good()]).map_err(|report| report.problem).expect("a sample");
+        assert_eq!(sample.report.problem, None);
+        assert_eq!(sample.report.recordings[0].problem.map(Problem::code), Some(code));
+        assert_eq!((sample.report.recordings[0].taken_seconds, sample.report.recordings[0].gain_db), (0.0, None));
+        assert!(sample.pieces.iter().all(|piece| piece.recording == 1));
+    }
+}
+
+#[test]
+fn without_a_good_one_the_newest_calls_problem_is_named() {
+    let (short, clipped) = (voice(0, 10.0, -20.0), clipped(40.0));
+    assert_eq!(refusal(&[&clipped, &short]).0, "sample_clipped");
+    assert_eq!(refusal(&[&short, &clipped]).0, "sample_too_short");
+    let report = assembled([take(&short, RATE), take(&short, RATE)]).map(|_| ()).unwrap_err();
+    let one = take(&short, RATE).expect("there is speech").counts.speech as f64 / FRAMES_PER_SECOND;
+    assert!((report.speech_seconds - 2.0 * one).abs() < 2.0, "both count: {}", report.speech_seconds);
+}
+
+#[test]
+fn an_offset_is_gone_from_the_sample() {
+    let moved: Vec<f32> = voice(2, 45.0, -30.0).iter().map(|sample| sample + 0.1).collect();
+    let audio = decode(&sample(&[&moved]).map_err(|report| report.problem).expect("a sample").wav).1;
+    let mean = audio.iter().sum::<f32>() / audio.len() as f32;
+    assert!(mean.abs() < 1e-3, "{mean}");
+}
+
+#[test]
+fn no_pause_is_longer_than_0_4_s_and_every_join_is_faded() {
+    let (mut samples, voice) = (Vec::new(), voice(0, 60.0, -20.0));
+    for (n, part) in voice.chunks(40_000).enumerate() {
+        samples.extend_from_slice(part);
+        samples.resize(samples.len() + 4_000 * (n % 4), 0.0);
+    }
+    let mut take = take(&samples, RATE).expect("speech");
+    let classes = take.trace.take().expect("it was asked for");
+    let sample = assembled([Ok(take)]).map_err(|report| report.problem).expect("a sample");
+    let frames = sample.pieces.iter().flat_map(|piece| piece.first_frame..piece.end_frame);
+    let taken: Vec<Class> = frames.map(|frame| classes[frame as usize].class).collect();
+    let longest = taken.split(|&class| class == Class::Speech).map(<[Class]>::len).max();
+    assert!((20..=25).contains(&longest.unwrap_or(0)), "{longest:?} frames of 16 ms");
+    assert!(taken.iter().all(|class| matches!(class, Class::Speech | Class::Pause)));
+
+    let (audio, mut joins) = (decode(&sample.wav).1, 0);
+    for (piece, next) in sample.pieces.iter().zip(&sample.pieces[1..]) {
+        if piece.end_frame != next.first_frame {
+            joins += 1;
+            assert!(audio[piece.to - 1].abs().max(audio[next.from].abs()) < 1e-3);
+        }
+    }
+    assert!(joins > 3, "{joins}");
+}
+
+#[test]
+fn no_sample_is_longer_than_two_minutes_at_any_rate() {
+    // A frame is no whole number of samples at 11 025 Hz.
+    for rate in [8_000, 11_025, 16_000] {
+        let long = resampled(&voice(0, 150.0, -20.0), RATE, rate);
+        let sample = assembled([take(&long, rate), take(&long, rate)]).map_err(|r| r.problem).expect("a sample");
+        let (format, audio, _) = decode(&sample.wav);
+        assert_eq!((format.rate, sample.report.sampling_rate_hz), (rate, Some(rate)));
+        assert!((110 * rate as usize..=120 * rate as usize).contains(&audio.len()), "{} at {rate}", audio.len());
+    }
+}
+
+#[test]
+fn the_newest_calls_rate_is_the_samples() {
+    let wide = resampled(&voice(0, 30.0, -20.0), RATE, 16_000);
+    let takes = [take(&voice(0, 30.0, -20.0), RATE), take(&wide, 16_000)];
+    let sample = assembled(takes).map_err(|report| report.problem).expect("a sample");
+    assert_eq!(sample.report.sampling_rate_hz, Some(8_000));
+    let after = sample.report.after.expect("there is a sample");
+    assert!((after.speech_rms_dbfs + 20.5).abs() < 0.3 && after.true_peak_dbtp <= -3.0, "{after:?}");
+}

@@ -1,0 +1,34 @@
+//! A call in frames of 16 ms, the unit in which speech is detected.
+
+/// Frames a second.
+pub const FRAMES_PER_SECOND: f64 = 62.5;
+
+/// The class of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Nobody speaks.
+    Pause,
+    /// The employee speaks, alone.
+    Speech,
+    /// On the employee's channel something is heard that is not speech: ringing, music, a key.
+    Sound,
+    /// The other party speaks, or is still heard: over the employee's line, or over the employee.
+    OtherParty,
+}
+
+/// A frame of 16 ms, as it was classified.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame {
+    /// Its class.
+    pub class: Class,
+    /// Level of the employee's channel, in dBFS.
+    pub employee: f32,
+    /// Level of the other channel, in dBFS; −120 where there is none.
+    pub other: f32,
+}
+
+/// The first sample of a frame, in a call of `rate` samples a second.
+pub(crate) fn first_sample(frame: u64, rate: u32) -> u64 {
+    // 16 ms are 2/125 s.
+    frame * u64::from(rate) * 2 / 125
+}

@@ -1,0 +1,75 @@
+//! The limiter, which keeps the true peak down without being heard.
+
+use crate::true_peak::oversampled;
+
+/// Seconds before and after a peak in which the limiter bends the level: shorter is a click, longer is pumping.
+const BEND: f64 = 0.008;
+
+/// The factor for each sample that keeps the true peak of `gain × samples` at or below `ceiling`.
+///
+/// Looks ahead: the level bends down before a peak and back after it, along a raised cosine; elsewhere it is `gain`.
+pub fn limited_gain(samples: &[f32], rate: u32, gain: f32, ceiling: f32) -> Vec<f32> {
+    let reach = (BEND * f64::from(rate)) as usize;
+    let bend: Vec<f32> =
+        (0..=reach).map(|n| 0.5 + 0.5 * (std::f32::consts::PI * n as f32 / (reach + 1) as f32).cos()).collect();
+    let mut gains = vec![gain; samples.len()];
+    // A peak between two samples belongs to both; the deepest dip of a place counts.
+    let mut dip = |at: usize, factor: f32| {
+        for (distance, shape) in bend.iter().enumerate() {
+            let bent = gain * (1.0 - (1.0 - factor) * shape);
+            for place in [at.checked_sub(distance), Some(at + distance)].into_iter().flatten() {
+                if let Some(gain) = gains.get_mut(place) {
+                    *gain = gain.min(bent);
+                }
+            }
+        }
+    };
+    let (mut last, mut loudest) = (0, 0.0_f32);
+    oversampled(samples, |at, value| {
+        if at != last {
+            if loudest * gain > ceiling {
+                let factor = ceiling / (loudest * gain);
+                dip(last, factor);
+                dip(last + 1, factor);
+            }
+            (last, loudest) = (at, 0.0);
+        }
+        loudest = loudest.max(value);
+    });
+    if loudest * gain > ceiling {
+        dip(last, ceiling / (loudest * gain));
+    }
+    gains
+}
+
+#[cfg(test)]
+mod tests {
+    use std::f32::consts::PI;
+
+    use super::*;
+    use crate::true_peak::true_peak;
+
+    #[test]
+    fn the_limited_signal_stays_below_the_ceiling() {
+        let samples: Vec<f32> =
+            (0..16_000).map(|n| (PI * n as f32 / 20.0).sin() * if n % 1_600 < 60 { 0.9 } else { 0.1 }).collect();
+        let gains = limited_gain(&samples, 8_000, 1.5, 0.7);
+        let limited: Vec<f32> = samples.iter().zip(&gains).map(|(sample, gain)| sample * gain).collect();
+        assert!(true_peak(&limited) <= 0.7 * 1.003, "{}", true_peak(&limited));
+    }
+
+    #[test]
+    fn where_nothing_is_too_loud_the_gain_is_constant() {
+        let mut samples = vec![0.1; 8_000];
+        samples[4_000] = 0.9;
+        let gains = limited_gain(&samples, 8_000, 2.0, 0.7);
+        let far = gains.iter().enumerate().filter(|(n, _)| n.abs_diff(4_000) > 100);
+        assert!(far.into_iter().all(|(_, &gain)| gain == 2.0));
+        assert!(gains[4_000] <= 0.7 / 0.9);
+    }
+
+    #[test]
+    fn of_nothing_there_is_nothing_to_limit() {
+        assert!(limited_gain(&[], 8_000, 1.0, 0.7).is_empty());
+    }
+}

@@ -1,0 +1,363 @@
+//! The audio of the sample: stretches of speech, joined, brought to one level and kept below the peak.
+
+use wav::{Encoding, Format};
+
+use crate::decibel::{decibels, power};
+use crate::frame::Class;
+use crate::high_pass::HighPass;
+use crate::limiter::limited_gain;
+use crate::report::Levels;
+use crate::resample::Resampler;
+use crate::true_peak::true_peak;
+use crate::utterances::Utterance;
+
+/// Level of the sample's speech, RMS in dBFS: with its pauses it then is within the vendor's window, −23 to −18.
+const TARGET_LEVEL: f64 = -20.5;
+/// The limiter's ceiling, in dBTP: a little below the −3 that are asked for, since samples are rounded after it.
+const CEILING: f64 = -3.1;
+/// Raised-cosine fade on either side of a join, in seconds.
+const FADE: f64 = 0.01;
+/// Rounds in which the level that the limiter takes is given back.
+const ROUNDS: usize = 4;
+/// The largest factor by which it is given back: more would flatten the voice.
+const MOST_GIVEN_BACK: f32 = 1.5;
+
+/// A stretch of the sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Piece {
+    /// Which of the recordings, counted from 0 in the order in which they were added.
+    pub recording: usize,
+    /// Its first frame of 16 ms in that recording.
+    pub first_frame: u64,
+    /// The frame after its last.
+    pub end_frame: u64,
+    /// Its place in the sample.
+    pub from: usize,
+    /// The place after its last sample.
+    pub to: usize,
+    /// The gain of all of it, as a factor, before fades and limiter.
+    pub gain: f32,
+}
+
+/// The audio that is being put together.
+pub struct Mix {
+    rate: u32,
+    /// Each recording's with its gain.
+    samples: Vec<f32>,
+    pieces: Vec<Piece>,
+    /// From where to where somebody speaks.
+    speech: Vec<(usize, usize)>,
+    high_pass: HighPass,
+    before: Power,
+    before_peak: f32,
+}
+
+/// The finished audio.
+pub struct Mixed {
+    /// Samples a second.
+    pub rate: u32,
+    pub samples: Vec<i16>,
+    pub pieces: Vec<Piece>,
+    pub before: Levels,
+    pub after: Levels,
+}
+
+impl Mixed {
+    /// A WAV file of 16-bit PCM.
+    pub fn wav(&self) -> Vec<u8> {
+        let format = Format { encoding: Encoding::Pcm16, channels: 1, rate: self.rate };
+        let bytes = u32::try_from(2 * self.samples.len()).expect("a sample is two minutes long at most");
+        let mut file = wav::header(format, bytes);
+        file.extend(self.samples.iter().flat_map(|sample| sample.to_le_bytes()));
+        file
+    }
+}
+
+impl Mix {
+    /// For a sample of `rate` Hz.
+    pub fn new(rate: u32) -> Self {
+        Self {
+            rate,
+            samples: Vec::new(),
+            pieces: Vec::new(),
+            speech: Vec::new(),
+            high_pass: HighPass::new(rate),
+            before: Power::default(),
+            before_peak: 0.0,
+        }
+    }
+
+    /// Appends a stretch of a recording of `rate` Hz, of whose speech `speech` is the mean power.
+    pub fn add(&mut self, recording: usize, utterance: &Utterance, rate: u32, speech: f64) {
+        let gain = (power(TARGET_LEVEL) / speech).sqrt() as f32;
+        let resampled = (rate != self.rate).then(|| resampled(&utterance.samples, rate, self.rate));
+        let samples = resampled.as_ref().unwrap_or(&utterance.samples);
+        let piece = Piece {
+            recording,
+            first_frame: utterance.first_frame,
+            end_frame: utterance.end_frame(),
+            from: self.samples.len(),
+            to: self.samples.len() + samples.len(),
+            gain,
+        };
+        if !self.pieces.last().is_some_and(|last| follows(last, &piece)) {
+            self.high_pass.start_at(samples.first().copied().unwrap_or(0.0));
+        }
+        self.samples.extend(samples.iter().map(|&sample| self.high_pass.pass(sample)));
+        self.measure_before(&piece, utterance);
+        self.samples[piece.from..].iter_mut().for_each(|sample| *sample *= gain);
+        self.pieces.push(piece);
+    }
+
+    fn measure_before(&mut self, piece: &Piece, utterance: &Utterance) {
+        let (frames, length) = (utterance.classes.len(), piece.to - piece.from);
+        let place = |frame: usize| piece.from + frame * length / frames;
+        for (n, &class) in utterance.classes.iter().enumerate() {
+            let (from, to) = (place(n), place(n + 1));
+            self.before.add(&self.samples[from..to], class == Class::Speech);
+            match self.speech.last_mut() {
+                _ if class != Class::Speech => {}
+                Some(last) if last.1 == from => last.1 = to,
+                _ => self.speech.push((from, to)),
+            }
+        }
+        self.before_peak = self.before_peak.max(true_peak(&self.samples[piece.from..]));
+    }
+
+    /// Fades the joins, finds the gain that gives the level, and limits the peaks.
+    pub fn finish(mut self) -> Mixed {
+        self.fade_joins();
+        let (mut boost, mut ceiling) = (1.0_f32, CEILING);
+        let mut round = 0;
+        loop {
+            let mut gains = limited_gain(&self.samples, self.rate, boost, factor(ceiling));
+            gains.iter_mut().zip(&self.samples).for_each(|(gain, sample)| *gain *= sample);
+            let samples: Vec<i16> = gains.iter().map(|sample| (sample * 32_768.0).round() as i16).collect();
+            drop(gains);
+            let after = self.levels(&samples);
+            round += 1;
+            let missing = TARGET_LEVEL - after.speech_rms_dbfs;
+            let excess = after.true_peak_dbtp - (CEILING + 0.1);
+            if round > ROUNDS || (missing.abs() < 0.05 && excess <= 0.0) {
+                self.pieces.iter_mut().for_each(|piece| piece.gain *= boost);
+                let before = self.before.levels(self.before_peak);
+                return Mixed { rate: self.rate, samples, pieces: self.pieces, before, after };
+            }
+            boost = (boost * factor(missing)).min(MOST_GIVEN_BACK);
+            ceiling -= excess.max(0.0);
+        }
+    }
+
+    fn fade_joins(&mut self) {
+        let length = (FADE * f64::from(self.rate)) as usize;
+        let shape = |n: usize| 0.5 - 0.5 * (std::f32::consts::PI * (n as f32 + 0.5) / length as f32).cos();
+        for (n, piece) in self.pieces.iter().enumerate() {
+            let samples = &mut self.samples[piece.from..piece.to];
+            if n == 0 || !follows(&self.pieces[n - 1], piece) {
+                samples.iter_mut().take(length).enumerate().for_each(|(n, sample)| *sample *= shape(n));
+            }
+            if !self.pieces.get(n + 1).is_some_and(|next| follows(piece, next)) {
+                samples.iter_mut().rev().take(length).enumerate().for_each(|(n, sample)| *sample *= shape(n));
+            }
+        }
+    }
+
+    fn levels(&self, samples: &[i16]) -> Levels {
+        let samples: Vec<f32> = samples.iter().map(|&sample| f32::from(sample) / 32_768.0).collect();
+        let mut power = Power::default();
+        let mut pause = 0;
+        for &(from, to) in &self.speech {
+            power.add(&samples[pause..from], false);
+            power.add(&samples[from..to], true);
+            pause = to;
+        }
+        power.add(&samples[pause..], false);
+        power.levels(true_peak(&samples))
+    }
+}
+
+/// Whether a stretch goes on where another ended, so that nothing is to be heard of the join.
+fn follows(first: &Piece, second: &Piece) -> bool {
+    first.recording == second.recording && first.end_frame == second.first_frame
+}
+
+fn resampled(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
+    let (mut resampler, mut output) = (Resampler::new(from, to), Vec::new());
+    resampler.push(samples, &mut output);
+    resampler.finish(&mut output);
+    output
+}
+
+/// The factor of an amplitude that is so many decibels.
+fn factor(decibels: f64) -> f32 {
+    power(decibels).sqrt() as f32
+}
+
+/// Adds up power.
+#[derive(Default)]
+struct Power {
+    speech: (f64, usize),
+    pauses: (f64, usize),
+}
+
+impl Power {
+    fn add(&mut self, samples: &[f32], is_speech: bool) {
+        let (sum, count) = if is_speech { &mut self.speech } else { &mut self.pauses };
+        *sum += samples.iter().map(|&sample| f64::from(sample).powi(2)).sum::<f64>();
+        *count += samples.len();
+    }
+
+    fn levels(&self, peak: f32) -> Levels {
+        let mean = |sum: f64, count: usize| decibels(sum / count.max(1) as f64);
+        Levels {
+            speech_rms_dbfs: mean(self.speech.0, self.speech.1),
+            rms_dbfs: mean(self.speech.0 + self.pauses.0, self.speech.1 + self.pauses.1),
+            true_peak_dbtp: decibels(f64::from(peak).powi(2)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sums::ac_power;
+    use crate::tests::calls::{VOICES, amplified, decibels_to_factor, decode, level, resampled, utterance};
+
+    /// Half a minute of a voice at a level.
+    fn voice(n: usize, decibels: f32, first_frame: u64) -> Utterance {
+        let clip = &VOICES[n][..128 * 1_875];
+        utterance(first_frame, &amplified(clip, decibels_to_factor(decibels) / level(clip)))
+    }
+
+    fn speech(utterance: &Utterance) -> f64 {
+        let powers =
+            utterance.frames().filter(|&(class, _)| class == Class::Speech).map(|(_, samples)| ac_power(samples));
+        powers.sum::<f64>() / utterance.speech_frames() as f64
+    }
+
+    fn mixed(rate: u32, utterances: &[(usize, Utterance, u32)]) -> Mixed {
+        let mut mix = Mix::new(rate);
+        for (recording, utterance, rate) in utterances {
+            mix.add(*recording, utterance, *rate, speech(utterance));
+        }
+        mix.finish()
+    }
+
+    fn amplitudes(samples: &[i16]) -> Vec<f32> {
+        samples.iter().map(|&sample| f32::from(sample) / 32_768.0).collect()
+    }
+
+    #[test]
+    fn whatever_the_level_was_it_comes_out_at_minus_20_and_a_half_and_below_the_peak() {
+        for (n, decibels) in [(0, -45.0), (1, -30.0), (2, -20.5), (3, -12.0)] {
+            let mixed = mixed(8_000, &[(0, voice(n, decibels, 0), 8_000)]);
+            assert!((mixed.after.speech_rms_dbfs - TARGET_LEVEL).abs() < 0.3, "{:?}", mixed.after);
+            assert!((-23.0..=-18.0).contains(&mixed.after.rms_dbfs), "{:?}", mixed.after);
+            assert!(mixed.after.true_peak_dbtp <= -3.0, "{:?}", mixed.after);
+            let peak = decibels_of(true_peak(&amplitudes(&mixed.samples)));
+            assert!((peak - mixed.after.true_peak_dbtp).abs() < 1e-6);
+        }
+    }
+
+    fn decibels_of(amplitude: f32) -> f64 {
+        decibels(f64::from(amplitude).powi(2))
+    }
+
+    #[test]
+    fn before_is_what_came_in() {
+        let mixed = mixed(8_000, &[(0, voice(0, -30.0, 0), 8_000)]);
+        let came = voice(0, -30.0, 0);
+        assert!((mixed.before.speech_rms_dbfs - decibels(speech(&came))).abs() < 0.1, "{:?}", mixed.before);
+        assert!((mixed.before.true_peak_dbtp - decibels_of(true_peak(&came.samples))).abs() < 0.3);
+        assert!(mixed.before.rms_dbfs < mixed.before.speech_rms_dbfs);
+    }
+
+    #[test]
+    fn two_voices_of_different_levels_come_out_alike() {
+        let mixed = mixed(8_000, &[(0, voice(0, -20.0, 0), 8_000), (1, voice(0, -42.0, 0), 8_000)]);
+        let audio = amplitudes(&mixed.samples);
+        let [one, other] = [&mixed.pieces[0], &mixed.pieces[1]].map(|piece| ac_power(&audio[piece.from..piece.to]));
+        assert!((decibels(one) - decibels(other)).abs() < 0.5);
+        assert!((decibels_of(mixed.pieces[1].gain) - decibels_of(mixed.pieces[0].gain) - 22.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn even_a_voice_of_nothing_but_peaks_stays_below_the_ceiling() {
+        let mut spikes = vec![0.001; 128 * 500];
+        spikes.iter_mut().step_by(80).for_each(|sample| *sample = 0.9);
+        spikes.iter_mut().skip(1).step_by(80).for_each(|sample| *sample = 0.9);
+        let classes = vec![Class::Speech; 500];
+        let mixed = mixed(8_000, &[(0, Utterance { first_frame: 0, classes, samples: spikes }, 8_000)]);
+        assert!(mixed.after.true_peak_dbtp <= -3.0, "{:?}", mixed.after);
+        assert!(mixed.pieces[0].gain.is_finite());
+    }
+
+    #[test]
+    fn joins_are_faded_but_not_where_the_speech_goes_on() {
+        let whole = voice(0, -20.0, 0);
+        let part = |frames: std::ops::Range<usize>| Utterance {
+            first_frame: frames.start as u64,
+            classes: whole.classes[frames.clone()].to_vec(),
+            samples: whole.samples[frames.start * 128..frames.end * 128].to_vec(),
+        };
+        let cut = amid_a_vowel(&whole);
+        let parts = [part(0..cut), part(cut..1_200), part(1_300..1_875)].map(|part| (0, part, 8_000));
+        let mixed = mixed(8_000, &parts);
+        let ends = |n: usize| [mixed.pieces[n].from, mixed.pieces[n].to - 1].map(|at| mixed.samples[at]);
+        for (faded, sample) in [(0, ends(0)[0]), (1, ends(1)[1]), (2, ends(2)[0]), (2, ends(2)[1])] {
+            assert!(sample.abs() <= 2, "{sample} at an end of piece {faded}");
+        }
+        let join = mixed.pieces[1].from;
+        let found = amplitudes(&mixed.samples[join - 40..join + 40]);
+        let source = &whole.samples[cut * 128 - 40..cut * 128 + 40];
+        let missing = decibels(ac_power(source)) + decibels_of(mixed.pieces[0].gain) - decibels(ac_power(&found));
+        assert!(missing < 1.5, "where the speech goes on, nothing is faded, but {missing} dB are missing");
+    }
+
+    /// The frame, of the first 1 200, in whose beginning most is to be heard.
+    fn amid_a_vowel(utterance: &Utterance) -> usize {
+        let power_at = |&frame: &usize| ac_power(&utterance.samples[frame * 128 - 40..frame * 128 + 40]);
+        (100..1_100).max_by(|one, other| power_at(one).total_cmp(&power_at(other))).expect("there are frames")
+    }
+
+    #[test]
+    fn an_offset_is_taken_out_without_a_click() {
+        let mut moved = voice(2, -25.0, 0);
+        moved.samples.iter_mut().for_each(|sample| *sample += 0.2);
+        let mixed = mixed(8_000, &[(0, moved, 8_000)]);
+        let audio = amplitudes(&mixed.samples);
+        let mean = audio.iter().sum::<f32>() / audio.len() as f32;
+        assert!(mean.abs() < 1e-4, "{mean}");
+        assert!(audio[..200].iter().all(|sample| sample.abs() < 0.05), "it begins in a pause");
+        assert!((mixed.after.speech_rms_dbfs - TARGET_LEVEL).abs() < 0.3, "{:?}", mixed.after);
+    }
+
+    #[test]
+    fn recordings_of_other_rates_are_brought_to_the_samples_rate() {
+        let plain = voice(0, -25.0, 0);
+        let wide = Utterance { samples: resampled(&plain.samples, 8_000, 16_000), ..plain.clone() };
+        let mixed = mixed(8_000, &[(0, plain, 8_000), (1, wide, 16_000)]);
+        let [one, other] = [&mixed.pieces[0], &mixed.pieces[1]];
+        assert_eq!((mixed.rate, one.to - one.from, other.to - other.from), (8_000, 240_000, 240_000));
+        let audio = amplitudes(&mixed.samples);
+        let difference: Vec<f32> =
+            audio[one.from..one.to].iter().zip(&audio[other.from..other.to]).map(|(one, other)| one - other).collect();
+        assert!(decibels(ac_power(&difference)) < decibels(ac_power(&audio)) - 25.0);
+    }
+
+    #[test]
+    fn the_file_holds_every_sample() {
+        let samples = vec![i16::MIN, -1, 0, 1, i16::MAX];
+        let expected: Vec<f32> = samples.iter().map(|&sample| f32::from(sample) / 32_768.0).collect();
+        let nothing = Mix::new(11_025).finish();
+        let (format, read, _) = decode(&Mixed { samples, ..nothing }.wav());
+        assert_eq!(format, Format { encoding: Encoding::Pcm16, channels: 1, rate: 11_025 });
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn of_nothing_nothing_is_made() {
+        let nothing = Mix::new(8_000).finish();
+        assert!(nothing.samples.is_empty() && nothing.pieces.is_empty());
+    }
+}

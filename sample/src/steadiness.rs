@@ -1,0 +1,147 @@
+//! The steadiness of a sound: ringing, keys and hold music hold their tones, and no voice does.
+
+use std::sync::Arc;
+
+use realfft::num_complex::Complex32;
+use realfft::{RealFftPlanner, RealToComplex};
+
+/// Samples a second of what is measured, in Hz: the telephone band.
+pub const STEADINESS_RATE: u32 = 8_000;
+/// Samples of a frame at that rate.
+pub const STEADINESS_FRAME: usize = 128;
+
+/// Compares the peaks of two spectra, 160 ms apart: a held tone has its partials where they were, and as loud. Those of
+/// a monotonous voice may stay where they are; its vowels still make them louder and softer.
+pub struct Steadiness {
+    fft: Arc<dyn RealToComplex<f32>>,
+    window: Vec<f32>,
+    /// The last [`SPAN`] samples.
+    samples: Vec<f32>,
+    windowed: Vec<f32>,
+    spectrum: Vec<Complex32>,
+    /// Levels of the peaks of the last measurements, the newest last; [`NO_PEAK`] in the other bins.
+    past: [Vec<f32>; COMPARED],
+    /// Every second frame is measured; the other takes over its value.
+    last: Option<f32>,
+}
+
+/// 64 ms: the partials of every voice lie apart.
+const SPAN: usize = 512;
+/// Measurements that lie between two that are compared, one of them included.
+const COMPARED: usize = 5;
+/// Bins of 15.6 Hz: 280 to 3420 Hz.
+const BAND: std::ops::Range<usize> = 18..220;
+/// Bins on either side of one with whose mean it is compared.
+const NEAR: usize = 10;
+/// A peak is this much above that mean, in nepers of power: 6.5 dB.
+const PROMINENCE: f32 = 1.5;
+/// A peak is the one that was there before if its level has changed by less than this, in nepers of power: 4.3 dB.
+const AS_LOUD: f32 = 1.0;
+const NO_PEAK: f32 = f32::NEG_INFINITY;
+
+impl Steadiness {
+    /// Before the first frame: silence.
+    pub fn new() -> Self {
+        let fft = RealFftPlanner::new().plan_fft_forward(SPAN);
+        let turn = 2.0 * std::f32::consts::PI / SPAN as f32;
+        Self {
+            window: (0..SPAN).map(|n| 0.5 - 0.5 * (turn * n as f32).cos()).collect(),
+            samples: vec![0.0; SPAN],
+            windowed: fft.make_input_vec(),
+            spectrum: fft.make_output_vec(),
+            past: std::array::from_fn(|_| vec![NO_PEAK; BAND.len()]),
+            last: None,
+            fft,
+        }
+    }
+
+    /// The share of the amplitude of the frame's peaks that is in peaks that were there, as loud, 160 ms ago: 1 for a
+    /// held tone, next to nothing for a voice.
+    pub fn next(&mut self, frame: &[f32]) -> f32 {
+        self.samples.copy_within(frame.len().., 0);
+        self.samples[SPAN - frame.len()..].copy_from_slice(frame);
+        if let Some(last) = self.last.take() {
+            return last;
+        }
+        let powers = self.powers();
+        let peaks = peaks(&powers.iter().map(|&power| fast_ln(power)).collect::<Vec<f32>>());
+        let (mut all, mut held) = (0.0, 0.0);
+        for (n, level) in peaks.iter().enumerate().filter(|(_, level)| **level > NO_PEAK) {
+            let amplitude = powers[n].sqrt();
+            all += amplitude;
+            held += if (level - self.past[0][n]).abs() < AS_LOUD { amplitude } else { 0.0 };
+        }
+        self.past.rotate_left(1);
+        self.past[COMPARED - 1] = peaks;
+        let share = if all > 0.0 { held / all } else { 0.0 };
+        self.last = Some(share);
+        share
+    }
+
+    fn powers(&mut self) -> Vec<f32> {
+        let windowed = self.samples.iter().zip(&self.window).map(|(sample, shape)| sample * shape);
+        self.windowed.iter_mut().zip(windowed).for_each(|(place, sample)| *place = sample);
+        self.fft.process(&mut self.windowed, &mut self.spectrum).expect("buffers that the plan has made");
+        // As much as the rounding of 16 bits: silence has no peaks.
+        const FLOOR: f32 = 1e-8;
+        self.spectrum[BAND].iter().map(|bin| bin.norm_sqr() + FLOOR).collect()
+    }
+}
+
+/// The logarithm to within 0.1, by the bits of the number: as exact as is needed, and free.
+fn fast_ln(value: f32) -> f32 {
+    value.to_bits() as f32 * (std::f32::consts::LN_2 / 8_388_608.0)
+}
+
+/// The levels of the local maxima that stand out of what is around them; [`NO_PEAK`] elsewhere.
+fn peaks(levels: &[f32]) -> Vec<f32> {
+    let mut peaks = vec![NO_PEAK; levels.len()];
+    for n in 1..levels.len() - 1 {
+        if levels[n] > levels[n - 1] && levels[n] >= levels[n + 1] {
+            let near = &levels[n.saturating_sub(NEAR)..(n + NEAR + 1).min(levels.len())];
+            if levels[n] > near.iter().sum::<f32>() / near.len() as f32 + PROMINENCE {
+                peaks[n] = levels[n];
+            }
+        }
+    }
+    peaks
+}
+
+#[cfg(test)]
+mod tests {
+    use std::f32::consts::TAU;
+
+    use fastrand::Rng;
+
+    use super::*;
+    use crate::decibel::power;
+    use crate::window::STEADY;
+
+    /// Mean steadiness of a sound of three seconds: partials of 120 Hz, each as loud as `level` says, from 0 to 1, of its
+    /// number and of how many samples have passed.
+    fn steadiness(mut level: impl FnMut(usize, usize) -> f32) -> f32 {
+        let mut steadiness = Steadiness::new();
+        let partial = |n: usize, at: usize| (TAU * (120 * n * at) as f32 / STEADINESS_RATE as f32).sin() * 0.02;
+        let mut sample = |at| (3..25).map(|n| level(n, at) * partial(n, at)).sum::<f32>();
+        let samples: Vec<f32> = (0..3 * STEADINESS_RATE as usize).map(&mut sample).collect();
+        let frames: Vec<f32> = samples.chunks_exact(STEADINESS_FRAME).map(|frame| steadiness.next(frame)).collect();
+        frames.iter().sum::<f32>() / frames.len() as f32
+    }
+
+    #[test]
+    fn a_held_chord_is_steady() {
+        assert!(steadiness(|_, _| 1.0) > 0.9);
+        // It may fade away, as a plucked string's does.
+        assert!(steadiness(|_, at| (-(at as f32) / STEADINESS_RATE as f32).exp()) > 0.9);
+    }
+
+    #[test]
+    fn a_voice_is_not_steady_though_it_keeps_its_pitch() {
+        // Sounds of 80 ms, each with other formants.
+        let mut random = Rng::with_seed(1);
+        let sounds: Vec<[f32; 25]> =
+            (0..38).map(|_| std::array::from_fn(|_| power(-40.0 * random.f64()) as f32)).collect();
+        let steadiness = steadiness(|n, at| sounds[at / 640][n]);
+        assert!(steadiness < STEADY, "{steadiness}");
+    }
+}

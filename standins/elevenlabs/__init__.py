@@ -1,0 +1,1 @@
+"""ElevenLabs' stand-in: voices, what was generated with them, and the account's limits."""

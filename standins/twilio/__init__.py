@@ -1,0 +1,1 @@
+"""Twilio's stand-in: recordings and their media, calls, and signed callbacks."""

@@ -1,0 +1,6 @@
+//! Why bytes are no recording.
+
+/// The bytes are not those of a WAV that holds a call; the text says why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotAudio(pub &'static str);
