@@ -13,7 +13,7 @@ SIZES ?= 1000 100000
 # Most tests wait for something: more of them run at once than there are cores. Each worker has a stack of its own.
 WORKERS ?= 6
 
-.PHONY: help demo up down rust check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants
+.PHONY: help demo up down client rust check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants
 .NOTPARALLEL:
 
 help: ## what there is to make
@@ -27,6 +27,9 @@ up: venv ## starts the stack and keeps it: the console's address is printed, .lo
 
 down: venv ## stops the stack
 	@$(VENV)/bin/python -m local down
+
+client: venv ## the TypeScript client of openapi.yaml, a package for a frontend: client/understudy-client-….tgz
+	@$(VENV)/bin/python -m local.npm pack
 
 rust: ## format, lints and unit tests of the Rust code
 	cargo fmt --all --check

@@ -40,6 +40,10 @@ def seeds():
     for size in (0, 0xFFFFFFFF):
         yield f"size-{size:x}", recording(ONE_PARTY, mono, data(samples, size))
     yield "rf64", recording(ONE_PARTY, mono, data(samples, 0xFFFFFFFF), riff=b"RF64", before=chunk(b"ds64", bytes(28)))
+    sizes = struct.pack("<QQQI", 1 << 33, len(samples), len(samples) // 2, 0)
+    yield "rf64-sizes", recording(
+        ONE_PARTY, mono, data(samples, 0xFFFFFFFF), riff=b"RF64", before=chunk(b"ds64", sizes), after=chunk(b"LIST", b"odd")
+    )
     yield "other-chunks", recording(ONE_PARTY, mono, data(samples), before=chunk(b"LIST", b"odd"), after=chunk(b"id3 ", bytes(9)))
     yield "odd-format", recording(ONE_PARTY, mono + b"\0", data(samples))
     yield "long-format", recording(ONE_PARTY, mono + bytes(100), data(samples))

@@ -1,6 +1,7 @@
-"""`python -m local build | up | down | demo | event | bridge`: the stack on this machine.
+"""`python -m local build | up | down | demo | event | bridge | doctor | trigger`: the stack on this machine.
 
-`make up`, `make down` and `make demo` call the first three; the others help `sam local` with a stack that is up.
+`make up`, `make down` and `make demo` call the first ones; `event` and `bridge` help `sam local` with a stack that is up. `doctor` looks for
+what is wrong with a deployment, here or in the cloud; `trigger` tells a story on the stack that is up.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from standins.aws.server import CREDENTIALS, REGION
 from .bridge import Bridge, NoBridge
 from .demo import demo
 from .deployment import ROOT, Deployment
+from .doctor import command as doctor
 from .events import EVENTS, made_right
+from .npm import install
 from .progress import Progress
 from .scenario import Scenario
 from .stack import AlreadyRunning, Stack
+from .trigger import command as trigger
 
 HOME = ROOT / ".local"
 
@@ -37,6 +41,8 @@ def main() -> int:
     print_event = commands.add_parser("event", help="print an event of events/ made right for the stack that is up")
     print_event.add_argument("name", choices=EVENTS)
     commands.add_parser("bridge", help="let the containers of `sam local` reach the stack that is up, until Ctrl-C; writes .local/env.json")
+    doctor.add_arguments(commands.add_parser("doctor", help="what is wrong with a deployment? Changes nothing; exit code 1 if something is"))
+    trigger.add_arguments(commands.add_parser("trigger", help="tell a story on the stack that is up, such as a callback that comes twice; without a name all of them"))
     arguments = parser.parse_args()
 
     # Else a SIGTERM would end us without ending what we started.
@@ -50,6 +56,10 @@ def main() -> int:
     if arguments.command == "down":
         Stack(HOME, progress).stop()
         return 0
+    if arguments.command == "doctor":
+        return doctor.run(arguments, HOME / "stack.json")
+    if arguments.command == "trigger":
+        return trigger.run(arguments, HOME / "stack.json")
     if arguments.command in ("event", "bridge"):
         if not (HOME / "stack.json").exists():
             print("no stack is up: `make up` starts one", file=sys.stderr)
@@ -65,7 +75,8 @@ def main() -> int:
 
 
 def keep(stack: Stack) -> None:
-    print(f"\nThe stack stays up until Ctrl-C.\n  console        {stack['console_url']}\n  API            {stack.api_url}", flush=True)
+    install()
+    print(f"\nThe stack stays up until Ctrl-C.\n{addresses(stack)}", flush=True)
     try:
         signal.pause()
     except KeyboardInterrupt:
@@ -74,13 +85,20 @@ def keep(stack: Stack) -> None:
 
 def up(progress: Progress) -> int:
     stack = Stack(HOME, progress)
+    with progress.step("the viewer of the API, from npm"):
+        install()
     try:
         stack.start(background=True)
     except AlreadyRunning as running:
-        print(f"{running}\n  console        {stack['console_url']}")
+        print(f"{running}\n{addresses(stack)}")
         return 0
-    print(f"\nThe stack is up: {stack.file}\n  console        {stack['console_url']}\n  API            {stack.api_url}\n  stop it with   make down")
+    print(f"\nThe stack is up: {stack.file}\n{addresses(stack)}\n  stop it with   make down")
     return 0
+
+
+def addresses(stack: Stack) -> str:
+    console = stack["console_url"]
+    return f"  console        {console}\n  API            {stack.api_url}\n  its contract   {console}/api-docs, with a form for each request"
 
 
 def event(name: str) -> int:

@@ -1,4 +1,4 @@
-"""The console's server: the files of `console/`, and below `/laptop` what only this machine can do.
+"""The console's server: the files of `console/`, below `/laptop` what only this machine can do, and `/api-docs`.
 
     python -m local.console --stack .local/stack.json --ready console.json
 
@@ -24,6 +24,7 @@ from aiohttp import web
 
 from standins.process import write_atomically
 
+from .api_docs import ApiDocs
 from .console_routes import Routes
 
 FILES = Path(__file__).resolve().parent.parent / "console"
@@ -55,7 +56,7 @@ class Server:
         listener.bind(("127.0.0.1", 0))
         self.origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
         app = web.Application(middlewares=[self._guard], client_max_size=LARGEST_BODY)
-        app.add_routes([web.get("/", self._file), *self._routes.all(), web.get("/{name}", self._file)])
+        app.add_routes([web.get("/", self._file), *self._routes.all(), *ApiDocs(self.stack).all(), web.get("/{name}", self._file)])
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         await web.SockSite(self._runner, listener).start()
@@ -73,7 +74,7 @@ class Server:
         except web.HTTPException as refusal:
             allow = {"Allow": refusal.headers["Allow"]} if "Allow" in refusal.headers else None
             answer = web.Response(status=refusal.status, text=f"{refusal.text or refusal.reason}\n", headers=allow)
-        answer.headers.update(self._headers())
+        answer.headers.update(self._headers(request.path))
         return answer
 
     def _only_our_page(self, request: web.Request) -> None:
@@ -87,14 +88,16 @@ class Server:
         if site not in ("same-origin", "none") and not (request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"):
             raise web.HTTPForbidden(text="only the console's own page may ask")
 
-    def _headers(self) -> dict[str, str]:
+    def _headers(self, path: str) -> dict[str, str]:
         stack = self.stack()
         api = urlsplit(stack["api_url"]) if stack else None
         asked = f" {api.scheme}://{api.netloc}" if api else ""
+        # Swagger UI has pictures in its style sheet, and inserts markup that it has made safe itself.
+        markup = "img-src 'self' data:" if path == "/api-docs" else "img-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
         return {
             "Content-Security-Policy": (
-                f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src blob:; connect-src 'self'{asked}; "
-                "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+                f"default-src 'none'; script-src 'self'; style-src 'self'; {markup}; media-src blob:; connect-src 'self'{asked}; "
+                "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
             ),
             "Cache-Control": "no-store",
             "Referrer-Policy": "no-referrer",
@@ -104,7 +107,8 @@ class Server:
         }
 
     async def _file(self, request: web.Request) -> web.Response:
-        path = self._files.get(request.match_info.get("name", "index.html"))
+        name = request.match_info.get("name", "index.html")
+        path = self._files.get("api-docs.html" if name == "api-docs" else name)
         if path is None:
             raise web.HTTPNotFound(text="there is no such file")
         return web.Response(body=path.read_bytes(), content_type=TYPES[path.suffix], charset="utf-8")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from standins.call import recording
@@ -52,7 +51,7 @@ def _tell(scenario: Scenario, progress: Progress) -> None:
     progress.say(f"  {len(audio):,} bytes, SHA-256 {_sha256(audio)}")
 
     with progress.step("an admin invites the employee to consent; the employee, who has no account, reads the statement and grants"):
-        withdrawal_token = _consent(scenario, employee)
+        withdrawal_token = scenario.answer_invitation(scenario.invite(employee), granted=True)["withdrawal_token"]
 
     with progress.step("the frontend asks for a clone → a voice"):
         answer = scenario.clone(employee)
@@ -83,19 +82,6 @@ def _tell(scenario: Scenario, progress: Progress) -> None:
         erasure = scenario.until(lambda: _erased(scenario, employee), "the end of the erasure")
     for copy in erasure["copies"]:
         progress.say(f"  {copy['state']:<8} {copy['kind']:<17} {copy['reference']}")
-
-
-def _consent(scenario: Scenario, employee: str) -> str:
-    """The token with which the employee may withdraw."""
-    expires = (datetime.now(timezone.utc) + timedelta(days=365)).isoformat()
-    invitation = scenario.api(
-        "POST", f"/employees/{employee}/voice-consent/invitation", {"purposes": ["voice_clone"], "consent_expires_at": expires})
-    _same("the invitation", invitation.status, 200)
-    token = invitation.json()["token"]
-    _same("what the employee reads", scenario.anyone("GET", "/voice-consent/invitation", consent_token=token).status, 200)
-    granted = scenario.anyone("POST", "/voice-consent/invitation", {"granted": True}, consent_token=token)
-    _same("the grant", granted.status, 200)
-    return granted.json()["withdrawal_token"]
 
 
 def _erased(scenario: Scenario, employee: str) -> dict | None:

@@ -14,6 +14,7 @@ import urllib.parse
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from email.message import Message
 from functools import cached_property
 from pathlib import Path
@@ -43,6 +44,12 @@ class Answer:
 
     def json(self):
         return json.loads(self.body)
+
+
+def _succeeded(what: str, answer: Answer) -> dict:
+    if answer.status != 200:
+        raise Missing(f"{what} was answered {answer.status}: {answer.body.decode(errors='replace')}")
+    return answer.json()
 
 
 class Scenario:
@@ -88,6 +95,17 @@ class Scenario:
             " %s, array['voice_clone'], now() + interval '1 year', %s)",
             self.user("admin")["id"], employee, statement["version"], statement["sha256"], employee, sha256, sha256,
         )
+
+    def invite(self, employee: str) -> str:
+        """The token of an invitation to consent to a clone, for a year."""
+        expires = (datetime.now(timezone.utc) + timedelta(days=365)).isoformat()
+        invitation = self.api("POST", f"/employees/{employee}/voice-consent/invitation", {"purposes": ["voice_clone"], "consent_expires_at": expires})
+        return _succeeded("the invitation", invitation)["token"]
+
+    def answer_invitation(self, token: str, granted: bool) -> dict:
+        """The employee, who has no account, reads the statement and answers: what is said to that, such as the token to withdraw with."""
+        _succeeded("what the employee reads", self.anyone("GET", "/voice-consent/invitation", consent_token=token))
+        return _succeeded("the answer", self.anyone("POST", "/voice-consent/invitation", {"granted": granted}, consent_token=token))
 
     # -- Twilio --------------------------------------------------------------------------------------------------------
 

@@ -194,6 +194,12 @@ class Postgres:
             )
         return with_database(self.url, name)
 
+    def dump(self, url: str, *options: str) -> str:
+        """What pg_dump writes of a database: by default all but the rows, and not whose it is."""
+        database = with_database(self.superuser_url, urlsplit(url).path.lstrip("/"))
+        command = [self._bin / "pg_dump", *(options or ("--schema-only", "--no-owner")), "--dbname", database]
+        return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
+
     # -- how it is done ------------------------------------------------------------------------------------------------
 
     @property
@@ -299,17 +305,22 @@ class Postgres:
 
 
 def apply_migrations(url: str, directory: Path = MIGRATIONS) -> None:
-    """Runs `supabase/migrations/*.sql` in the order of their names, each in a transaction of its own.
+    """Runs `supabase/migrations/*.sql` in the order of their names.
 
     Keeps no list of what ran (the Supabase CLI does): every file may run twice.
     """
+    apply_files(url, sorted(directory.glob("*.sql")))
+
+
+def apply_files(url: str, paths: list[Path]) -> None:
+    """Runs files of SQL, each in a transaction of its own."""
     with psycopg.connect(url, autocommit=True) as connection:
-        for path in sorted(directory.glob("*.sql")):
+        for path in paths:
             try:
                 with connection.transaction():
                     connection.execute(path.read_bytes())
             except psycopg.Error as error:
-                raise RuntimeError(f"migration {path.name}: {error}") from error
+                raise RuntimeError(f"{path.parent.name}/{path.name}: {error}") from error
 
 
 def with_database(url: str, name: str) -> str:

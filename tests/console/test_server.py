@@ -65,6 +65,7 @@ def test_each_file_of_the_page_is_served_as_what_it_is(ask, name):
 @pytest.mark.parametrize("path", [
     "/../README.md", "/..%2fREADME.md", "/%2e%2e/README.md", "/%2e%2e%2fREADME.md", "/console/../../README.md", "//etc/passwd", "/..\\README.md",
     "/index.html%00.js", "/./../local/console.py", "/laptop/../../README.md", "/nothing.js", "/.git/config", "/stack.json",
+    "/api-docs/../../README.md", "/api-docs/..%2f..%2fREADME.md", "/api-docs/package.json",
 ])  # fmt: skip
 def test_no_path_leads_out_of_the_directory(ask, path):
     status, _, body = ask("GET", path)
@@ -158,12 +159,13 @@ def test_no_answer_holds_a_key_of_the_stack(ask, signed_in, stack):
 
 def test_every_answer_says_what_the_page_may_do(ask, stack):
     api = urlsplit(stack["api_url"])
-    for path, status in (("/", 200), ("/nothing", 404), ("/laptop/employees", 401)):
+    for path, status in (("/", 200), ("/api-docs", 200), ("/nothing", 404), ("/laptop/employees", 401)):
         found, headers, _ = ask("GET", path)
         policy = dict(part.strip().partition(" ")[::2] for part in headers["Content-Security-Policy"].split(";"))
         assert found == status
         assert policy["default-src"] == policy["base-uri"] == policy["form-action"] == policy["frame-ancestors"] == "'none'"
         assert policy["script-src"] == policy["style-src"] == "'self'"
+        assert ("require-trusted-types-for" in policy) == (path != "/api-docs"), "Swagger UI inserts markup"
         assert policy["connect-src"] == f"'self' {api.scheme}://{api.netloc}"
         assert (headers["X-Content-Type-Options"], headers["Referrer-Policy"]) == ("nosniff", "no-referrer")
         assert headers["Cross-Origin-Resource-Policy"] == "same-origin"

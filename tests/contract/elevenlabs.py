@@ -128,6 +128,17 @@ def _(elevenlabs):
     hold(all(isinstance(said.get(name), int) and said[name] >= 0 for name in ("voice_slots_used", "voice_limit")), "it does not")
 
 
+@assume("elevenlabs", "The subscription says whether the plan has instant clones, and how many additions of the month are used.")
+def _(elevenlabs):
+    answer = elevenlabs.ask("GET", "/v1/user/subscription")
+    if code(answer) in NO_PERMISSION:
+        raise Skipped("the key may not read it")
+    said = succeeded(answer, 200).json()
+    hold(isinstance(said.get("can_use_instant_voice_cloning"), bool) and isinstance(said.get("tier"), str), "it says nothing of the plan")
+    most = said.get("max_voice_add_edits")
+    hold(isinstance(said.get("voice_add_edit_counter"), int) and (most is None or isinstance(most, int)), "it says nothing of additions")
+
+
 @assume("elevenlabs", "What is no audio is refused with a code that says so, and makes no voice.")
 def _(elevenlabs):
     attempt = Attempt()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import yaml
 from openapi_schema_validator import OAS31Validator
@@ -20,7 +20,8 @@ def document() -> dict:
 
 def check(method: str, path: str, status: int, content_type: str | None, body: bytes) -> None:
     """Raises AssertionError for an answer that openapi.yaml does not describe."""
-    template, described = _find(urlsplit(path).path)
+    # The gateway decodes a path before it looks for the route: an id that holds %2F makes another path.
+    template, described = _find(unquote(urlsplit(path).path))
     where = f"{method} {template or path} → {status}"
     if described is None:
         assert status == 404, f"{where}: openapi.yaml has no such path"
@@ -30,16 +31,13 @@ def check(method: str, path: str, status: int, content_type: str | None, body: b
         return
     responses = described[method.lower()]["responses"]
     assert str(status) in responses, f"{where}: openapi.yaml has no such answer"
-    response = _resolve(responses[str(status)])
+    response = resolve(responses[str(status)])
     if "content" not in response:
         assert not body, f"{where}: no body is described"
         return
     assert content_type in response["content"], f"{where}: {content_type} is not described"
     schema = response["content"][content_type]["schema"] | {"components": document()["components"]}
     OAS31Validator(schema).validate(json.loads(body))
-    codes = re.findall(r"`([a-z_]+)`", responses[str(status)].get("description", ""))
-    if content_type == "application/problem+json":
-        assert json.loads(body)["code"] in codes, f"{where}: the code {json.loads(body)['code']} is not described"
 
 
 def _find(path: str) -> tuple[str | None, dict | None]:
@@ -49,7 +47,8 @@ def _find(path: str) -> tuple[str | None, dict | None]:
     return None, None
 
 
-def _resolve(node: dict) -> dict:
+def resolve(node: dict) -> dict:
+    """What a reference in openapi.yaml stands for."""
     while "$ref" in node:
         target = document()
         for step in node["$ref"].removeprefix("#/").split("/"):

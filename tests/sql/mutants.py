@@ -19,14 +19,15 @@ from typing import NamedTuple
 
 import psycopg
 
-from standins.postgres import MIGRATIONS, Postgres, apply_migrations
+from local.migration import SUPABASE, apply_schemas
+from standins.postgres import Postgres, apply_migrations
 
 ROOT = Path(__file__).resolve().parents[2]
-CONSENTS, VENDORS = "20261122100500_consents.sql", "20261122110700_sweep_vendors.sql"
+CONSENTS, VENDORS = "consents.sql", "sweep_vendors.sql"
 
 
 class Mutant(NamedTuple):
-    """One guard that is broken. `place` is a function, or a migration where the guard is a constraint; `before` must be there exactly once;
+    """One guard that is broken. `place` is a function, or a schema where the guard is a constraint; `before` must be there exactly once;
     `test` is what should notice: a file of this folder, or one test of it, which takes much less time."""
 
     name: str
@@ -193,18 +194,19 @@ def broken(text: str, mutant: Mutant) -> str:
 
 
 def apply_with_damage(url: str, name: str) -> None:
-    """All migrations, and then the one guard broken; a constraint is left out of its migration."""
+    """The database, but for the one guard; a constraint is left out of its schema."""
     [mutant] = [mutant for mutant in MUTANTS if mutant.name == name]
-    with tempfile.TemporaryDirectory() as copy:
-        shutil.copytree(MIGRATIONS, copy, dirs_exist_ok=True)
-        if mutant.place.endswith(".sql"):
-            migration = Path(copy, mutant.place)
-            migration.write_text(broken(migration.read_text(), mutant))
-        apply_migrations(url, Path(copy))
     if not mutant.place.endswith(".sql"):
+        apply_migrations(url)
         with psycopg.connect(url) as connection:
             definition = connection.execute("select pg_get_functiondef(%s::regproc)", [mutant.place]).fetchone()[0]
             connection.execute(broken(definition, mutant))
+        return
+    with tempfile.TemporaryDirectory() as copy:
+        shutil.copytree(SUPABASE, copy, dirs_exist_ok=True)
+        schema = Path(copy, "schemas", mutant.place)
+        schema.write_text(broken(schema.read_text(), mutant))
+        apply_schemas(url, Path(copy))
 
 
 def first_failure(server: str, tests: list[str], mutant: str = "") -> str | None:

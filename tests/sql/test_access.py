@@ -15,6 +15,7 @@ FUNCTIONS = {
     "start_erasure", "read_erasure", "begin_erasure", "add_erasure_copies", "copy_erased", "copy_failed", "copy_kept_elsewhere",
     "verify_audit", "read_audit", "sweep_erasures", "sweep_unfinished", "attempts_queued", "judge_vendor_voices", "voice_gone",
     "recording_sweep_state", "missing_recordings", "matched_recordings", "purge", "recordings_queued", "recording_page_seen", "abandoned_writes",
+    "describe_database",
 }
 APPLICATION = {"organizations", "users", "employees", "calls"}
 

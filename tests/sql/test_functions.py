@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from .mutants import MIGRATIONS, MUTANTS, broken
+from local.migration import SUPABASE
+
+from .mutants import MUTANTS, broken
 
 # One screen.
 MOST_LINES = 60
@@ -26,7 +28,7 @@ def test_every_function_fits_on_a_screen(world):
 def test_every_guard_that_is_to_be_broken_is_there_and_so_is_the_test_that_notices(world, mutant):
     """`python -m tests.sql.mutants` takes long and runs seldom; a guard that has moved is found at once."""
     if mutant.place.endswith(".sql"):
-        guarded = (MIGRATIONS / mutant.place).read_text()
+        guarded = (SUPABASE / "schemas" / mutant.place).read_text()
     else:
         guarded = world.value("select pg_get_functiondef(%s::regproc)", mutant.place)
     assert broken(guarded, mutant) != guarded

@@ -312,3 +312,14 @@ def test_a_callback_can_be_tampered_with_on_request(control, receiver):
     fields = parse_qs(body)
     assert "CallSid" not in fields and "RecordingDuration" not in fields and "X-Twilio-Signature" not in headers
     assert fields["Extra"] == ["é"] and fields["ErrorCode"] == ["16101"]
+
+
+def test_a_call_that_is_made_is_recorded_and_says_that_it_is_over(client):
+    call = client.calls.create(to="+15550100", from_="+15550101", twiml="<Response><Say>Hello.</Say></Response>", record=True, recording_channels="dual")
+    assert client.calls(call.sid).fetch().status == "completed"
+    [made] = client.recordings.list(call_sid=call.sid)
+    assert made.channels == 2 and made.source == "OutboundAPI"
+    assert client.calls(call.sid).delete()
+    with pytest.raises(TwilioRestException) as refused:
+        client.calls(call.sid).fetch()
+    assert refused.value.code == 20404

@@ -11,7 +11,7 @@ const BLOCK: usize = 1024;
 #[derive(Debug)]
 pub struct WavReader {
     state: State,
-    /// Of an RF64 that says it.
+    /// The bytes of samples, of an RF64 that says them in its header.
     sample_bytes: Option<u64>,
     format: Option<Format>,
     /// The bytes of a header, or of a frame, that has not arrived whole.
@@ -128,7 +128,8 @@ impl WavReader {
             }
             b"data" if self.format.is_none() => Err(NotAudio("the samples come before their format")),
             b"data" => {
-                Ok(State::Samples { left: known(size.into()).or(self.sample_bytes.filter(|_| size == u32::MAX)) })
+                let in_ds64 = self.sample_bytes.filter(|_| size == u32::MAX);
+                Ok(State::Samples { left: known(size.into()).or(in_ds64) })
             }
             _ => Ok(State::Skip { bytes: padded(size) }),
         }

@@ -1,6 +1,6 @@
 //! One attempt: recordings → sample → voice → the employee's.
 //!
-//! The database decides each step (`supabase/migrations`): whether consent is there, who holds the lease, which voice
+//! The database decides each step (`supabase/schemas`): whether consent is there, who holds the lease, which voice
 //! is the current one. Here stands what happens between those decisions; any two of them may be days apart.
 
 use std::time::Duration;
