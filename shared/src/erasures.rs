@@ -5,98 +5,28 @@
 
 use std::cell::Cell;
 use std::mem::{Discriminant, discriminant};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::{StreamExt, future, stream};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::clients::VendorError;
 use crate::clients::elevenlabs::ElevenLabs;
-use crate::clients::supabase::Supabase;
-use crate::clients::twilio::{self, CallSid, RecordingSid, Twilio};
+use crate::clients::supabase::{ObjectKey, Supabase};
+use crate::clients::twilio::{self, CallSid, Twilio};
 use crate::error::Error;
+use crate::messages::{CloneRequested, ErasureStarted};
 use crate::queue::Queue;
-use crate::recordings::{self, Newest, publish_newest};
-use crate::voices::{CloneRequested, METADATA_BUCKET};
+use crate::recordings::{self, publish_newest};
+use crate::referee::erasures::{
+    BegunErasure, CopyOutcome, ErasedCopy, FoundCopies, GoneCopy, Place, Remainder, RemainingCopy, add_erasure_copies,
+    begin_erasure, copy_erased, copy_failed, copy_kept_elsewhere,
+};
+use crate::voices::write_metadata;
 
 /// How many copies of a kind are erased at the same time.
 const AT_ONCE: usize = 8;
-
-/// The message to `voice-erasure`: somebody's copies are to go.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct ErasureStarted {
-    /// A row of `voice_erasures`.
-    pub erasure_id: Uuid,
-}
-
-/// The moment of a request to erase, as the database takes it (`p_now`): seconds since 1970.
-///
-/// The erasure covers what was recorded before, and when a recording began is what Twilio says. Twilio's clock and ours
-/// are kept by NTP; the database's may be off.
-#[must_use]
-pub fn asked_at() -> f64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
-}
-
-/// What the database says is left to erase.
-#[derive(Deserialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-enum Begun {
-    ErasureUnknown,
-    Erased,
-    Erase(Left),
-}
-
-/// Some of what is left of an erasure.
-#[derive(Deserialize)]
-struct Left {
-    /// Whether the database has listed all that it knows; it goes on with each look.
-    is_listed: bool,
-    /// In the order in which they are to go.
-    copies: Vec<Copy>,
-    /// What is not known to be gone before a time is over, because something may still land there.
-    blocked: Vec<Blocked>,
-    /// Until nothing of `blocked` is any more.
-    wait_seconds: Option<u64>,
-    /// What stands in the metadata's place.
-    tombstone: Value,
-}
-
-#[derive(Deserialize)]
-struct Blocked {
-    /// An attempt to clone whose voice may yet turn up.
-    attempt_id: Option<Uuid>,
-    wait_seconds: u64,
-}
-
-/// One copy that is not confirmed gone.
-#[derive(Deserialize)]
-struct Copy {
-    copy_id: Uuid,
-    #[serde(flatten)]
-    place: Place,
-}
-
-/// Where a copy is; for the first and the last, where copies are to be looked for.
-#[derive(Deserialize)]
-#[serde(tag = "kind", content = "reference", rename_all = "snake_case")]
-enum Place {
-    /// Speech that was made with a voice, by the voice.
-    VendorHistory(String),
-    /// A piece of such speech.
-    VendorSpeech(String),
-    VendorVoice(String),
-    StoredRecording(String),
-    NewestRecording(String),
-    /// The key of the metadata, which is replaced by a tombstone.
-    Metadata(String),
-    TwilioRecording(RecordingSid),
-    /// Recordings of a call that we never stored. What is no SID was never a call at Twilio.
-    TwilioCall(String),
-}
 
 /// What became of a copy that was to be erased.
 enum Outcome {
@@ -152,10 +82,10 @@ impl Eraser<'_> {
     pub async fn work(&self, erasure_id: Uuid) -> Result<(), Error> {
         let mut progress = Progress::default();
         loop {
-            let left = match self.begin(erasure_id).await? {
-                Begun::Erased => return Ok(()),
-                Begun::ErasureUnknown => return Err(Error::Unusable("the database does not know the erasure")),
-                Begun::Erase(left) => left,
+            let left = match begin_erasure(&self.supabase, erasure_id).await? {
+                BegunErasure::Erased => return Ok(()),
+                BegunErasure::ErasureUnknown => return Err(Error::Unusable("the database does not know the erasure")),
+                BegunErasure::Erase(left) => left,
             };
             let before = progress.settled;
             self.erase_copies(erasure_id, &left, &mut progress).await?;
@@ -168,12 +98,8 @@ impl Eraser<'_> {
         }
     }
 
-    async fn begin(&self, erasure_id: Uuid) -> Result<Begun, Error> {
-        Ok(self.supabase.rpc("begin_erasure", json!({"p_erasure_id": erasure_id})).await?)
-    }
-
     /// Nothing more can be done now: sees that attempts of unknown fate come to their end, and says when to look again.
-    async fn wait_for(&self, left: Left, progress: Progress) -> Result<(), Error> {
+    async fn wait_for(&self, left: Remainder, progress: Progress) -> Result<(), Error> {
         for attempt_id in left.blocked.iter().filter(|blocked| blocked.wait_seconds == 0).filter_map(|b| b.attempt_id) {
             self.clones.send(&CloneRequested { attempt_id }).await?;
         }
@@ -182,10 +108,10 @@ impl Eraser<'_> {
     }
 
     /// Tries each copy by itself: kind after kind, several of a kind at the same time.
-    async fn erase_copies(&self, erasure_id: Uuid, left: &Left, progress: &mut Progress) -> Result<(), Error> {
+    async fn erase_copies(&self, erasure_id: Uuid, left: &Remainder, progress: &mut Progress) -> Result<(), Error> {
         for copies in left.copies.chunk_by(|a, b| discriminant(&a.place) == discriminant(&b.place)) {
             let kind = discriminant(&copies[0].place);
-            if !progress.silent.contains(&kind) && self.erase_kind(erasure_id, copies, left, progress).await? {
+            if !progress.silent.contains(&kind) && self.erase_kind(erasure_id, copies, progress).await? {
                 progress.silent.push(kind);
             }
         }
@@ -197,14 +123,13 @@ impl Eraser<'_> {
     async fn erase_kind(
         &self,
         erasure_id: Uuid,
-        copies: &[Copy],
-        left: &Left,
+        copies: &[RemainingCopy],
         progress: &mut Progress,
     ) -> Result<bool, Error> {
         let is_silent = Cell::new(false);
         let tries = stream::iter(copies)
             .take_while(|_| future::ready(!is_silent.get()))
-            .map(|copy| self.erase_and_report(erasure_id, copy, &left.tombstone))
+            .map(|copy| self.erase_and_report(erasure_id, copy))
             .buffer_unordered(AT_ONCE);
         let mut tries = std::pin::pin!(tries);
         while let Some(tried) = tries.next().await {
@@ -222,41 +147,29 @@ impl Eraser<'_> {
 
     /// One copy's failure is its own: it is kept with it, and given back, and the others go on. Otherwise whether the
     /// database believes that the copy is gone.
-    async fn erase_and_report(
-        &self,
-        erasure_id: Uuid,
-        Copy { copy_id, place }: &Copy,
-        tombstone: &Value,
-    ) -> Result<Result<bool, Error>, Error> {
-        #[derive(Deserialize)]
-        struct Recorded {
-            outcome: String,
-            /// A recording made since a new consent, whose copy has just been erased with the old one's.
-            newest: Option<Newest>,
-        }
-        match self.erase(erasure_id, place, tombstone).await {
+    async fn erase_and_report(&self, erasure_id: Uuid, copy: &RemainingCopy) -> Result<Result<bool, Error>, Error> {
+        let &RemainingCopy { copy_id, ref place } = copy;
+        match self.erase(erasure_id, place).await {
             Ok(Outcome::Gone { account, was_there }) => {
-                let gone = json!({"p_copy_id": copy_id, "p_account": account, "p_was_there": was_there});
-                let recorded: Recorded = self.supabase.rpc("copy_erased", gone).await?;
-                publish_newest(&self.supabase, recorded.newest).await?;
-                Ok(Ok(recorded.outcome == "erased"))
+                let gone = GoneCopy { copy_id, account: account.as_deref(), was_there };
+                let ErasedCopy { outcome, newest } = copy_erased(&self.supabase, &gone).await?;
+                publish_newest(&self.supabase, newest).await?;
+                Ok(Ok(outcome == CopyOutcome::Erased))
             }
             Ok(Outcome::KeptElsewhere(code)) => {
-                let kept = json!({"p_copy_id": copy_id, "p_code": code});
-                self.supabase.rpc::<Value>("copy_kept_elsewhere", kept).await?;
+                copy_kept_elsewhere(&self.supabase, copy_id, code).await?;
                 Ok(Ok(true))
             }
             Err(error) => {
                 tracing::warn!(%copy_id, %error, "a copy could not be erased");
-                let failed = json!({"p_copy_id": copy_id, "p_code": error.code()});
-                self.supabase.rpc::<Value>("copy_failed", failed).await?;
+                copy_failed(&self.supabase, copy_id, &error.code()).await?;
                 Ok(Err(error))
             }
         }
     }
 
     /// Erases a copy and asks its keeper whether it is gone.
-    async fn erase(&self, erasure_id: Uuid, place: &Place, tombstone: &Value) -> Result<Outcome, Error> {
+    async fn erase(&self, erasure_id: Uuid, place: &Place) -> Result<Outcome, Error> {
         match place {
             Place::VendorHistory(voice_id) => self.list_speech(erasure_id, voice_id).await,
             Place::VendorSpeech(id) => Ok(self.elevenlabs.delete_history_item(id).await.map(|()| Outcome::GONE)?),
@@ -269,7 +182,7 @@ impl Eraser<'_> {
                 Ok(Outcome::Gone { account, was_there })
             }
             Place::StoredRecording(path) | Place::NewestRecording(path) => self.remove_recording(path).await,
-            Place::Metadata(path) => self.replace_metadata(path, tombstone).await,
+            Place::Metadata(tombstone) => write_metadata(&self.supabase, tombstone).await.map(|()| Outcome::GONE),
             Place::TwilioRecording(sid) => {
                 let account = Some(self.twilio.account_sid().to_owned());
                 Ok(match self.twilio.erase_recording(sid).await? {
@@ -281,7 +194,7 @@ impl Eraser<'_> {
         }
     }
 
-    async fn remove_recording(&self, path: &str) -> Result<Outcome, Error> {
+    async fn remove_recording(&self, path: &ObjectKey) -> Result<Outcome, Error> {
         let removed = self.supabase.remove(recordings::BUCKET, path).await;
         // Whatever the answer was, or if it was lost: whether it is there decides.
         if self.supabase.object_size(recordings::BUCKET, path).await?.is_some() {
@@ -291,20 +204,14 @@ impl Eraser<'_> {
         Ok(Outcome::GONE)
     }
 
-    async fn replace_metadata(&self, path: &str, tombstone: &Value) -> Result<Outcome, Error> {
-        self.supabase.ensure_private_bucket(METADATA_BUCKET).await?;
-        let tombstone = tombstone.to_string();
-        let length = tombstone.len() as u64;
-        self.supabase.upload(METADATA_BUCKET, path, "application/json", length, tombstone).await?;
-        Ok(Outcome::GONE)
-    }
-
     /// Adds the speech that the vendor keeps of a voice to the copies.
     async fn list_speech(&self, erasure_id: Uuid, voice_id: &str) -> Result<Outcome, Error> {
         let mut after = None;
         loop {
             let page = self.elevenlabs.history_of(voice_id, after.as_deref()).await?;
-            self.add_found(erasure_id, "vendor_speech", &page.items).await?;
+            if !page.items.is_empty() {
+                add_erasure_copies(&self.supabase, erasure_id, FoundCopies::VendorSpeech(&page.items)).await?;
+            }
             after = page.next;
             if after.is_none() {
                 return Ok(Outcome::GONE);
@@ -316,17 +223,9 @@ impl Eraser<'_> {
     async fn list_recordings(&self, erasure_id: Uuid, call_sid: &str) -> Result<Outcome, Error> {
         if let Ok(call_sid) = CallSid::try_from(call_sid.to_owned()) {
             for recordings in self.twilio.recordings_of(&call_sid).await?.chunks(1000) {
-                self.add_found(erasure_id, "twilio_recording", recordings).await?;
+                add_erasure_copies(&self.supabase, erasure_id, FoundCopies::TwilioRecording(recordings)).await?;
             }
         }
         Ok(Outcome::GONE)
-    }
-
-    async fn add_found(&self, erasure_id: Uuid, kind: &str, references: &[impl Serialize]) -> Result<(), Error> {
-        if !references.is_empty() {
-            let found = json!({"p_erasure_id": erasure_id, "p_kind": kind, "p_references": references});
-            self.supabase.rpc::<Value>("add_erasure_copies", found).await?;
-        }
-        Ok(())
     }
 }

@@ -17,10 +17,11 @@
 //! | [`answer`] | what a request gets: JSON, or an error as `application/problem+json` |
 //! | [`gateway`] | the HTTP functions: `lambda_http`, behind a guard |
 //! | [`auth`] | who is calling: a verified Supabase user |
-//! | [`queue`] | messages between the functions, and the batches that arrive from them |
-//! | [`referee`] | asking the database for a decision |
+//! | [`messages`] | what the functions put into each other's queues |
+//! | [`queue`] | sending a message, and working through a batch that has arrived |
+//! | [`referee`] | every decision of the database, with its arguments and outcomes |
 //! | [`recordings`] | a finished call recording → the private bucket |
-//! | [`voices`] | asking for a cloned voice |
+//! | [`voices`] | what is kept of a voice, and why there is none |
 //! | [`erasures`] | every copy of it goes |
 
 pub mod answer;
@@ -32,6 +33,7 @@ pub mod erasures;
 pub mod error;
 pub mod gateway;
 mod media;
+pub mod messages;
 pub mod queue;
 pub mod recordings;
 pub mod referee;

@@ -4,90 +4,22 @@
 //! is also copied to `{employee_id}/{employee_id}.wav`. Every step may run twice, or never come to its end.
 
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::clients::VendorError;
-use crate::clients::supabase::Supabase;
-use crate::clients::twilio::{CallSid, Recording, RecordingSid, Twilio};
+use crate::clients::supabase::{ObjectKey, Supabase};
+use crate::clients::twilio::{Recording, RecordingSid, Twilio};
 use crate::error::Error;
 use crate::media::Wav;
+use crate::messages::RecordingFinished;
+use crate::referee::recordings::{
+    FinishedIngest, Newest, OversizedRecording, Publication, Published, RecordingTarget, SetAside, StoredRecording,
+    finish_ingest, newest_published, recording_target, recording_too_large,
+};
+use crate::referee::writes::write_cleared;
 
 /// The private bucket of the recordings.
 pub const BUCKET: &str = "recordings";
-
-/// The message from `recording-webhook` to `recording-ingest`: Twilio says that a recording is finished.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct RecordingFinished {
-    /// The call, by which the database knows the employee.
-    pub call_sid: CallSid,
-    /// The recording.
-    pub recording_sid: RecordingSid,
-}
-
-/// Where the database wants a recording.
-#[derive(Deserialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-enum Target {
-    CallUnknown,
-    /// With the key at which a worker that died may have left it all the same.
-    Erased {
-        storage_path: Option<String>,
-    },
-    Store {
-        storage_path: String,
-        /// The note that it is about to be written.
-        write_id: Uuid,
-    },
-    Stored {
-        newest: Option<Newest>,
-    },
-}
-
-/// What the database made of a stored recording.
-#[derive(Deserialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-enum Finished {
-    CallUnknown,
-    TargetChanged,
-    Erased,
-    Stored { newest: Option<Newest> },
-}
-
-/// What the database says of a recording that Storage does not take.
-#[derive(Deserialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-enum SetAside {
-    RecordingTooLarge,
-    /// It was erased or stored meanwhile, or its call is gone.
-    NotWanted,
-}
-
-/// The employee's newest recording, to be copied to where the newest one is.
-#[derive(Deserialize)]
-pub struct Newest {
-    /// The note that it is about to be copied.
-    write_id: Uuid,
-    recording_sid: RecordingSid,
-    storage_path: String,
-    copy_to: String,
-}
-
-/// What the database says of a recording that was copied to where the newest one is.
-#[derive(Deserialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-enum Published {
-    Current,
-    /// Another one is the newest by now.
-    Behind {
-        newest: Newest,
-    },
-    /// There is none any more.
-    Erased {
-        storage_path: String,
-    },
-}
 
 /// Brings a finished recording into the private bucket. One that is larger than Storage takes is set aside: the sweep
 /// has it fetched when the limit is raised.
@@ -97,13 +29,14 @@ enum Published {
 /// [`Error::Unusable`] for media that are encrypted or not a WAV; otherwise what a vendor said. In each case nothing
 /// is lost: the message stays, and a later try repeats what is missing.
 pub async fn ingest(twilio: &Twilio, supabase: &Supabase, finished: &RecordingFinished) -> Result<(), Error> {
-    let sids = json!({"p_recording_sid": finished.recording_sid, "p_call_sid": finished.call_sid});
-    let newest = match supabase.rpc("recording_target", sids).await? {
-        Target::CallUnknown => return Err(call_unknown()),
-        Target::Erased { storage_path: None } => return Ok(()),
-        Target::Erased { storage_path: Some(path) } => return Ok(supabase.remove(BUCKET, &path).await?),
-        Target::Stored { newest } => newest,
-        Target::Store { storage_path, write_id } => store(twilio, supabase, finished, &storage_path, write_id).await?,
+    let newest = match recording_target(supabase, finished).await? {
+        RecordingTarget::CallUnknown => return Err(call_unknown()),
+        RecordingTarget::Erased { storage_path: None } => return Ok(()),
+        RecordingTarget::Erased { storage_path: Some(path) } => return Ok(supabase.remove(BUCKET, &path).await?),
+        RecordingTarget::Stored { newest } => newest,
+        RecordingTarget::Store { storage_path, write_id } => {
+            store(twilio, supabase, finished, &storage_path, write_id).await?
+        }
     };
     publish_newest(supabase, newest).await
 }
@@ -114,7 +47,7 @@ async fn store(
     twilio: &Twilio,
     supabase: &Supabase,
     finished: &RecordingFinished,
-    storage_path: &str,
+    storage_path: &ObjectKey,
     write_id: Uuid,
 ) -> Result<Option<Newest>, Error> {
     let recording = twilio.finished_recording(&finished.call_sid, &finished.recording_sid).await?;
@@ -128,33 +61,37 @@ async fn store(
     }
     tracing::info!(recording_sid = %finished.recording_sid, bytes, "the recording is stored");
 
-    let facts = json!({
-        "p_write_id": write_id,
-        "p_recording_sid": finished.recording_sid,
-        "p_call_sid": finished.call_sid,
-        "p_storage_path": storage_path,
-        "p_bytes": bytes,
-        "p_sha256": hash.hex(),
-        "p_duration_seconds": recording.duration.as_deref().and_then(|seconds| seconds.parse::<u32>().ok()),
-        "p_channels": recording.channels,
-        "p_track": recording.track,
-        "p_source": recording.source,
-        "p_account_sid": twilio.account_sid(),
-        "p_started_at": recording.start_time,
-    });
-    match supabase.rpc("finish_ingest", facts).await? {
-        Finished::Stored { newest } => Ok(newest),
-        Finished::Erased => {
-            supabase.remove(BUCKET, storage_path).await?;
+    let stored = StoredRecording {
+        write_id,
+        finished,
+        storage_path,
+        bytes,
+        sha256: hash.hex(),
+        duration_seconds: recording.duration.as_deref().and_then(|seconds| seconds.parse().ok()),
+        channels: recording.channels,
+        track: recording.track.as_deref(),
+        source: recording.source.as_deref(),
+        account_sid: twilio.account_sid(),
+        started_at: recording.start_time.as_deref(),
+    };
+    record(supabase, &stored).await
+}
+
+/// Records a recording that is in Storage, or removes it again if it does not belong there any more.
+async fn record(supabase: &Supabase, stored: &StoredRecording<'_>) -> Result<Option<Newest>, Error> {
+    match finish_ingest(supabase, stored).await? {
+        FinishedIngest::Stored { newest } => Ok(newest),
+        FinishedIngest::Erased => {
+            supabase.remove(BUCKET, stored.storage_path).await?;
             Ok(None)
         }
         // The call moved to another employee while its recording was on the way: the next try stores it there.
-        Finished::TargetChanged => {
-            take_back(supabase, storage_path, write_id).await?;
+        FinishedIngest::TargetChanged => {
+            take_back(supabase, stored.storage_path, stored.write_id).await?;
             Err(Error::NotYet { reason: "the recording's place has changed", retry_after: None })
         }
-        Finished::CallUnknown => {
-            take_back(supabase, storage_path, write_id).await?;
+        FinishedIngest::CallUnknown => {
+            take_back(supabase, stored.storage_path, stored.write_id).await?;
             Err(call_unknown())
         }
     }
@@ -181,14 +118,8 @@ async fn set_aside_if_too_large(
     if !is_refused && size_limit.is_none_or(|limit| bytes <= limit) {
         return Err(error.into());
     }
-    let facts = json!({
-        "p_write_id": write_id,
-        "p_recording_sid": finished.recording_sid,
-        "p_call_sid": finished.call_sid,
-        "p_bytes": bytes,
-        "p_size_limit": size_limit,
-    });
-    if let SetAside::RecordingTooLarge = supabase.rpc("recording_too_large", facts).await? {
+    let oversized = OversizedRecording { write_id, finished, bytes, size_limit };
+    if let SetAside::RecordingTooLarge = recording_too_large(supabase, &oversized).await? {
         let recording_sid = &finished.recording_sid;
         tracing::error!(%recording_sid, bytes, size_limit, "a recording is larger than Storage takes");
     }
@@ -196,10 +127,9 @@ async fn set_aside_if_too_large(
 }
 
 /// Removes what was stored where it does not belong, and then the note that it may be there.
-async fn take_back(supabase: &Supabase, storage_path: &str, write_id: Uuid) -> Result<(), Error> {
+async fn take_back(supabase: &Supabase, storage_path: &ObjectKey, write_id: Uuid) -> Result<(), Error> {
     supabase.remove(BUCKET, storage_path).await?;
-    supabase.rpc::<Value>("write_cleared", json!({"p_write_id": write_id})).await?;
-    Ok(())
+    write_cleared(supabase, write_id).await
 }
 
 /// Copies the employee's newest recording to the key that always names the newest.
@@ -234,8 +164,7 @@ async fn published(
     recording_sid: &RecordingSid,
     is_copied: bool,
 ) -> Result<Option<Newest>, Error> {
-    let copy = json!({"p_write_id": write_id, "p_recording_sid": recording_sid, "p_is_copied": is_copied});
-    match supabase.rpc("newest_published", copy).await? {
+    match newest_published(supabase, &Publication { write_id, recording_sid, is_copied }).await? {
         Published::Current => Ok(None),
         Published::Behind { newest } => Ok(Some(newest)),
         Published::Erased { storage_path } => {

@@ -1,70 +1,27 @@
-//! Asking for a cloned voice, and looking at where it is. Making it is `clone-worker`'s.
+//! What is kept of a voice, and why there is none.
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use uuid::Uuid;
-use wav::Channel;
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::clients::supabase::Supabase;
 use crate::error::Error;
-use crate::referee;
+use crate::referee::voices::VoiceState;
+use crate::referee::writes::ObjectWrite;
 use crate::refusal::Refusal;
 
 /// The private bucket of the voices' metadata.
-pub const METADATA_BUCKET: &str = "deep-fakes";
+const METADATA_BUCKET: &str = "deep-fakes";
 /// The private bucket of the evidence of consents: papers that were uploaded, and copies of the calls in which employees agreed.
 pub const EVIDENCE_BUCKET: &str = "voice-consent-evidence";
 
-/// The message from `clone-voice` to `clone-worker`: an attempt waits to be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CloneRequested {
-    /// The attempt: a row of `voices`.
-    pub attempt_id: Uuid,
-}
-
-/// What a request for a clone came to.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Requested {
-    /// These recordings are already cloned: this is their voice.
-    Ready {
-        /// The vendor's id of the voice.
-        voice_id: String,
-        /// How its sample came about.
-        report: Option<Value>,
-    },
-    /// A new attempt.
-    Requested(CloneRequested),
-    /// An attempt is under way already.
-    Pending(CloneRequested),
-}
-
-/// An employee's voice, as the API tells it.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct VoiceState {
-    /// The employee.
-    pub employee_id: Uuid,
-    /// The vendor's id of the current voice; none without a live consent.
-    pub voice_id: Option<String>,
-    /// The state of the newest attempt.
-    pub status: Status,
-    /// Why there is no voice.
-    pub code: Option<String>,
-    /// The newest attempt.
-    pub attempt_id: Option<Uuid>,
-    /// How its sample came about, or why there is none (`Report`, of the crate `sample`).
-    pub report: Option<Value>,
-}
-
-/// Where an attempt stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Status {
-    None,
-    Pending,
-    Ready,
-    Failed,
+/// Writes an employee's metadata, or the tombstone that takes their place.
+///
+/// # Errors
+/// What Storage said.
+pub async fn write_metadata(supabase: &Supabase, object: &ObjectWrite) -> Result<(), Error> {
+    supabase.ensure_private_bucket(METADATA_BUCKET).await?;
+    let json = object.body.to_string();
+    Ok(supabase.upload(METADATA_BUCKET, &object.path, "application/json", json.len() as u64, json).await?)
 }
 
 impl VoiceState {
@@ -84,54 +41,18 @@ impl VoiceState {
     }
 }
 
-/// How a clone is asked for.
-#[derive(Debug, Clone, Copy)]
-pub struct Manner {
-    /// Where employees are in calls of two legs, if the deployment says so.
-    pub usual_channel: Option<Channel>,
-    /// The version of the code that would make the sample.
-    pub pipeline_version: u32,
-    /// Whether the voice that is replaced is deleted before the new one is made: for a vendor account without a free
-    /// place. If the new one then fails, there is none.
-    pub replace_first: bool,
-    /// Whether it is one of many that were asked for at once.
-    pub is_campaign: bool,
-}
-
-/// Asks the database for a clone of the employee's voice, in the name of the user.
-///
-/// # Errors
-/// [`Error::Refused`] when the user may not, consent is missing, there is no recording, or the organisation has as many
-/// voices as it may.
-pub async fn request_clone(
-    supabase: &Supabase,
-    user_id: Uuid,
-    employee_id: Uuid,
-    manner: Manner,
-) -> Result<Requested, Error> {
-    let arguments = json!({
-        "p_user_id": user_id, "p_employee_id": employee_id,
-        "p_employee_channel": manner.usual_channel, "p_pipeline_version": manner.pipeline_version,
-        "p_replace": manner.replace_first, "p_campaign": manner.is_campaign,
-    });
-    referee::ask(supabase, "request_clone", arguments).await
-}
-
-/// Reads the state of an employee's voice, in the name of the user.
-///
-/// # Errors
-/// [`Error::Refused`] when the user may not see it.
-pub async fn read_voice(supabase: &Supabase, user_id: Uuid, employee_id: Uuid) -> Result<VoiceState, Error> {
-    referee::ask(supabase, "read_voice", json!({"p_user_id": user_id, "p_employee_id": employee_id})).await
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
     use super::*;
+    use crate::referee::voices::VoiceStatus;
 
     fn failed(code: Option<&str>, report: Option<Value>) -> Error {
         let (employee_id, code) = (Uuid::nil(), code.map(str::to_owned));
-        VoiceState { employee_id, voice_id: None, status: Status::Failed, code, attempt_id: None, report }.into_error()
+        VoiceState { employee_id, voice_id: None, status: VoiceStatus::Failed, code, attempt_id: None, report }
+            .into_error()
     }
 
     #[test]

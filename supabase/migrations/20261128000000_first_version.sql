@@ -637,9 +637,19 @@ revoke all on all functions in schema understudy from public;
 
 -- Recordings of calls: where each one is in the private bucket `recordings`; and the writes to Storage that may still land.
 
+do $$
+begin
+  if to_regtype('understudy.recording_sid') is null then
+    create domain understudy.recording_sid as text check (value ~ '^RE[0-9a-fA-F]{32}$');
+  end if;
+end
+$$;
+comment on domain understudy.recording_sid is
+  'Twilio''s id of a recording. It becomes a part of a storage key, so nothing but what Twilio uses is allowed in it. Functions that '
+  'PostgREST calls take a text all the same: it names the types of arguments, in a schema that its roles do not see.';
+
 create table if not exists public.recordings (
-  -- It becomes a part of a storage key, so nothing but what Twilio uses is allowed in it.
-  recording_sid text primary key check (recording_sid ~ '^RE[0-9A-Za-z]{1,64}$'),
+  recording_sid understudy.recording_sid primary key,
   call_sid text not null,
   call_id uuid not null,
   org_id uuid not null,
@@ -690,7 +700,7 @@ create table if not exists public.storage_writes (
   bucket text not null check (bucket in ('recordings', 'deep-fakes')),
   path text not null check (path <> ''),
   folder uuid not null generated always as (split_part(path, '/', 1)::uuid) stored,
-  recording_sid text,
+  recording_sid understudy.recording_sid,
   call_sid text,
   attempt_id uuid,
   begun_at timestamptz not null default clock_timestamp(),
@@ -717,7 +727,7 @@ grant select on public.storage_writes to service_role;
 
 -- Recordings that were heard of before their calls.
 create table if not exists public.unmatched_recordings (
-  recording_sid text primary key,
+  recording_sid understudy.recording_sid primary key,
   call_sid text not null,
   seen_at timestamptz not null default clock_timestamp(),
   checked_at timestamptz not null default clock_timestamp()
@@ -883,7 +893,7 @@ create table if not exists public.voice_erasure_copies (
   erased_at timestamptz,
   constraint voice_erasure_copies_key unique (erasure_id, kind, reference),
   constraint voice_erasure_copies_erased check ((state = 'erased') = (erased_at is not null)),
-  constraint voice_erasure_copies_sid check (kind <> 'twilio_recording' or reference ~ '^RE[0-9A-Za-z]{1,64}$')
+  constraint voice_erasure_copies_sid check (kind <> 'twilio_recording' or reference::understudy.recording_sid is not null)
 );
 create index if not exists voice_erasure_copies_left
   on public.voice_erasure_copies (erasure_id, kind, attempts, number)
@@ -1262,9 +1272,9 @@ begin
 end
 $$;
 comment on function public.recording_target(text, text) is
-  'Where a recording belongs in Storage, and the note that it is about to be written there. A recording which an erasure covers and nobody '
-  'knew of is added to the erasure. '
-  'Outcomes: store, stored (newest: to be published), erased (storage_path, if not null: a place to clear), call_unknown.';
+  'Where a recording belongs in Storage, and the note that it is about to be written there. A recording which an erasure covers and '
+  'nobody knew of is added to the erasure. stored: newest is to be published. erased: something may be at storage_path, if that is not '
+  'null. Outcomes: store, stored, erased, call_unknown.';
 
 create or replace function understudy.update_call_of(p_recording public.recordings)
 returns void
@@ -1396,8 +1406,9 @@ begin
 end
 $$;
 comment on function public.finish_ingest(uuid, text, text, text, bigint, text, int, int, text, text, text, timestamptz) is
-  'Records a recording that is in Storage, once however often it is called, and names the employee''s newest, to be published. '
-  'Outcomes: stored; erased (the object is to be removed); call_unknown, target_changed (likewise, and then write_cleared).';
+  'Records a recording that is in Storage, once however often it is called, and names the employee''s newest, to be published. stored: '
+  'newest is to be published. erased: the object is to be removed. call_unknown, target_changed: likewise, and then write_cleared. '
+  'Outcomes: stored, erased, call_unknown, target_changed.';
 
 create or replace function public.newest_published(p_write_id uuid, p_recording_sid text, p_is_copied boolean default true)
 returns jsonb
@@ -1426,8 +1437,8 @@ begin
 end
 $$;
 comment on function public.newest_published(uuid, text, boolean) is
-  'The recording was copied to the key of the employee''s newest; p_is_copied: false when whoever was to do it died. '
-  'Outcomes: current; behind (newest: another one is the newest by now, to be published); erased (all are: the copy is to be removed).';
+  'The recording was copied to the key of the employee''s newest; p_is_copied: false when whoever was to do it died. behind: another one, '
+  'newest, is the newest by now, to be published. erased: all are, and the copy is to be removed. Outcomes: current, behind, erased.';
 
 create or replace function public.write_cleared(p_write_id uuid)
 returns jsonb
@@ -1440,7 +1451,7 @@ begin
   return jsonb_build_object('outcome', 'recorded');
 end
 $$;
-comment on function public.write_cleared(uuid) is 'The write is over, and nothing of it is left. Outcome: recorded.';
+comment on function public.write_cleared(uuid) is 'The write is over, and nothing of it is left. Outcomes: recorded.';
 
 revoke all on function
   public.recording_target(text, text),
@@ -1459,7 +1470,7 @@ revoke all on all functions in schema understudy from public;
 -- Recordings that are larger than Storage takes: not tried again before its limit is raised.
 
 create table if not exists public.oversized_recordings (
-  recording_sid text primary key,
+  recording_sid understudy.recording_sid primary key,
   call_sid text not null,
   folder uuid not null,
   bytes bigint not null,
@@ -1537,8 +1548,8 @@ begin
 end
 $$;
 comment on function public.recording_too_large(uuid, text, text, bigint, bigint) is
-  'Storage does not take a recording: it is not tried again before Storage takes so much. p_size_limit: what Storage says that it takes, null '
-  'if nobody knows. Outcomes: recording_too_large; not_wanted (it is erased or stored by now, or its call is gone).';
+  'Storage does not take a recording: it is not tried again before Storage takes so much. p_size_limit: what Storage says that it takes, '
+  'null if nobody knows. not_wanted: it is erased or stored by now, or its call is gone. Outcomes: recording_too_large, not_wanted.';
 
 create or replace function public.storable_recordings(p_size_limit bigint, p_limit int)
 returns jsonb
@@ -1561,8 +1572,8 @@ begin
 end
 $$;
 comment on function public.storable_recordings(bigint, int) is
-  'Recordings that were too large, and are not where Storage takes p_size_limit bytes; then recordings_queued, after which they are as any '
-  'others. Outcome: storable.';
+  'Recordings that were too large, and are not where Storage takes p_size_limit bytes; then recordings_queued, after which they are as '
+  'any others. Outcomes: storable.';
 
 revoke all on function
   public.recording_too_large(uuid, text, text, bigint, bigint),
@@ -1796,7 +1807,7 @@ create table if not exists public.voices (
   org_id uuid not null,
   employee_id uuid not null,
   consent_id uuid not null,
-  recording_sid text not null references public.recordings (recording_sid),
+  recording_sid understudy.recording_sid not null references public.recordings (recording_sid),
   requested_by uuid not null,
   state text not null default 'requested'
     check (state in ('requested', 'cloning', 'unknown', 'ready', 'failed', 'retired')),
@@ -1889,7 +1900,7 @@ grant select on public.voices to service_role;
 create table if not exists public.voice_sources (
   attempt_id uuid not null references public.voices (id),
   position smallint not null check (position >= 1),
-  recording_sid text not null references public.recordings (recording_sid),
+  recording_sid understudy.recording_sid not null references public.recordings (recording_sid),
   channel smallint check (channel in (1, 2)),
   synthetic boolean not null default false,
   primary key (attempt_id, position),
@@ -2386,7 +2397,7 @@ begin
   )
   select array_agg(a.recording_sid order by a.position) into v_sids from added a;
   if v_sids is null or v_sids is distinct from (
-    select array_agg(r.recording_sid order by r.started_at desc, r.recording_sid desc)
+    select array_agg(r.recording_sid::text order by r.started_at desc, r.recording_sid desc)
     from public.recordings r
     where r.recording_sid = any (v_sids) and r.org_id = p_voice.org_id and r.employee_id = p_voice.employee_id
   ) then
@@ -2484,11 +2495,11 @@ begin
 end
 $$;
 comment on function public.take_sample(uuid, uuid, jsonb, int, jsonb) is
-  'Asked for leave before a sample is sent to the vendor. p_sources: [{recording_sid, channel, synthetic}], newest first: every '
-  'recording that was looked at, the channel that was taken of it (1, 2 or null), and whether it was passed over since a cloned voice spoke '
-  'in it. p_report: figures only. A later sample of the same attempt replaces the one before. Each counts as an upload. Where the current voice is to be replaced first, this retires it. '
-  'Outcomes: taken (delete_voices: to be deleted, and voice_deleted called, before the sample is sent), lease_lost, refused (the attempt is '
-  'closed): send nothing.';
+  'Asked for leave before a sample is sent to the vendor. p_sources: [{recording_sid, channel, synthetic}], newest first: every recording '
+  'that was looked at, the channel that was taken of it (1, 2 or null), and whether it was passed over since a cloned voice spoke in it. '
+  'p_report: figures only. A later sample of the same attempt replaces the one before. Each counts as an upload. Where the current voice '
+  'is to be replaced first, this retires it. taken: delete_voices are to be deleted, and voice_deleted called, before the sample is sent. '
+  'Otherwise nothing is sent; refused: the attempt is closed. Outcomes: taken, lease_lost, refused.';
 
 revoke all on function public.take_sample(uuid, uuid, jsonb, int, jsonb) from public, anon, authenticated;
 grant execute on function public.take_sample(uuid, uuid, jsonb, int, jsonb) to service_role;
@@ -2751,13 +2762,13 @@ begin
 end
 $$;
 comment on function public.request_clone(uuid, uuid, smallint, int, boolean, boolean) is
-  'Starts an attempt, unless one is under way (pending) or the current voice is made from the same already (ready, with its report). '
-  'An attempt of which nothing was sent gives way to a newer recording. p_employee_channel: where employees usually are, 1 or 2; null: not '
+  'Starts an attempt, unless one is under way (pending) or the current voice is made from the same already (ready, with its report). An '
+  'attempt of which nothing was sent gives way to a newer recording. p_employee_channel: where employees usually are, 1 or 2; null: not '
   'configured. p_pipeline_version: of the code that would make the sample. p_replace: the current voice goes before the new one is made. '
-  'p_campaign: one of many, for which nobody waits; the answer says whether the attempt is one. '
-  'Outcomes: requested, pending, ready, not_a_member, employee_not_found, role_forbidden, consent_required, consent_expired, '
-  'consent_withdrawn, consent_purpose, recording_missing, recording_too_large (there is none but such), clone_attempts_exhausted, '
-  'voice_quota_reached (with the figure, the limit and their unit).';
+  'p_campaign: one of many, for which nobody waits; the answer says whether the attempt is one. recording_too_large: there is none but '
+  'such. voice_quota_reached: with the figure, the limit and their unit. Outcomes: requested, pending, ready, not_a_member, '
+  'employee_not_found, role_forbidden, consent_required, consent_expired, consent_withdrawn, consent_purpose, recording_missing, '
+  'recording_too_large, clone_attempts_exhausted, voice_quota_reached.';
 
 create or replace function understudy.shown_status(p_newest public.voices, p_consent_problem text)
 returns text
@@ -3050,7 +3061,8 @@ begin
 end
 $$;
 comment on function public.save_vendor_voice(uuid, text, text) is
-  'Keeps the vendor''s id, and the account that has the voice, as soon as they are known. Outcomes: saved; superfluous: the caller deletes the voice it made.';
+  'Keeps the vendor''s id, and the account that has the voice, as soon as they are known. superfluous: the caller deletes the voice it '
+  'made. Outcomes: saved, superfluous.';
 
 create or replace function public.fail_clone(
   p_attempt_id uuid,
@@ -3209,9 +3221,9 @@ begin
 end
 $$;
 comment on function public.finish_clone(uuid) is
-  'Makes the saved voice the current one, if consent still is live, and retires the one before. Repeating it repeats the answer, '
-  'with metadata until metadata_written was called. Outcomes: finished, refused (with metadata, when they must say that there is no voice), '
-  'not_finishable.';
+  'Makes the saved voice the current one, if consent still is live, and retires the one before. Repeating it repeats the answer, with '
+  'metadata until metadata_written was called. refused: with metadata, when they must say that there is no voice. Outcomes: finished, '
+  'refused, not_finishable.';
 
 create or replace function understudy.note_voice_deleted(p_voice public.voices)
 returns void
@@ -3254,8 +3266,8 @@ end
 $$;
 comment on function public.voice_deleted(uuid, text, boolean) is
   'The vendor confirmed that a voice out of delete_voices is gone. Not for a superfluous voice: the attempt''s own one may be current. '
-  'p_account: the vendor''s account that was asked; p_was_there: it was seen there just before. '
-  'Outcomes: recorded, other_account (it was made with another account, so that this one does not have it proves nothing).';
+  'p_account: the vendor''s account that was asked; p_was_there: it was seen there just before. other_account: it was made with another '
+  'account, so that this one does not have it proves nothing. Outcomes: recorded, other_account.';
 
 create or replace function understudy.settle_metadata(p_employee_id uuid)
 returns void
@@ -3305,7 +3317,7 @@ end
 $$;
 comment on function public.metadata_written(uuid, uuid) is
   'The worker wrote the metadata of this attempt. behind: another voice is current by now, so write that one''s and say so again. '
-  'Outcomes: current (also when there is no current voice any more), behind.';
+  'current: also when there is no current voice any more. Outcomes: current, behind.';
 
 revoke all on function
   public.finish_clone(uuid),
@@ -3482,8 +3494,8 @@ begin
 end
 $$;
 comment on function public.abandoned_evidence(int) is
-  'Keys in the bucket at which something may be that no consent rests on: uploaded for none, or copied by a request that died. They are to '
-  'be removed, and then told with evidence_cleared; otherwise they come again after a day. Outcome: abandoned.';
+  'Keys in the bucket at which something may be that no consent rests on: uploaded for none, or copied by a request that died. They are '
+  'to be removed, and then told with evidence_cleared; otherwise they come again after a day. Outcomes: abandoned.';
 
 create or replace function public.evidence_cleared(p_object text)
 returns jsonb
@@ -3496,7 +3508,7 @@ begin
   return jsonb_build_object('outcome', 'cleared');
 end
 $$;
-comment on function public.evidence_cleared(text) is 'An abandoned object is gone. Outcome: cleared.';
+comment on function public.evidence_cleared(text) is 'An abandoned object is gone. Outcomes: cleared.';
 
 revoke all on function
   public.offer_evidence(uuid, uuid), public.abandoned_evidence(int), public.evidence_cleared(text)
@@ -3841,8 +3853,8 @@ end
 $$;
 comment on function public.withdraw_voice_consent(uuid, uuid, double precision) is
   'Takes effect at once: no current voice, no new attempt, no recording, and the attempt under way is refused when it finishes. '
-  'erasure_id: what then reaches every copy. Again later: the same answer. '
-  'Outcomes: withdrawn, no_consent (none, or it expired), not_a_member, employee_not_found, role_forbidden.';
+  'erasure_id: what then reaches every copy. Again later: the same answer. no_consent: there is none, or it expired. Outcomes: withdrawn, '
+  'no_consent, not_a_member, employee_not_found, role_forbidden.';
 
 create or replace function understudy.answered_json(
   p_at timestamptz,
@@ -4625,8 +4637,8 @@ begin
 end
 $$;
 comment on function public.withdraw_with_token(text, text, text, double precision) is
-  'Like withdraw_voice_consent, by the employee, who asks nobody. Again later: the same answer. Outcomes: withdrawn, consent_token_invalid '
-  '(no such token, or nothing lives and the last consent ran out).';
+  'Like withdraw_voice_consent, by the employee, who asks nobody. Again later: the same answer. consent_token_invalid: no such token, or '
+  'nothing lives and the last consent ran out. Outcomes: withdrawn, consent_token_invalid.';
 
 create or replace function public.read_withdrawal(p_token_sha256 text)
 returns jsonb
@@ -5665,7 +5677,24 @@ as $$
   end
 $$;
 
-create or replace function understudy.copies_to_erase(p_erasure_id uuid, p_limit int)
+create or replace function understudy.tombstone(p_erasure public.voice_erasures)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'employee_id', p_erasure.employee_id,
+    'voice_id', null,
+    'status', 'erased',
+    'erasure_id', p_erasure.id,
+    'reason', p_erasure.reason,
+    'requested_at', to_char(p_erasure.requested_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+  )
+$$;
+comment on function understudy.tombstone(public.voice_erasures) is 'What {employee_id}.json says of whom everything is erased.';
+
+create or replace function understudy.copies_to_erase(p_erasure public.voice_erasures, p_limit int)
 returns jsonb
 language sql
 stable
@@ -5673,7 +5702,14 @@ set search_path = ''
 as $$
   select coalesce(
     jsonb_agg(
-      jsonb_build_object('copy_id', offered.id, 'kind', offered.kind, 'reference', offered.reference)
+      jsonb_build_object(
+        'copy_id', offered.id,
+        'kind', offered.kind,
+        'reference', case offered.kind
+          when 'metadata' then jsonb_build_object('path', offered.reference, 'body', understudy.tombstone(p_erasure))
+          else to_jsonb(offered.reference)
+        end
+      )
       order by kinds.position, offered.attempts, offered.number
     ),
     '[]'
@@ -5684,7 +5720,7 @@ as $$
   cross join lateral (
     select c.id, c.kind, c.reference, c.attempts, c.number
     from public.voice_erasure_copies c
-    where c.erasure_id = p_erasure_id
+    where c.erasure_id = p_erasure.id
       and c.kind = kinds.kind
       and c.state in ('pending', 'failed')
       and understudy.may_be_tried(c)
@@ -5692,7 +5728,7 @@ as $$
     limit p_limit
   ) as offered
 $$;
-comment on function understudy.copies_to_erase(uuid, int) is
+comment on function understudy.copies_to_erase(public.voice_erasures, int) is
   'So many of each kind, the least tried first: what fails again and again stands in nobody''s way. A recording in Storage comes before the '
   'copy of it that is called the newest, or a late worker could copy it again; what is known before what has to be looked for.';
 
@@ -5756,24 +5792,17 @@ begin
   return jsonb_build_object(
     'outcome', 'erase',
     'is_listed', v_erasure.listed_at is not null,
-    'copies', understudy.copies_to_erase(p_erasure_id, 50),
+    'copies', understudy.copies_to_erase(v_erasure, 50),
     'blocked', v_blocked,
-    'wait_seconds', (select max((b ->> 'wait_seconds')::integer) from jsonb_array_elements(v_blocked) b),
-    'tombstone', jsonb_build_object(
-      'employee_id', v_erasure.employee_id,
-      'voice_id', null,
-      'status', 'erased',
-      'erasure_id', v_erasure.id,
-      'reason', v_erasure.reason,
-      'requested_at', to_char(v_erasure.requested_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
-    )
+    'wait_seconds', (select max((b ->> 'wait_seconds')::integer) from jsonb_array_elements(v_blocked) b)
   );
 end
 $$;
 comment on function public.begin_erasure(uuid) is
   'Lists the next copies that the database knows, and hands out some of what is left, at most 50 of a kind, in the order in which to do it. '
-  'is_listed: whether all that the database knows is listed. blocked: what is not gone for sure before its wait_seconds are over; an attempt there whose own wait is 0 needs a message to clone-worker. '
-  'Two workers at once do the same twice, which does no harm. Outcomes: erase, erased, erasure_unknown.';
+  'Of the metadata: what is to be written where, in their place. is_listed: whether all that the database knows is listed. blocked: what is '
+  'not gone for sure before its wait_seconds are over; an attempt there whose own wait is 0 needs a message to clone-worker. Two workers at '
+  'once do the same twice, which does no harm. Outcomes: erase, erased, erasure_unknown.';
 
 create or replace function understudy.add_found_copy(
   p_erasure public.voice_erasures,
@@ -5961,9 +5990,9 @@ end
 $$;
 comment on function public.copy_erased(uuid, text, boolean) is
   'The copy is gone, and whoever held it said so. The last one ends the erasure. p_account: the vendor''s account that was asked; '
-  'p_was_there: it was seen there just before. newest_recording: newest, if not null, is to be published again. '
-  'Outcomes: erased (also of what was told before, or is kept elsewhere), copy_unknown; and what keeps it from being believed, so that it is '
-  'offered again: too_early (a stored recording could be copied there again), write_under_way, other_account.';
+  'p_was_there: it was seen there just before. newest_recording: newest, if not null, is to be published again. erased: also of what was '
+  'told before, or is kept elsewhere. The last three keep it from being believed, so that it is offered again; too_early: a stored '
+  'recording could be copied there again. Outcomes: erased, copy_unknown, too_early, write_under_way, other_account.';
 
 create or replace function understudy.note_copy(p_copy_id uuid, p_state text, p_code text)
 returns jsonb
@@ -6363,7 +6392,7 @@ end
 $$;
 comment on function public.sweep_erasures(double precision) is
   'Starts the next erasure that is due although nobody asks for it, of one employee: a consent has run out, the employee has left, or '
-  'recordings are older than their organisation keeps them. Outcomes: started; none, when nothing is due.';
+  'recordings are older than their organisation keeps them. none: nothing is due. Outcomes: started, none.';
 
 create or replace function understudy.time_out_requests(p_limit int)
 returns integer
@@ -6479,10 +6508,10 @@ begin
 end
 $$;
 comment on function public.sweep_unfinished(int) is
-  'Attempts and erasures worth a new message, the longest unswept first: a lease and its grace time are over, a request is 10 minutes old, one of a campaign 6 hours, '
-  'a voice is still at the vendor, the metadata are or may be those of another voice, an erasure is 10 minutes old and no worker has taken it up '
-  'for 16. An attempt gets a message at most once an hour after attempts_queued, and a request that has come to nothing in 24 hours is '
-  'ended (timed_out: how many). Outcome: found.';
+  'Attempts and erasures worth a new message, the longest unswept first: a lease and its grace time are over, a request is 10 minutes '
+  'old, one of a campaign 6 hours, a voice is still at the vendor, the metadata are or may be those of another voice, an erasure is 10 '
+  'minutes old and no worker has taken it up for 16. An attempt gets a message at most once an hour after attempts_queued, and a request '
+  'that has come to nothing in 24 hours is ended (timed_out: how many). Outcomes: found.';
 
 create or replace function public.attempts_queued(p_attempt_ids uuid[])
 returns jsonb
@@ -6498,7 +6527,7 @@ begin
 end
 $$;
 comment on function public.attempts_queued(uuid[]) is
-  'Their messages are in the queue, so that for an hour they are not found again. Outcome: recorded.';
+  'Their messages are in the queue, so that for an hour they are not found again. Outcomes: recorded.';
 
 revoke all on function
   public.sweep_erasures(double precision),
@@ -6641,7 +6670,7 @@ create table if not exists understudy.recording_sweep (
 insert into understudy.recording_sweep default values on conflict do nothing;
 
 create table if not exists public.swept_recordings (
-  recording_sid text primary key,
+  recording_sid understudy.recording_sid primary key,
   queued_at timestamptz not null default clock_timestamp()
 );
 create index if not exists swept_recordings_by_age on public.swept_recordings (queued_at);
@@ -6755,7 +6784,7 @@ end
 $$;
 comment on function public.judge_vendor_voices(jsonb) is
   'p_voices: every voice at the vendor that carries a mark, {vendor_voice_id, attempt_id, deployment_id}. delete: those that belong to '
-  'nobody; missing: current voices that are not among them, to be asked for one by one, then voice_gone. Outcome: judged.';
+  'nobody; missing: current voices that are not among them, to be asked for one by one, then voice_gone. Outcomes: judged.';
 
 create or replace function public.voice_gone(p_attempt_id uuid, p_account text default null)
 returns jsonb
@@ -6784,7 +6813,7 @@ end
 $$;
 comment on function public.voice_gone(uuid, text) is
   'The vendor no longer has the current voice, and nobody here deleted it: it is taken off the employee. A message to clone-worker then '
-  'puts the metadata right. Outcomes: recorded, other_account (it was made with another account than this one).';
+  'puts the metadata right. other_account: it was made with another account than this one. Outcomes: recorded, other_account.';
 
 create or replace function understudy.write_left_over(p_write public.storage_writes)
 returns text
@@ -6848,9 +6877,9 @@ begin
 end
 $$;
 comment on function public.abandoned_writes(int) is
-  'Writes of workers that died. left_over says what is to be done; then write_cleared. remove: the object at this path belongs elsewhere, or '
-  'nowhere. publish: ask newest_published, which is told that it was not copied. metadata: a message to '
-  'clone-worker about this attempt. Outcome: abandoned.';
+  'Writes of workers that died. left_over says what is to be done; then write_cleared. remove: the object at this path belongs elsewhere, '
+  'or nowhere. publish: ask newest_published, which is told that it was not copied. metadata: a message to clone-worker about this '
+  'attempt. Outcomes: abandoned.';
 
 revoke all on function
   public.judge_vendor_voices(jsonb),
@@ -6880,7 +6909,7 @@ as $$
   )
   from understudy.recording_sweep s
 $$;
-comment on function public.recording_sweep_state() is 'From which day and page on Twilio''s recordings are to be read. Outcome: state.';
+comment on function public.recording_sweep_state() is 'From which day and page on Twilio''s recordings are to be read. Outcomes: state.';
 
 create or replace function understudy.is_missing(p_recording_sid text)
 returns boolean
@@ -6913,10 +6942,9 @@ declare
 begin
   with listed as (
     select distinct on (l.recording_sid) l.recording_sid, l.call_sid, found.call_id
-    from jsonb_to_recordset(p_recordings) as l (recording_sid text, call_sid text, created_at timestamptz)
+    from jsonb_to_recordset(p_recordings) as l (recording_sid understudy.recording_sid, call_sid text, created_at timestamptz)
     cross join lateral understudy.find_call(l.call_sid) as found
-    where l.recording_sid ~ '^RE[0-9A-Fa-f]{32}$'
-      and l.call_sid ~ '^CA[0-9A-Fa-f]{32}$'
+    where l.call_sid ~ '^CA[0-9A-Fa-f]{32}$'
       -- Its callback may be on its way.
       and l.created_at < understudy.time_now() - interval '15 minutes'
     order by l.recording_sid
@@ -6934,7 +6962,7 @@ end
 $$;
 comment on function public.missing_recordings(jsonb) is
   'Of recordings that Twilio has, {recording_sid, call_sid, created_at}, those of known calls that are not here, were not erased, are not '
-  'too large for Storage and were not queued by the sweep within a day. Those of unknown calls are remembered. Outcome: missing.';
+  'too large for Storage and were not queued by the sweep within a day. Those of unknown calls are remembered. Outcomes: missing.';
 
 create or replace function public.matched_recordings(p_limit int)
 returns jsonb
@@ -6975,7 +7003,8 @@ begin
 end
 $$;
 comment on function public.matched_recordings(int) is
-  'Of the recordings that were heard of before their call, those whose call is known by now; so many are looked at, in turn. Outcome: missing.';
+  'Of the recordings that were heard of before their call, those whose call is known by now; so many are looked at, in turn. Outcomes: '
+  'missing.';
 
 create or replace function understudy.note_queued(p_queued text[])
 returns void
@@ -7010,7 +7039,7 @@ begin
 end
 $$;
 comment on function public.recordings_queued(text[]) is
-  'Their messages are in the queue, so that for a day they are not missing, and none is set aside for its size. Outcome: recorded.';
+  'Their messages are in the queue, so that for a day they are not missing, and none is set aside for its size. Outcomes: recorded.';
 
 create or replace function public.recording_page_seen(p_queued text[], p_next_page_uri text)
 returns jsonb
@@ -7029,7 +7058,7 @@ begin
 end
 $$;
 comment on function public.recording_page_seen(text[], text) is
-  'What was missing on this page is queued; the list goes on at that page, or is at its end (null). Outcome: recorded.';
+  'What was missing on this page is queued; the list goes on at that page, or is at its end (null). Outcomes: recorded.';
 
 revoke all on function
   public.recording_sweep_state(),
@@ -7254,8 +7283,8 @@ begin
 end
 $$;
 comment on function public.purge(int) is
-  'Deletes what was kept as proof for longer than proof is owed: at most so many rows of each kind. purged: how many; 0: nothing is left to '
-  'purge. Outcome: purged.';
+  'Deletes what was kept as proof for longer than proof is owed: at most so many rows of each kind. purged: how many; 0: nothing is left '
+  'to purge. Outcomes: purged.';
 
 revoke all on function public.purge(int) from public, anon, authenticated;
 grant execute on function public.purge(int) to service_role;
@@ -7409,7 +7438,8 @@ begin
 end
 $$;
 comment on function public.describe_database() is
-  'The names of what there is, rights, and settings, to be compared with what the migrations make. Tells nothing of any person. Outcome: described.';
+  'The names of what there is, rights, and settings, to be compared with what the migrations make. Tells nothing of any person. Outcomes: '
+  'described.';
 
 revoke all on function public.describe_database() from public, anon, authenticated;
 grant execute on function public.describe_database() to service_role;

@@ -102,9 +102,9 @@ begin
 end
 $$;
 comment on function public.finish_clone(uuid) is
-  'Makes the saved voice the current one, if consent still is live, and retires the one before. Repeating it repeats the answer, '
-  'with metadata until metadata_written was called. Outcomes: finished, refused (with metadata, when they must say that there is no voice), '
-  'not_finishable.';
+  'Makes the saved voice the current one, if consent still is live, and retires the one before. Repeating it repeats the answer, with '
+  'metadata until metadata_written was called. refused: with metadata, when they must say that there is no voice. Outcomes: finished, '
+  'refused, not_finishable.';
 
 create or replace function understudy.note_voice_deleted(p_voice public.voices)
 returns void
@@ -147,8 +147,8 @@ end
 $$;
 comment on function public.voice_deleted(uuid, text, boolean) is
   'The vendor confirmed that a voice out of delete_voices is gone. Not for a superfluous voice: the attempt''s own one may be current. '
-  'p_account: the vendor''s account that was asked; p_was_there: it was seen there just before. '
-  'Outcomes: recorded, other_account (it was made with another account, so that this one does not have it proves nothing).';
+  'p_account: the vendor''s account that was asked; p_was_there: it was seen there just before. other_account: it was made with another '
+  'account, so that this one does not have it proves nothing. Outcomes: recorded, other_account.';
 
 create or replace function understudy.settle_metadata(p_employee_id uuid)
 returns void
@@ -198,7 +198,7 @@ end
 $$;
 comment on function public.metadata_written(uuid, uuid) is
   'The worker wrote the metadata of this attempt. behind: another voice is current by now, so write that one''s and say so again. '
-  'Outcomes: current (also when there is no current voice any more), behind.';
+  'current: also when there is no current voice any more. Outcomes: current, behind.';
 
 revoke all on function
   public.finish_clone(uuid),

@@ -255,13 +255,13 @@ begin
 end
 $$;
 comment on function public.request_clone(uuid, uuid, smallint, int, boolean, boolean) is
-  'Starts an attempt, unless one is under way (pending) or the current voice is made from the same already (ready, with its report). '
-  'An attempt of which nothing was sent gives way to a newer recording. p_employee_channel: where employees usually are, 1 or 2; null: not '
+  'Starts an attempt, unless one is under way (pending) or the current voice is made from the same already (ready, with its report). An '
+  'attempt of which nothing was sent gives way to a newer recording. p_employee_channel: where employees usually are, 1 or 2; null: not '
   'configured. p_pipeline_version: of the code that would make the sample. p_replace: the current voice goes before the new one is made. '
-  'p_campaign: one of many, for which nobody waits; the answer says whether the attempt is one. '
-  'Outcomes: requested, pending, ready, not_a_member, employee_not_found, role_forbidden, consent_required, consent_expired, '
-  'consent_withdrawn, consent_purpose, recording_missing, recording_too_large (there is none but such), clone_attempts_exhausted, '
-  'voice_quota_reached (with the figure, the limit and their unit).';
+  'p_campaign: one of many, for which nobody waits; the answer says whether the attempt is one. recording_too_large: there is none but '
+  'such. voice_quota_reached: with the figure, the limit and their unit. Outcomes: requested, pending, ready, not_a_member, '
+  'employee_not_found, role_forbidden, consent_required, consent_expired, consent_withdrawn, consent_purpose, recording_missing, '
+  'recording_too_large, clone_attempts_exhausted, voice_quota_reached.';
 
 create or replace function understudy.shown_status(p_newest public.voices, p_consent_problem text)
 returns text

@@ -209,7 +209,8 @@ begin
 end
 $$;
 comment on function public.save_vendor_voice(uuid, text, text) is
-  'Keeps the vendor''s id, and the account that has the voice, as soon as they are known. Outcomes: saved; superfluous: the caller deletes the voice it made.';
+  'Keeps the vendor''s id, and the account that has the voice, as soon as they are known. superfluous: the caller deletes the voice it '
+  'made. Outcomes: saved, superfluous.';
 
 create or replace function public.fail_clone(
   p_attempt_id uuid,

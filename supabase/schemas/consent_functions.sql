@@ -108,8 +108,8 @@ end
 $$;
 comment on function public.withdraw_voice_consent(uuid, uuid, double precision) is
   'Takes effect at once: no current voice, no new attempt, no recording, and the attempt under way is refused when it finishes. '
-  'erasure_id: what then reaches every copy. Again later: the same answer. '
-  'Outcomes: withdrawn, no_consent (none, or it expired), not_a_member, employee_not_found, role_forbidden.';
+  'erasure_id: what then reaches every copy. Again later: the same answer. no_consent: there is none, or it expired. Outcomes: withdrawn, '
+  'no_consent, not_a_member, employee_not_found, role_forbidden.';
 
 create or replace function understudy.answered_json(
   p_at timestamptz,

@@ -146,7 +146,8 @@ begin
 end
 $$;
 comment on function public.describe_database() is
-  'The names of what there is, rights, and settings, to be compared with what the migrations make. Tells nothing of any person. Outcome: described.';
+  'The names of what there is, rights, and settings, to be compared with what the migrations make. Tells nothing of any person. Outcomes: '
+  'described.';
 
 revoke all on function public.describe_database() from public, anon, authenticated;
 grant execute on function public.describe_database() to service_role;

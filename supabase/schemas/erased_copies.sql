@@ -108,9 +108,9 @@ end
 $$;
 comment on function public.copy_erased(uuid, text, boolean) is
   'The copy is gone, and whoever held it said so. The last one ends the erasure. p_account: the vendor''s account that was asked; '
-  'p_was_there: it was seen there just before. newest_recording: newest, if not null, is to be published again. '
-  'Outcomes: erased (also of what was told before, or is kept elsewhere), copy_unknown; and what keeps it from being believed, so that it is '
-  'offered again: too_early (a stored recording could be copied there again), write_under_way, other_account.';
+  'p_was_there: it was seen there just before. newest_recording: newest, if not null, is to be published again. erased: also of what was '
+  'told before, or is kept elsewhere. The last three keep it from being believed, so that it is offered again; too_early: a stored '
+  'recording could be copied there again. Outcomes: erased, copy_unknown, too_early, write_under_way, other_account.';
 
 create or replace function understudy.note_copy(p_copy_id uuid, p_state text, p_code text)
 returns jsonb

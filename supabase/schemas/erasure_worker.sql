@@ -64,7 +64,24 @@ as $$
   end
 $$;
 
-create or replace function understudy.copies_to_erase(p_erasure_id uuid, p_limit int)
+create or replace function understudy.tombstone(p_erasure public.voice_erasures)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'employee_id', p_erasure.employee_id,
+    'voice_id', null,
+    'status', 'erased',
+    'erasure_id', p_erasure.id,
+    'reason', p_erasure.reason,
+    'requested_at', to_char(p_erasure.requested_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+  )
+$$;
+comment on function understudy.tombstone(public.voice_erasures) is 'What {employee_id}.json says of whom everything is erased.';
+
+create or replace function understudy.copies_to_erase(p_erasure public.voice_erasures, p_limit int)
 returns jsonb
 language sql
 stable
@@ -72,7 +89,14 @@ set search_path = ''
 as $$
   select coalesce(
     jsonb_agg(
-      jsonb_build_object('copy_id', offered.id, 'kind', offered.kind, 'reference', offered.reference)
+      jsonb_build_object(
+        'copy_id', offered.id,
+        'kind', offered.kind,
+        'reference', case offered.kind
+          when 'metadata' then jsonb_build_object('path', offered.reference, 'body', understudy.tombstone(p_erasure))
+          else to_jsonb(offered.reference)
+        end
+      )
       order by kinds.position, offered.attempts, offered.number
     ),
     '[]'
@@ -83,7 +107,7 @@ as $$
   cross join lateral (
     select c.id, c.kind, c.reference, c.attempts, c.number
     from public.voice_erasure_copies c
-    where c.erasure_id = p_erasure_id
+    where c.erasure_id = p_erasure.id
       and c.kind = kinds.kind
       and c.state in ('pending', 'failed')
       and understudy.may_be_tried(c)
@@ -91,7 +115,7 @@ as $$
     limit p_limit
   ) as offered
 $$;
-comment on function understudy.copies_to_erase(uuid, int) is
+comment on function understudy.copies_to_erase(public.voice_erasures, int) is
   'So many of each kind, the least tried first: what fails again and again stands in nobody''s way. A recording in Storage comes before the '
   'copy of it that is called the newest, or a late worker could copy it again; what is known before what has to be looked for.';
 
@@ -155,24 +179,17 @@ begin
   return jsonb_build_object(
     'outcome', 'erase',
     'is_listed', v_erasure.listed_at is not null,
-    'copies', understudy.copies_to_erase(p_erasure_id, 50),
+    'copies', understudy.copies_to_erase(v_erasure, 50),
     'blocked', v_blocked,
-    'wait_seconds', (select max((b ->> 'wait_seconds')::integer) from jsonb_array_elements(v_blocked) b),
-    'tombstone', jsonb_build_object(
-      'employee_id', v_erasure.employee_id,
-      'voice_id', null,
-      'status', 'erased',
-      'erasure_id', v_erasure.id,
-      'reason', v_erasure.reason,
-      'requested_at', to_char(v_erasure.requested_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
-    )
+    'wait_seconds', (select max((b ->> 'wait_seconds')::integer) from jsonb_array_elements(v_blocked) b)
   );
 end
 $$;
 comment on function public.begin_erasure(uuid) is
   'Lists the next copies that the database knows, and hands out some of what is left, at most 50 of a kind, in the order in which to do it. '
-  'is_listed: whether all that the database knows is listed. blocked: what is not gone for sure before its wait_seconds are over; an attempt there whose own wait is 0 needs a message to clone-worker. '
-  'Two workers at once do the same twice, which does no harm. Outcomes: erase, erased, erasure_unknown.';
+  'Of the metadata: what is to be written where, in their place. is_listed: whether all that the database knows is listed. blocked: what is '
+  'not gone for sure before its wait_seconds are over; an attempt there whose own wait is 0 needs a message to clone-worker. Two workers at '
+  'once do the same twice, which does no harm. Outcomes: erase, erased, erasure_unknown.';
 
 create or replace function understudy.add_found_copy(
   p_erasure public.voice_erasures,

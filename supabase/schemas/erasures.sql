@@ -73,7 +73,7 @@ create table if not exists public.voice_erasure_copies (
   erased_at timestamptz,
   constraint voice_erasure_copies_key unique (erasure_id, kind, reference),
   constraint voice_erasure_copies_erased check ((state = 'erased') = (erased_at is not null)),
-  constraint voice_erasure_copies_sid check (kind <> 'twilio_recording' or reference ~ '^RE[0-9A-Za-z]{1,64}$')
+  constraint voice_erasure_copies_sid check (kind <> 'twilio_recording' or reference::understudy.recording_sid is not null)
 );
 create index if not exists voice_erasure_copies_left
   on public.voice_erasure_copies (erasure_id, kind, attempts, number)

@@ -161,8 +161,8 @@ begin
 end
 $$;
 comment on function public.abandoned_evidence(int) is
-  'Keys in the bucket at which something may be that no consent rests on: uploaded for none, or copied by a request that died. They are to '
-  'be removed, and then told with evidence_cleared; otherwise they come again after a day. Outcome: abandoned.';
+  'Keys in the bucket at which something may be that no consent rests on: uploaded for none, or copied by a request that died. They are '
+  'to be removed, and then told with evidence_cleared; otherwise they come again after a day. Outcomes: abandoned.';
 
 create or replace function public.evidence_cleared(p_object text)
 returns jsonb
@@ -175,7 +175,7 @@ begin
   return jsonb_build_object('outcome', 'cleared');
 end
 $$;
-comment on function public.evidence_cleared(text) is 'An abandoned object is gone. Outcome: cleared.';
+comment on function public.evidence_cleared(text) is 'An abandoned object is gone. Outcomes: cleared.';
 
 revoke all on function
   public.offer_evidence(uuid, uuid), public.abandoned_evidence(int), public.evidence_cleared(text)

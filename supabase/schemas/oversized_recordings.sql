@@ -1,7 +1,7 @@
 -- Recordings that are larger than Storage takes: not tried again before its limit is raised.
 
 create table if not exists public.oversized_recordings (
-  recording_sid text primary key,
+  recording_sid understudy.recording_sid primary key,
   call_sid text not null,
   folder uuid not null,
   bytes bigint not null,
@@ -79,8 +79,8 @@ begin
 end
 $$;
 comment on function public.recording_too_large(uuid, text, text, bigint, bigint) is
-  'Storage does not take a recording: it is not tried again before Storage takes so much. p_size_limit: what Storage says that it takes, null '
-  'if nobody knows. Outcomes: recording_too_large; not_wanted (it is erased or stored by now, or its call is gone).';
+  'Storage does not take a recording: it is not tried again before Storage takes so much. p_size_limit: what Storage says that it takes, '
+  'null if nobody knows. not_wanted: it is erased or stored by now, or its call is gone. Outcomes: recording_too_large, not_wanted.';
 
 create or replace function public.storable_recordings(p_size_limit bigint, p_limit int)
 returns jsonb
@@ -103,8 +103,8 @@ begin
 end
 $$;
 comment on function public.storable_recordings(bigint, int) is
-  'Recordings that were too large, and are not where Storage takes p_size_limit bytes; then recordings_queued, after which they are as any '
-  'others. Outcome: storable.';
+  'Recordings that were too large, and are not where Storage takes p_size_limit bytes; then recordings_queued, after which they are as '
+  'any others. Outcomes: storable.';
 
 revoke all on function
   public.recording_too_large(uuid, text, text, bigint, bigint),

@@ -205,8 +205,8 @@ begin
 end
 $$;
 comment on function public.purge(int) is
-  'Deletes what was kept as proof for longer than proof is owed: at most so many rows of each kind. purged: how many; 0: nothing is left to '
-  'purge. Outcome: purged.';
+  'Deletes what was kept as proof for longer than proof is owed: at most so many rows of each kind. purged: how many; 0: nothing is left '
+  'to purge. Outcomes: purged.';
 
 revoke all on function public.purge(int) from public, anon, authenticated;
 grant execute on function public.purge(int) to service_role;

@@ -99,9 +99,9 @@ begin
 end
 $$;
 comment on function public.recording_target(text, text) is
-  'Where a recording belongs in Storage, and the note that it is about to be written there. A recording which an erasure covers and nobody '
-  'knew of is added to the erasure. '
-  'Outcomes: store, stored (newest: to be published), erased (storage_path, if not null: a place to clear), call_unknown.';
+  'Where a recording belongs in Storage, and the note that it is about to be written there. A recording which an erasure covers and '
+  'nobody knew of is added to the erasure. stored: newest is to be published. erased: something may be at storage_path, if that is not '
+  'null. Outcomes: store, stored, erased, call_unknown.';
 
 create or replace function understudy.update_call_of(p_recording public.recordings)
 returns void
@@ -233,8 +233,9 @@ begin
 end
 $$;
 comment on function public.finish_ingest(uuid, text, text, text, bigint, text, int, int, text, text, text, timestamptz) is
-  'Records a recording that is in Storage, once however often it is called, and names the employee''s newest, to be published. '
-  'Outcomes: stored; erased (the object is to be removed); call_unknown, target_changed (likewise, and then write_cleared).';
+  'Records a recording that is in Storage, once however often it is called, and names the employee''s newest, to be published. stored: '
+  'newest is to be published. erased: the object is to be removed. call_unknown, target_changed: likewise, and then write_cleared. '
+  'Outcomes: stored, erased, call_unknown, target_changed.';
 
 create or replace function public.newest_published(p_write_id uuid, p_recording_sid text, p_is_copied boolean default true)
 returns jsonb
@@ -263,8 +264,8 @@ begin
 end
 $$;
 comment on function public.newest_published(uuid, text, boolean) is
-  'The recording was copied to the key of the employee''s newest; p_is_copied: false when whoever was to do it died. '
-  'Outcomes: current; behind (newest: another one is the newest by now, to be published); erased (all are: the copy is to be removed).';
+  'The recording was copied to the key of the employee''s newest; p_is_copied: false when whoever was to do it died. behind: another one, '
+  'newest, is the newest by now, to be published. erased: all are, and the copy is to be removed. Outcomes: current, behind, erased.';
 
 create or replace function public.write_cleared(p_write_id uuid)
 returns jsonb
@@ -277,7 +278,7 @@ begin
   return jsonb_build_object('outcome', 'recorded');
 end
 $$;
-comment on function public.write_cleared(uuid) is 'The write is over, and nothing of it is left. Outcome: recorded.';
+comment on function public.write_cleared(uuid) is 'The write is over, and nothing of it is left. Outcomes: recorded.';
 
 revoke all on function
   public.recording_target(text, text),

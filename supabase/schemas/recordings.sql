@@ -1,8 +1,18 @@
 -- Recordings of calls: where each one is in the private bucket `recordings`; and the writes to Storage that may still land.
 
+do $$
+begin
+  if to_regtype('understudy.recording_sid') is null then
+    create domain understudy.recording_sid as text check (value ~ '^RE[0-9a-fA-F]{32}$');
+  end if;
+end
+$$;
+comment on domain understudy.recording_sid is
+  'Twilio''s id of a recording. It becomes a part of a storage key, so nothing but what Twilio uses is allowed in it. Functions that '
+  'PostgREST calls take a text all the same: it names the types of arguments, in a schema that its roles do not see.';
+
 create table if not exists public.recordings (
-  -- It becomes a part of a storage key, so nothing but what Twilio uses is allowed in it.
-  recording_sid text primary key check (recording_sid ~ '^RE[0-9A-Za-z]{1,64}$'),
+  recording_sid understudy.recording_sid primary key,
   call_sid text not null,
   call_id uuid not null,
   org_id uuid not null,
@@ -53,7 +63,7 @@ create table if not exists public.storage_writes (
   bucket text not null check (bucket in ('recordings', 'deep-fakes')),
   path text not null check (path <> ''),
   folder uuid not null generated always as (split_part(path, '/', 1)::uuid) stored,
-  recording_sid text,
+  recording_sid understudy.recording_sid,
   call_sid text,
   attempt_id uuid,
   begun_at timestamptz not null default clock_timestamp(),
@@ -80,7 +90,7 @@ grant select on public.storage_writes to service_role;
 
 -- Recordings that were heard of before their calls.
 create table if not exists public.unmatched_recordings (
-  recording_sid text primary key,
+  recording_sid understudy.recording_sid primary key,
   call_sid text not null,
   seen_at timestamptz not null default clock_timestamp(),
   checked_at timestamptz not null default clock_timestamp()

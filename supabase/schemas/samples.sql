@@ -64,7 +64,7 @@ begin
   )
   select array_agg(a.recording_sid order by a.position) into v_sids from added a;
   if v_sids is null or v_sids is distinct from (
-    select array_agg(r.recording_sid order by r.started_at desc, r.recording_sid desc)
+    select array_agg(r.recording_sid::text order by r.started_at desc, r.recording_sid desc)
     from public.recordings r
     where r.recording_sid = any (v_sids) and r.org_id = p_voice.org_id and r.employee_id = p_voice.employee_id
   ) then
@@ -162,11 +162,11 @@ begin
 end
 $$;
 comment on function public.take_sample(uuid, uuid, jsonb, int, jsonb) is
-  'Asked for leave before a sample is sent to the vendor. p_sources: [{recording_sid, channel, synthetic}], newest first: every '
-  'recording that was looked at, the channel that was taken of it (1, 2 or null), and whether it was passed over since a cloned voice spoke '
-  'in it. p_report: figures only. A later sample of the same attempt replaces the one before. Each counts as an upload. Where the current voice is to be replaced first, this retires it. '
-  'Outcomes: taken (delete_voices: to be deleted, and voice_deleted called, before the sample is sent), lease_lost, refused (the attempt is '
-  'closed): send nothing.';
+  'Asked for leave before a sample is sent to the vendor. p_sources: [{recording_sid, channel, synthetic}], newest first: every recording '
+  'that was looked at, the channel that was taken of it (1, 2 or null), and whether it was passed over since a cloned voice spoke in it. '
+  'p_report: figures only. A later sample of the same attempt replaces the one before. Each counts as an upload. Where the current voice '
+  'is to be replaced first, this retires it. taken: delete_voices are to be deleted, and voice_deleted called, before the sample is sent. '
+  'Otherwise nothing is sent; refused: the attempt is closed. Outcomes: taken, lease_lost, refused.';
 
 revoke all on function public.take_sample(uuid, uuid, jsonb, int, jsonb) from public, anon, authenticated;
 grant execute on function public.take_sample(uuid, uuid, jsonb, int, jsonb) to service_role;

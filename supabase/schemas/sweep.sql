@@ -154,7 +154,7 @@ end
 $$;
 comment on function public.sweep_erasures(double precision) is
   'Starts the next erasure that is due although nobody asks for it, of one employee: a consent has run out, the employee has left, or '
-  'recordings are older than their organisation keeps them. Outcomes: started; none, when nothing is due.';
+  'recordings are older than their organisation keeps them. none: nothing is due. Outcomes: started, none.';
 
 create or replace function understudy.time_out_requests(p_limit int)
 returns integer
@@ -270,10 +270,10 @@ begin
 end
 $$;
 comment on function public.sweep_unfinished(int) is
-  'Attempts and erasures worth a new message, the longest unswept first: a lease and its grace time are over, a request is 10 minutes old, one of a campaign 6 hours, '
-  'a voice is still at the vendor, the metadata are or may be those of another voice, an erasure is 10 minutes old and no worker has taken it up '
-  'for 16. An attempt gets a message at most once an hour after attempts_queued, and a request that has come to nothing in 24 hours is '
-  'ended (timed_out: how many). Outcome: found.';
+  'Attempts and erasures worth a new message, the longest unswept first: a lease and its grace time are over, a request is 10 minutes '
+  'old, one of a campaign 6 hours, a voice is still at the vendor, the metadata are or may be those of another voice, an erasure is 10 '
+  'minutes old and no worker has taken it up for 16. An attempt gets a message at most once an hour after attempts_queued, and a request '
+  'that has come to nothing in 24 hours is ended (timed_out: how many). Outcomes: found.';
 
 create or replace function public.attempts_queued(p_attempt_ids uuid[])
 returns jsonb
@@ -289,7 +289,7 @@ begin
 end
 $$;
 comment on function public.attempts_queued(uuid[]) is
-  'Their messages are in the queue, so that for an hour they are not found again. Outcome: recorded.';
+  'Their messages are in the queue, so that for an hour they are not found again. Outcomes: recorded.';
 
 revoke all on function
   public.sweep_erasures(double precision),

@@ -14,7 +14,7 @@ as $$
   )
   from understudy.recording_sweep s
 $$;
-comment on function public.recording_sweep_state() is 'From which day and page on Twilio''s recordings are to be read. Outcome: state.';
+comment on function public.recording_sweep_state() is 'From which day and page on Twilio''s recordings are to be read. Outcomes: state.';
 
 create or replace function understudy.is_missing(p_recording_sid text)
 returns boolean
@@ -47,10 +47,9 @@ declare
 begin
   with listed as (
     select distinct on (l.recording_sid) l.recording_sid, l.call_sid, found.call_id
-    from jsonb_to_recordset(p_recordings) as l (recording_sid text, call_sid text, created_at timestamptz)
+    from jsonb_to_recordset(p_recordings) as l (recording_sid understudy.recording_sid, call_sid text, created_at timestamptz)
     cross join lateral understudy.find_call(l.call_sid) as found
-    where l.recording_sid ~ '^RE[0-9A-Fa-f]{32}$'
-      and l.call_sid ~ '^CA[0-9A-Fa-f]{32}$'
+    where l.call_sid ~ '^CA[0-9A-Fa-f]{32}$'
       -- Its callback may be on its way.
       and l.created_at < understudy.time_now() - interval '15 minutes'
     order by l.recording_sid
@@ -68,7 +67,7 @@ end
 $$;
 comment on function public.missing_recordings(jsonb) is
   'Of recordings that Twilio has, {recording_sid, call_sid, created_at}, those of known calls that are not here, were not erased, are not '
-  'too large for Storage and were not queued by the sweep within a day. Those of unknown calls are remembered. Outcome: missing.';
+  'too large for Storage and were not queued by the sweep within a day. Those of unknown calls are remembered. Outcomes: missing.';
 
 create or replace function public.matched_recordings(p_limit int)
 returns jsonb
@@ -109,7 +108,8 @@ begin
 end
 $$;
 comment on function public.matched_recordings(int) is
-  'Of the recordings that were heard of before their call, those whose call is known by now; so many are looked at, in turn. Outcome: missing.';
+  'Of the recordings that were heard of before their call, those whose call is known by now; so many are looked at, in turn. Outcomes: '
+  'missing.';
 
 create or replace function understudy.note_queued(p_queued text[])
 returns void
@@ -144,7 +144,7 @@ begin
 end
 $$;
 comment on function public.recordings_queued(text[]) is
-  'Their messages are in the queue, so that for a day they are not missing, and none is set aside for its size. Outcome: recorded.';
+  'Their messages are in the queue, so that for a day they are not missing, and none is set aside for its size. Outcomes: recorded.';
 
 create or replace function public.recording_page_seen(p_queued text[], p_next_page_uri text)
 returns jsonb
@@ -163,7 +163,7 @@ begin
 end
 $$;
 comment on function public.recording_page_seen(text[], text) is
-  'What was missing on this page is queued; the list goes on at that page, or is at its end (null). Outcome: recorded.';
+  'What was missing on this page is queued; the list goes on at that page, or is at its end (null). Outcomes: recorded.';
 
 revoke all on function
   public.recording_sweep_state(),

@@ -17,7 +17,7 @@ create table if not exists understudy.recording_sweep (
 insert into understudy.recording_sweep default values on conflict do nothing;
 
 create table if not exists public.swept_recordings (
-  recording_sid text primary key,
+  recording_sid understudy.recording_sid primary key,
   queued_at timestamptz not null default clock_timestamp()
 );
 create index if not exists swept_recordings_by_age on public.swept_recordings (queued_at);
@@ -131,7 +131,7 @@ end
 $$;
 comment on function public.judge_vendor_voices(jsonb) is
   'p_voices: every voice at the vendor that carries a mark, {vendor_voice_id, attempt_id, deployment_id}. delete: those that belong to '
-  'nobody; missing: current voices that are not among them, to be asked for one by one, then voice_gone. Outcome: judged.';
+  'nobody; missing: current voices that are not among them, to be asked for one by one, then voice_gone. Outcomes: judged.';
 
 create or replace function public.voice_gone(p_attempt_id uuid, p_account text default null)
 returns jsonb
@@ -160,7 +160,7 @@ end
 $$;
 comment on function public.voice_gone(uuid, text) is
   'The vendor no longer has the current voice, and nobody here deleted it: it is taken off the employee. A message to clone-worker then '
-  'puts the metadata right. Outcomes: recorded, other_account (it was made with another account than this one).';
+  'puts the metadata right. other_account: it was made with another account than this one. Outcomes: recorded, other_account.';
 
 create or replace function understudy.write_left_over(p_write public.storage_writes)
 returns text
@@ -224,9 +224,9 @@ begin
 end
 $$;
 comment on function public.abandoned_writes(int) is
-  'Writes of workers that died. left_over says what is to be done; then write_cleared. remove: the object at this path belongs elsewhere, or '
-  'nowhere. publish: ask newest_published, which is told that it was not copied. metadata: a message to '
-  'clone-worker about this attempt. Outcome: abandoned.';
+  'Writes of workers that died. left_over says what is to be done; then write_cleared. remove: the object at this path belongs elsewhere, '
+  'or nowhere. publish: ask newest_published, which is told that it was not copied. metadata: a message to clone-worker about this '
+  'attempt. Outcomes: abandoned.';
 
 revoke all on function
   public.judge_vendor_voices(jsonb),

@@ -13,7 +13,7 @@ create table if not exists public.voices (
   org_id uuid not null,
   employee_id uuid not null,
   consent_id uuid not null,
-  recording_sid text not null references public.recordings (recording_sid),
+  recording_sid understudy.recording_sid not null references public.recordings (recording_sid),
   requested_by uuid not null,
   state text not null default 'requested'
     check (state in ('requested', 'cloning', 'unknown', 'ready', 'failed', 'retired')),
@@ -106,7 +106,7 @@ grant select on public.voices to service_role;
 create table if not exists public.voice_sources (
   attempt_id uuid not null references public.voices (id),
   position smallint not null check (position >= 1),
-  recording_sid text not null references public.recordings (recording_sid),
+  recording_sid understudy.recording_sid not null references public.recordings (recording_sid),
   channel smallint check (channel in (1, 2)),
   synthetic boolean not null default false,
   primary key (attempt_id, position),

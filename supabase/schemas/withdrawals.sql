@@ -78,8 +78,8 @@ begin
 end
 $$;
 comment on function public.withdraw_with_token(text, text, text, double precision) is
-  'Like withdraw_voice_consent, by the employee, who asks nobody. Again later: the same answer. Outcomes: withdrawn, consent_token_invalid '
-  '(no such token, or nothing lives and the last consent ran out).';
+  'Like withdraw_voice_consent, by the employee, who asks nobody. Again later: the same answer. consent_token_invalid: no such token, or '
+  'nothing lives and the last consent ran out. Outcomes: withdrawn, consent_token_invalid.';
 
 create or replace function public.read_withdrawal(p_token_sha256 text)
 returns jsonb

@@ -291,7 +291,9 @@ def test_metadata_that_may_still_be_written_are_replaced_at_once_and_again_when_
     world.finish(attempt)
     erasure_id = world.withdraw()["erasure_id"]
     begun = world.rpc("begin_erasure", erasure_id)
-    assert "Ottilie" not in str(begun["tombstone"]) and begun["tombstone"]["status"] == "erased"
+    written = next(copy["reference"] for copy in begun["copies"] if copy["kind"] == "metadata")
+    assert written["path"] == f"{world.here.employee}/{world.here.employee}.json"
+    assert written["body"]["status"] == "erased" and "Ottilie" not in str(written["body"])
     assert begun["blocked"][0]["kind"] == "metadata" and 800 < begun["wait_seconds"] <= 900
     assert erased_now(world, erasure_id, "metadata") == [{"outcome": "write_under_way"}]
     assert "metadata" not in world.copies(erasure_id)

@@ -22,7 +22,7 @@ def call_sids(world) -> list[str]:
 def many_recordings(world, number: int) -> None:
     world.sql(
         "insert into public.recordings (recording_sid, call_sid, call_id, org_id, employee_id, storage_path, bytes, sha256, account_sid, started_at)"
-        " select 'RE' || n, c.twilio_call_sid, c.id, c.org_id, c.employee_id, c.employee_id || '/RE' || n || '.wav', 1, %s, %s, '2026-01-01'::timestamptz"
+        " select 'RE' || md5(n::text), c.twilio_call_sid, c.id, c.org_id, c.employee_id, c.employee_id || '/RE' || md5(n::text) || '.wav', 1, %s, %s, '2026-01-01'::timestamptz"
         " from public.calls c, generate_series(1, %s) n where c.twilio_call_sid = %s",
         SHA, ACCOUNT, number, world.call(world.here.employee),
     )

@@ -10,9 +10,11 @@ use serde_json::{Value, json};
 use shared::answer;
 use shared::clients::supabase::Supabase;
 use shared::error::Error;
+use shared::messages::CloneRequested;
 use shared::queue::Queue;
+use shared::referee::EmployeeRequest;
+use shared::referee::voices::{CloneRequest, RequestedClone, request_clone};
 use shared::refusal::Refusal;
-use shared::voices::{self, CloneRequested, Manner, Requested};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
@@ -62,10 +64,16 @@ pub async fn request(
     usual_channel: Option<Channel>,
     deadline: Instant,
 ) -> Result<Response<String>, Error> {
-    let (pipeline_version, replace_first) = (PIPELINE_VERSION, campaign.replace);
-    let manner = Manner { usual_channel, pipeline_version, replace_first, is_campaign: true };
-    let ask =
-        |employee_id| async move { (employee_id, voices::request_clone(supabase, user_id, employee_id, manner).await) };
+    let ask = |employee_id| async move {
+        let clone = CloneRequest {
+            request: EmployeeRequest { user_id, employee_id },
+            employee_channel: usual_channel,
+            pipeline_version: PIPELINE_VERSION,
+            replace: campaign.replace,
+            campaign: true,
+        };
+        (employee_id, request_clone(supabase, &clone).await)
+    };
     let answers = stream::iter(campaign.employee_ids.clone()).map(ask).buffered(AT_ONCE);
     let answers: Vec<_> = answers.take_until(sleep_until(deadline)).collect().await;
     let late = campaign.employee_ids.iter().skip(answers.len()).map(|&employee_id| failed(employee_id, "unavailable"));
@@ -82,15 +90,15 @@ pub async fn request(
 /// One employee's result; an attempt that is to be queued is noted.
 fn told(
     employee_id: Uuid,
-    answer: Result<Requested, Error>,
+    answer: Result<RequestedClone, Error>,
     attempts: &mut Vec<CloneRequested>,
 ) -> Result<Value, Error> {
     match answer {
-        Ok(Requested::Ready { voice_id, .. }) => {
+        Ok(RequestedClone::Ready { voice_id, .. }) => {
             Ok(json!({"employee_id": employee_id, "status": "ready", "voice_id": voice_id}))
         }
         // Queued again, as for a single request. One that somebody waits for is in the other queue as well.
-        Ok(Requested::Requested(attempt) | Requested::Pending(attempt)) => {
+        Ok(RequestedClone::Requested(attempt) | RequestedClone::Pending(attempt)) => {
             attempts.push(attempt);
             Ok(json!({"employee_id": employee_id, "status": "pending", "attempt_id": attempt.attempt_id}))
         }

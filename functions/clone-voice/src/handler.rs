@@ -12,9 +12,10 @@ use shared::clients::supabase::{Supabase, SupabaseSecret};
 use shared::error::Error;
 use shared::gateway;
 use shared::queue::Queue;
+use shared::referee::EmployeeRequest;
+use shared::referee::voices::{CloneRequest, RequestedClone, VoiceState, VoiceStatus, read_voice, request_clone};
 use shared::refusal::Refusal;
 use shared::vendor::{Vendor, with_fresh_secrets};
-use shared::voices::{self, Manner, Requested, Status, VoiceState};
 use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
@@ -63,16 +64,20 @@ impl Endpoint {
         let supabase = supabase.for_caller(gateway::source_ip(request), gateway::header(request, "user-agent"));
         let user_id = self.verifier.user(request.headers(), supabase.jwt_secret()).await?;
         match route {
-            Route::Voice(employee_id) => voices::read_voice(&supabase, user_id, employee_id)
+            Route::Voice(employee_id) => read_voice(&supabase, EmployeeRequest { user_id, employee_id })
                 .await
                 .map(|state| answer::json(StatusCode::OK, &state)),
             Route::Clone(employee_id) => {
-                let replace_first = replaces_first(request)?;
-                let (usual_channel, pipeline_version) = (self.usual_channel, PIPELINE_VERSION);
-                let manner = Manner { usual_channel, pipeline_version, replace_first, is_campaign: false };
+                let clone = CloneRequest {
+                    request: EmployeeRequest { user_id, employee_id },
+                    employee_channel: self.usual_channel,
+                    pipeline_version: PIPELINE_VERSION,
+                    replace: replaces_first(request)?,
+                    campaign: false,
+                };
                 let is_async = prefers_async(request.headers());
                 let deadline = if is_async { Instant::now() } else { deadline };
-                let mut response = self.clone_voice(&supabase, user_id, employee_id, manner, deadline).await?;
+                let mut response = self.clone_voice(&supabase, &clone, deadline).await?;
                 if is_async && response.status() == StatusCode::ACCEPTED {
                     response.headers_mut().insert("preference-applied", HeaderValue::from_static("respond-async"));
                 }
@@ -88,21 +93,20 @@ impl Endpoint {
     async fn clone_voice(
         &self,
         supabase: &Supabase,
-        user_id: Uuid,
-        employee_id: Uuid,
-        manner: Manner,
+        clone: &CloneRequest,
         deadline: Instant,
     ) -> Result<Response<String>, Error> {
-        let attempt = match voices::request_clone(supabase, user_id, employee_id, manner).await? {
-            Requested::Ready { voice_id, report } => {
+        let employee_id = clone.request.employee_id;
+        let attempt = match request_clone(supabase, clone).await? {
+            RequestedClone::Ready { voice_id, report } => {
                 return Ok(ready(employee_id, &voice_id, report, "These recordings are already cloned."));
             }
             // Queued again for an attempt under way: whoever asked for it may have died before queueing it, and a
             // second message does no harm.
-            Requested::Requested(attempt) | Requested::Pending(attempt) => attempt,
+            RequestedClone::Requested(attempt) | RequestedClone::Pending(attempt) => attempt,
         };
         self.clones.send(&attempt).await?;
-        match timeout_at(deadline, self.settled(supabase, user_id, employee_id)).await {
+        match timeout_at(deadline, self.settled(supabase, clone.request)).await {
             Ok(outcome) => {
                 let (voice_id, report) = outcome?;
                 Ok(ready(employee_id, &voice_id, report, "The voice is cloned."))
@@ -112,21 +116,16 @@ impl Endpoint {
     }
 
     /// Looks at the newest attempt, at growing intervals, until it has come to its voice or its refusal.
-    async fn settled(
-        &self,
-        supabase: &Supabase,
-        user_id: Uuid,
-        employee_id: Uuid,
-    ) -> Result<(String, Option<Value>), Error> {
+    async fn settled(&self, supabase: &Supabase, request: EmployeeRequest) -> Result<(String, Option<Value>), Error> {
         let mut pause = FIRST_PAUSE;
         loop {
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
-            match voices::read_voice(supabase, user_id, employee_id).await {
-                Ok(VoiceState { status: Status::Ready, voice_id: Some(voice_id), report, .. }) => {
+            match read_voice(supabase, request).await {
+                Ok(VoiceState { status: VoiceStatus::Ready, voice_id: Some(voice_id), report, .. }) => {
                     return Ok((voice_id, report));
                 }
-                Ok(state) if state.status == Status::Pending => {}
+                Ok(state) if state.status == VoiceStatus::Pending => {}
                 Ok(state) => return Err(state.into_error()),
                 // The attempt goes on without us; not seeing it for a moment is no reason to give up.
                 Err(error) if error.is_transient() => tracing::warn!(%error, "the attempt could not be looked at"),

@@ -6,95 +6,22 @@
 use std::time::Duration;
 
 use sample::{Channel, Report};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::clients::elevenlabs::{AddVoiceError, AddedVoice, ElevenLabs, NewVoice};
 use shared::clients::supabase::Supabase;
 use shared::error::Error;
+use shared::referee::clones::{
+    BegunClone, CloneJob, DoomedVoice, FailedClone, FinishedClone, Release, SampleSource, SampleTaken, SavedVoice,
+    TakenSample, VendorVoice, begin_clone, fail_clone, finish_clone, release_clone, save_vendor_voice, take_sample,
+};
+use shared::referee::voices::{DeletedVoice, voice_deleted};
+use shared::referee::writes::{Metadata, WrittenMetadata, metadata_written};
 use shared::refusal::Refusal;
-use shared::voices::METADATA_BUCKET;
+use shared::voices::write_metadata;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use crate::sampling::{NoSample, SampleSource, Source, sample_recordings};
-
-/// What the database lets a worker do with an attempt.
-#[derive(Deserialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-enum Begun {
-    AttemptUnknown,
-    Wait { retry_after_seconds: u64 },
-    Clone(Job),
-    Resolve { lease_id: Uuid },
-    Finish,
-    Refused { code: String },
-    Closed { delete_voices: Vec<DoomedVoice> },
-}
-
-/// A clone to be made, under a lease.
-#[derive(Deserialize)]
-struct Job {
-    lease_id: Uuid,
-    deployment_id: Uuid,
-    employee_id: Uuid,
-    employee_name: String,
-    /// Newest first.
-    recordings: Vec<Source>,
-}
-
-/// A voice that must go from the vendor: replaced, refused or failed.
-#[derive(Deserialize)]
-struct DoomedVoice {
-    attempt_id: Uuid,
-    vendor_voice_id: String,
-}
-
-/// A metadata file to write, and its place. The database has noted that the write is about to happen.
-#[derive(Deserialize)]
-struct Metadata {
-    write_id: Uuid,
-    path: String,
-    body: Value,
-}
-
-/// How an attempt has ended, and what is left to do.
-#[derive(Deserialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-enum Ended {
-    Finished { metadata: Option<Metadata>, delete_voices: Vec<DoomedVoice> },
-    Refused { code: String, metadata: Option<Metadata>, delete_voices: Vec<DoomedVoice> },
-    NotFinishable,
-}
-
-/// Whether a sample may be sent.
-#[derive(Deserialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-enum SampleTaken {
-    /// After these, which give way to the new voice, are deleted.
-    Taken { delete_voices: Vec<DoomedVoice> },
-    /// Consent, or one of the recordings, is gone by now; or another worker has taken over.
-    #[serde(alias = "lease_lost")]
-    Refused,
-}
-
-/// What became of a vendor voice id that was handed to the database.
-#[derive(Deserialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-enum Saved {
-    Saved,
-    Superfluous,
-}
-
-/// With what a lease is given back.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Release {
-    /// The sample that was let go never left us.
-    Unsent,
-    /// Surely no voice was made.
-    NotMade,
-    /// A voice may have been made.
-    Unknown,
-}
+use crate::sampling::{NoSample, sample_recordings};
 
 /// Works on attempts, between the database and the vendor.
 pub struct CloneWorker {
@@ -118,36 +45,31 @@ impl CloneWorker {
     /// otherwise what a vendor said. The message then stays in the queue.
     pub async fn work(&self, attempt_id: Uuid) -> Result<(), Error> {
         loop {
-            match self.begin(attempt_id).await? {
-                Begun::Clone(job) => self.clone_voice(attempt_id, job).await?,
-                Begun::Resolve { lease_id } => self.resolve(attempt_id, lease_id).await?,
-                Begun::Finish => return self.finish(attempt_id).await,
-                Begun::Closed { delete_voices } => return self.delete(delete_voices).await,
-                Begun::Refused { code } => {
+            match begin_clone(&self.supabase, attempt_id, self.lease).await? {
+                BegunClone::Clone(job) => self.clone_voice(attempt_id, job).await?,
+                BegunClone::Resolve { lease_id } => self.resolve(attempt_id, lease_id).await?,
+                BegunClone::Finish => return self.finish(attempt_id).await,
+                BegunClone::Closed { delete_voices } => return self.delete(delete_voices).await,
+                BegunClone::Refused { code } => {
                     tracing::info!(%attempt_id, code, "the attempt is refused");
                     return Ok(());
                 }
-                Begun::Wait { retry_after_seconds } => {
+                BegunClone::Wait { retry_after_seconds } => {
                     let retry_after = Some(Duration::from_secs(retry_after_seconds));
                     return Err(Error::NotYet { reason: "the lease of another worker", retry_after });
                 }
-                Begun::AttemptUnknown => return Err(Error::Unusable("the database does not know the attempt")),
+                BegunClone::AttemptUnknown => return Err(Error::Unusable("the database does not know the attempt")),
             }
         }
     }
 
-    async fn begin(&self, attempt_id: Uuid) -> Result<Begun, Error> {
-        let arguments = json!({"p_attempt_id": attempt_id, "p_lease_seconds": self.lease.as_secs()});
-        Ok(self.supabase.rpc("begin_clone", arguments).await?)
-    }
-
     /// Makes the sample; tells the database what it is made from; only then sends it to the vendor.
-    async fn clone_voice(&self, attempt_id: Uuid, job: Job) -> Result<(), Error> {
-        let Job { lease_id, deployment_id, employee_id, employee_name, recordings } = job;
+    async fn clone_voice(&self, attempt_id: Uuid, job: CloneJob) -> Result<(), Error> {
+        let CloneJob { lease_id, deployment_id, employee_id, employee_name, recordings } = job;
         let sampled = match sample_recordings(&self.supabase, &recordings, self.usual_channel).await {
             Ok(sampled) => sampled,
             Err(error) => {
-                self.release(attempt_id, lease_id, true).await?;
+                release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await?;
                 return Err(error);
             }
         };
@@ -159,13 +81,13 @@ impl CloneWorker {
         };
         // Known before anything is made: a voice's id is saved at once, together with whose account has it.
         if let Err(error) = self.account().await {
-            self.release(attempt_id, lease_id, true).await?;
+            release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await?;
             return Err(error);
         }
         let may_be_sent = match self.take_sample(attempt_id, lease_id, &sampled.sources, &sample.report).await {
             Ok(answer) => answer,
             Err(error) => {
-                self.release(attempt_id, lease_id, true).await?;
+                release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await?;
                 return Err(error);
             }
         };
@@ -188,13 +110,11 @@ impl CloneWorker {
         sources: &[SampleSource],
         report: &Report,
     ) -> Result<bool, Error> {
-        let arguments = json!({
-            "p_attempt_id": attempt_id, "p_lease_id": lease_id, "p_sources": sources,
-            "p_pipeline_version": report.pipeline_version, "p_report": report,
-        });
-        match self.supabase.rpc("take_sample", arguments).await? {
+        let pipeline_version = report.pipeline_version;
+        let sample = TakenSample { attempt_id, lease_id, sources, pipeline_version, report };
+        match take_sample(&self.supabase, &sample).await? {
             SampleTaken::Taken { delete_voices } => self.delete(delete_voices).await.map(|()| true),
-            SampleTaken::Refused => Ok(false),
+            SampleTaken::LeaseLost | SampleTaken::Refused => Ok(false),
         }
     }
 
@@ -203,7 +123,7 @@ impl CloneWorker {
         let attempt_id = voice.attempt_id;
         // Asked for beforehand: nothing comes between a voice and the saving of its id.
         if let Err(error) = self.account().await {
-            self.release(attempt_id, lease_id, true).await?;
+            release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await?;
             return Err(error);
         }
         match self.elevenlabs.add_voice(voice).await {
@@ -213,13 +133,13 @@ impl CloneWorker {
                 self.fail(attempt_id, lease_id, refusal, None, report.as_ref()).await
             }
             Err(AddVoiceError::NotAdded(error)) => {
-                let give_back = if error.never_sent() { Release::Unsent } else { Release::NotMade };
-                self.release_as(attempt_id, lease_id, give_back).await?;
+                let release = if error.never_sent() { Release::Unsent } else { Release::NotMade };
+                release_clone(&self.supabase, attempt_id, lease_id, release).await?;
                 Err(error.into())
             }
             Err(AddVoiceError::FateUnknown(error)) => {
                 tracing::warn!(%attempt_id, %error, "the answer of add_voice is lost");
-                self.release(attempt_id, lease_id, false).await
+                release_clone(&self.supabase, attempt_id, lease_id, Release::Unknown).await
             }
         }
     }
@@ -241,7 +161,7 @@ impl CloneWorker {
         self.account().await?;
         let voices = self.elevenlabs.find_voices(attempt_id).await?;
         if voices.is_empty() {
-            return self.release(attempt_id, lease_id, true).await;
+            return release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await;
         }
         self.keep(attempt_id, lease_id, voices).await
     }
@@ -269,10 +189,10 @@ impl CloneWorker {
     /// Tells the database the vendor's id. A voice that the attempt does not need, or no longer, is deleted at once.
     async fn save(&self, attempt_id: Uuid, voice_id: &str) -> Result<(), Error> {
         let account = self.account().await?;
-        let arguments = json!({"p_attempt_id": attempt_id, "p_vendor_voice_id": voice_id, "p_account": account});
-        match self.supabase.rpc("save_vendor_voice", arguments).await? {
-            Saved::Saved => Ok(()),
-            Saved::Superfluous => Ok(self.elevenlabs.delete_voice(voice_id).await.map(drop)?),
+        match save_vendor_voice(&self.supabase, &VendorVoice { attempt_id, vendor_voice_id: voice_id, account }).await?
+        {
+            SavedVoice::Saved => Ok(()),
+            SavedVoice::Superfluous => Ok(self.elevenlabs.delete_voice(voice_id).await.map(drop)?),
         }
     }
 
@@ -280,20 +200,6 @@ impl CloneWorker {
     async fn account(&self) -> Result<&str, Error> {
         let account = self.account.get_or_try_init(|| self.elevenlabs.account()).await?;
         Ok(account)
-    }
-
-    async fn release(&self, attempt_id: Uuid, lease_id: Uuid, fate_known: bool) -> Result<(), Error> {
-        let give_back = if fate_known { Release::NotMade } else { Release::Unknown };
-        self.release_as(attempt_id, lease_id, give_back).await
-    }
-
-    async fn release_as(&self, attempt_id: Uuid, lease_id: Uuid, give_back: Release) -> Result<(), Error> {
-        let arguments = json!({
-            "p_attempt_id": attempt_id, "p_lease_id": lease_id, "p_fate_known": give_back != Release::Unknown,
-            "p_is_unsent": give_back == Release::Unsent,
-        });
-        self.supabase.rpc::<Value>("release_clone", arguments).await?;
-        Ok(())
     }
 
     /// Ends the attempt for good; a voice that it has made all the same is then one to delete.
@@ -306,53 +212,39 @@ impl CloneWorker {
         report: Option<&Value>,
     ) -> Result<(), Error> {
         tracing::info!(%attempt_id, code = refusal.code(), "the attempt has failed");
-        let arguments = json!({
-            "p_attempt_id": attempt_id, "p_lease_id": lease_id, "p_code": refusal.code(),
-            "p_vendor_voice_id": voice_id, "p_report": report,
-        });
-        self.supabase.rpc::<Value>("fail_clone", arguments).await?;
+        let failed = FailedClone { attempt_id, lease_id, code: refusal, vendor_voice_id: voice_id, report };
         // The next turn of the loop finds the attempt closed, with what must be deleted.
-        Ok(())
+        fail_clone(&self.supabase, &failed).await
     }
 
     /// Makes the voice the employee's current one, unless consent is gone by now, and does what follows from that.
     async fn finish(&self, attempt_id: Uuid) -> Result<(), Error> {
-        match self.supabase.rpc("finish_clone", json!({"p_attempt_id": attempt_id})).await? {
-            Ended::Finished { metadata, delete_voices } => {
+        let (metadata, delete_voices) = match finish_clone(&self.supabase, attempt_id).await? {
+            FinishedClone::Finished { metadata, delete_voices } => {
                 tracing::info!(%attempt_id, "the voice is the employee's");
-                if let Some(metadata) = metadata {
-                    self.write_metadata(attempt_id, metadata).await?;
-                }
-                self.delete(delete_voices).await
+                (metadata, delete_voices)
             }
-            Ended::Refused { code, metadata, delete_voices } => {
+            FinishedClone::Refused { code, metadata, delete_voices } => {
                 tracing::info!(%attempt_id, code, "the voice is refused");
-                if let Some(metadata) = metadata {
-                    self.write_metadata(attempt_id, metadata).await?;
-                }
-                self.delete(delete_voices).await
+                (metadata, delete_voices)
             }
-            Ended::NotFinishable => Err(Error::Unusable("the attempt has no voice to finish with")),
+            FinishedClone::NotFinishable => return Err(Error::Unusable("the attempt has no voice to finish with")),
+        };
+        if let Some(metadata) = metadata {
+            self.write_metadata(attempt_id, metadata).await?;
         }
+        self.delete(delete_voices).await
     }
 
-    /// Writes `{employee_id}/{employee_id}.json`, and again while another voice has become the current one meanwhile.
+    /// Writes the metadata, and again while another voice has become the current one meanwhile.
     async fn write_metadata(&self, mut attempt_id: Uuid, mut metadata: Metadata) -> Result<(), Error> {
-        #[derive(Deserialize)]
-        #[serde(tag = "outcome", rename_all = "snake_case")]
-        enum Written {
-            Current,
-            Behind { attempt_id: Uuid, metadata: Metadata },
-        }
-        self.supabase.ensure_private_bucket(METADATA_BUCKET).await?;
         loop {
-            let Metadata { write_id, path, body } = metadata;
-            let json = body.to_string();
-            self.supabase.upload(METADATA_BUCKET, &path, "application/json", json.len() as u64, json).await?;
-            let written = json!({"p_attempt_id": attempt_id, "p_write_id": write_id});
-            match self.supabase.rpc("metadata_written", written).await? {
-                Written::Current => return Ok(()),
-                Written::Behind { attempt_id: current, metadata: newer } => (attempt_id, metadata) = (current, newer),
+            write_metadata(&self.supabase, &metadata.object).await?;
+            match metadata_written(&self.supabase, attempt_id, metadata.write_id).await? {
+                WrittenMetadata::Current => return Ok(()),
+                WrittenMetadata::Behind { attempt_id: current, metadata: newer } => {
+                    (attempt_id, metadata) = (current, newer);
+                }
             }
         }
     }
@@ -371,8 +263,6 @@ impl CloneWorker {
     async fn delete_one(&self, voice: &DoomedVoice) -> Result<(), Error> {
         let account = self.account().await?;
         let was_there = self.elevenlabs.delete_voice(&voice.vendor_voice_id).await?;
-        let deleted = json!({"p_attempt_id": voice.attempt_id, "p_account": account, "p_was_there": was_there});
-        self.supabase.rpc::<Value>("voice_deleted", deleted).await?;
-        Ok(())
+        voice_deleted(&self.supabase, &DeletedVoice { attempt_id: voice.attempt_id, account, was_there }).await
     }
 }

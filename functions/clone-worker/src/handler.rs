@@ -8,9 +8,9 @@ use sample::Channel;
 use shared::clients::elevenlabs::ElevenLabsSecret;
 use shared::clients::supabase::SupabaseSecret;
 use shared::error::Error;
+use shared::messages::CloneRequested;
 use shared::queue::{Batch, BatchResponse, Queue};
 use shared::vendor::{Vendor, with_fresh_secrets};
-use shared::voices::CloneRequested;
 use tokio::sync::OnceCell;
 
 use crate::attempt::CloneWorker;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use http::StatusCode;
 use sample::{Assembly, Call, Channel, Origin, Problem, Report, Sample, Take};
-use serde::{Deserialize, Serialize};
 use shared::clients::supabase::Supabase;
 use shared::error::Error;
 use shared::recordings;
+use shared::referee::clones::{SampleSource, SourceRecording};
 use shared::refusal::Refusal;
 use tokio::time::{Instant, timeout_at};
 
@@ -16,29 +16,6 @@ use crate::refusals;
 
 /// For all recordings together.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A recording to sample.
-#[derive(Deserialize)]
-pub struct Source {
-    recording_sid: String,
-    storage_path: String,
-    track: Option<String>,
-    source: Option<String>,
-    /// What somebody said of this very call.
-    employee_channel: Option<Channel>,
-    /// A cloned voice spoke in this very call.
-    synthetic: bool,
-}
-
-/// A recording that was looked at.
-#[derive(Debug, Serialize)]
-pub struct SampleSource {
-    recording_sid: String,
-    /// Whose party was taken; none where nothing was.
-    channel: Option<Channel>,
-    /// It was passed over, since a cloned voice spoke in it.
-    synthetic: bool,
-}
 
 /// What came of it.
 pub struct Sampled {
@@ -64,7 +41,7 @@ pub struct NoSample {
 /// What Storage said otherwise: without that recording, speech would be called too short that is there.
 pub async fn sample_recordings(
     supabase: &Supabase,
-    recordings: &[Source],
+    recordings: &[SourceRecording],
     usual_channel: Option<Channel>,
 ) -> Result<Sampled, Error> {
     let deadline = Instant::now() + PATIENCE;
@@ -106,7 +83,7 @@ pub async fn sample_recordings(
 /// Reads a recording as it arrives, to its end or to where it proves to be useless.
 async fn read(
     supabase: &Supabase,
-    recording: &Source,
+    recording: &SourceRecording,
     usual_channel: Option<Channel>,
 ) -> Result<Result<Take, Problem>, Error> {
     let mut call = Call::new(Origin {

@@ -6,8 +6,9 @@ use lambda_runtime::LambdaEvent;
 use shared::clients::supabase::SupabaseSecret;
 use shared::clients::twilio::TwilioSecret;
 use shared::error::Error;
+use shared::messages::RecordingFinished;
 use shared::queue::{Batch, BatchResponse, Queue};
-use shared::recordings::{self, RecordingFinished};
+use shared::recordings;
 use shared::vendor::{Vendor, with_fresh_secrets};
 
 /// The function, with what it reaches.

@@ -8,8 +8,8 @@ use shared::answer;
 use shared::clients::twilio::{CallSid, RecordingSid, TwilioSecret};
 use shared::error::Error;
 use shared::gateway::{header, raw_query};
+use shared::messages::RecordingFinished;
 use shared::queue::Queue;
-use shared::recordings::RecordingFinished;
 use shared::refusal::{Allow, Refusal};
 use shared::secret::Secret;
 
@@ -52,13 +52,13 @@ impl Webhook {
         if callback.account_sid != account_sid {
             return Err(Refusal::AccountMismatch.into());
         }
-        let recording_sid = callback.finished.recording_sid.to_string();
+        let recording_sid = &callback.finished.recording_sid;
         if callback.status == "completed" {
             self.queue.send(&callback.finished).await?;
-            tracing::info!(recording_sid, "the recording is queued");
+            tracing::info!(%recording_sid, "the recording is queued");
         } else {
             // `absent`, `in-progress`, `failed` and whatever Twilio adds: nothing to fetch, but worth a line.
-            tracing::warn!(recording_sid, status = callback.status, "the recording is not completed");
+            tracing::warn!(%recording_sid, status = callback.status, "the recording is not completed");
         }
         let mut response = Response::new(String::new());
         *response.status_mut() = StatusCode::NO_CONTENT;

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use futures_util::TryStreamExt;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::clients::VendorError;
-use shared::clients::supabase::Supabase;
+use shared::clients::supabase::{ObjectKey, Supabase};
 use shared::error::Error;
+use shared::recordings;
+use shared::referee::EmployeeRequest;
+use shared::referee::consents::{ConsentGrant, ConsentTerms, GrantedConsent, RecordedConsent, grant_voice_consent};
+use shared::referee::evidence::offer_evidence;
 use shared::voices::EVIDENCE_BUCKET;
-use shared::{recordings, referee};
 use tokio::time::timeout;
 
 use crate::token::hexadecimal;
@@ -24,25 +26,12 @@ const LARGEST_BYTES: u64 = 25_000_000;
 /// Asking again is harmless.
 const PATIENCE: Duration = Duration::from_secs(25);
 
-/// The evidence that must be looked at before the database records a consent.
-#[derive(Deserialize)]
-struct Wanted {
-    /// The key of the evidence.
-    object: String,
-    /// The key of the recording that is to be copied there.
-    copy_from: Option<String>,
-}
-
 /// An address at which the frontend may store a signed paper, and how a consent refers to it.
 ///
 /// # Errors
 /// The caller is no admin of the employee's organisation, or Storage does not do what it is asked for.
-pub async fn offer(supabase: &Supabase, about: Value) -> Result<Value, Error> {
-    #[derive(Deserialize)]
-    struct Offered {
-        reference: String,
-    }
-    let Offered { reference } = referee::ask(supabase, "offer_evidence", about).await?;
+pub async fn offer(supabase: &Supabase, request: EmployeeRequest) -> Result<Value, Error> {
+    let reference = offer_evidence(supabase, request).await?;
     supabase.ensure_private_bucket(EVIDENCE_BUCKET).await?;
     let upload = supabase.sign_upload(EVIDENCE_BUCKET, &reference).await?;
     Ok(json!({
@@ -55,26 +44,35 @@ pub async fn offer(supabase: &Supabase, about: Value) -> Result<Value, Error> {
 /// # Errors
 /// Every refusal of the database; nothing is recorded then. Whoever is refused, or gets a 503, may leave evidence behind
 /// that no consent rests on: the database knows of it and has it removed.
-pub async fn grant(supabase: &Supabase, arguments: Value) -> Result<Value, Error> {
-    let recorded = timeout(PATIENCE, record(supabase, arguments)).await;
+pub async fn grant(
+    supabase: &Supabase,
+    request: EmployeeRequest,
+    terms: &ConsentTerms,
+) -> Result<RecordedConsent, Error> {
+    let recorded = timeout(PATIENCE, record(supabase, request, terms)).await;
     recorded.unwrap_or_else(|_| Err(Error::unavailable("recording a consent")("its evidence takes too long")))
 }
 
-async fn record(supabase: &Supabase, mut arguments: Value) -> Result<Value, Error> {
-    let decided: Value = referee::ask(supabase, "grant_voice_consent", arguments.clone()).await?;
-    let Ok(Wanted { object, copy_from }) = Wanted::deserialize(&decided) else {
-        return Ok(decided);
+async fn record(supabase: &Supabase, request: EmployeeRequest, terms: &ConsentTerms) -> Result<RecordedConsent, Error> {
+    let (object, copy_from) = match grant_voice_consent(supabase, &ConsentGrant { request, terms, read: None }).await? {
+        GrantedConsent::Granted(consent) => return Ok(consent),
+        GrantedConsent::EvidenceWanted { object, copy_from } => (object, copy_from),
     };
     supabase.ensure_private_bucket(EVIDENCE_BUCKET).await?;
-    arguments["p_read"] = match copy_from {
-        Some(recording) => copied(supabase, &recording, &object).await?.into(),
-        None => read(supabase, &object).await?.into(),
+    let read = match copy_from {
+        Some(recording) => copied(supabase, &recording, &object).await?.to_owned(),
+        None => read(supabase, &object).await?,
     };
-    referee::ask(supabase, "grant_voice_consent", arguments).await
+    match grant_voice_consent(supabase, &ConsentGrant { request, terms, read: Some(&read) }).await? {
+        GrantedConsent::Granted(consent) => Ok(consent),
+        GrantedConsent::EvidenceWanted { .. } => {
+            Err(Error::unavailable("recording a consent")("its evidence was read"))
+        }
+    }
 }
 
 /// Copies a recording to where it outlives the erasure of recordings. Its hash is known to the database.
-async fn copied(supabase: &Supabase, recording: &str, object: &str) -> Result<&'static str, Error> {
+async fn copied(supabase: &Supabase, recording: &ObjectKey, object: &ObjectKey) -> Result<&'static str, Error> {
     match supabase.copy_between((recordings::BUCKET, recording), (EVIDENCE_BUCKET, object)).await {
         Err(error) if says_missing(&error) => confirmed_missing(supabase, recordings::BUCKET, recording).await,
         answer => Ok(answer.map(|()| "copied")?),
@@ -82,7 +80,7 @@ async fn copied(supabase: &Supabase, recording: &str, object: &str) -> Result<&'
 }
 
 /// One answer is not enough to tell an admin that their evidence is missing: another one has to say the same.
-async fn confirmed_missing(supabase: &Supabase, bucket: &str, object: &str) -> Result<&'static str, Error> {
+async fn confirmed_missing(supabase: &Supabase, bucket: &str, object: &ObjectKey) -> Result<&'static str, Error> {
     match supabase.object_size(bucket, object).await? {
         None => Ok("missing"),
         Some(_) => Err(Error::unavailable("looking for evidence")("it is said to be missing, and to be there")),
@@ -91,7 +89,7 @@ async fn confirmed_missing(supabase: &Supabase, bucket: &str, object: &str) -> R
 
 /// The hash of an object, in hexadecimal, or the word for what was in the way. Nothing is kept in memory. Somebody between
 /// us and Storage may answer with other bytes: what is not as long as Storage says has not been read.
-async fn read(supabase: &Supabase, object: &str) -> Result<String, Error> {
+async fn read(supabase: &Supabase, object: &ObjectKey) -> Result<String, Error> {
     let size = match supabase.object_size(EVIDENCE_BUCKET, object).await? {
         None => return Ok(confirmed_missing(supabase, EVIDENCE_BUCKET, object).await?.to_owned()),
         Some(0) => return Ok("unreadable".to_owned()),
@@ -123,12 +121,27 @@ mod tests {
     use shared::clients::http_client;
     use shared::clients::supabase::SupabaseSecret;
     use shared::refusal::Refusal;
+    use uuid::Uuid;
     use wiremock::matchers::{body_partial_json, method, path, path_regex};
     use wiremock::{Match, Mock, MockServer, Request, ResponseTemplate};
 
     use super::*;
 
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    /// Asks for a consent to be recorded, whatever it is: the database decides.
+    async fn grant(supabase: &Supabase) -> Result<RecordedConsent, Error> {
+        let terms = json!({
+            "statement_version": "1", "statement_sha256": ABC, "method": "written_release", "evidence_reference": "o/e/1",
+            "evidence_sha256": ABC, "purposes": ["voice_clone"], "expires_at": "2027-01-01T00:00:00Z",
+        });
+        let request = EmployeeRequest { user_id: Uuid::nil(), employee_id: Uuid::nil() };
+        super::grant(supabase, request, &serde_json::from_value(terms).unwrap()).await
+    }
+
+    fn granted(evidence_unverified: bool) -> Value {
+        json!({"outcome": "granted", "consent_id": Uuid::nil(), "evidence_unverified": evidence_unverified})
+    }
 
     struct FirstTime;
 
@@ -180,8 +193,8 @@ mod tests {
     async fn a_paper_is_read_and_the_database_hears_its_hash() {
         let body = ResponseTemplate::new(200).set_body_bytes("abc");
         let (server, supabase) = paper(json_answer(json!({"size": 3})), Some(body)).await;
-        told(&server, ABC, json!({"outcome": "granted", "consent_id": "c"})).await;
-        assert_eq!(grant(&supabase, json!({})).await.unwrap()["consent_id"], "c");
+        told(&server, ABC, granted(false)).await;
+        assert!(!grant(&supabase).await.unwrap().evidence_unverified);
     }
 
     #[tokio::test]
@@ -195,7 +208,7 @@ mod tests {
         ] {
             let (server, supabase) = paper(info, None).await;
             told(&server, word, json!({"outcome": "evidence_missing"})).await;
-            let refused = grant(&supabase, json!({})).await.unwrap_err();
+            let refused = grant(&supabase).await.unwrap_err();
             assert!(matches!(refused, Error::Refused { refusal: Refusal::EvidenceMissing, .. }), "{word}");
         }
     }
@@ -207,7 +220,7 @@ mod tests {
         let missing = ResponseTemplate::new(400).set_body_json(json!({"statusCode": "404", "code": "NoSuchKey"}));
         info().respond_with(missing).up_to_n_times(1).with_priority(1).mount(&server).await;
         info().respond_with(json_answer(json!({"size": 3}))).mount(&server).await;
-        let error = grant(&supabase, json!({})).await.unwrap_err();
+        let error = grant(&supabase).await.unwrap_err();
         assert_eq!(answer::problem(error).status(), http::StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(asked_to_record(&server).await, 0);
     }
@@ -222,7 +235,7 @@ mod tests {
             (ResponseTemplate::new(200).set_body_string(page), None),
         ] {
             let (server, supabase) = paper(info, body).await;
-            let error = grant(&supabase, json!({})).await.unwrap_err();
+            let error = grant(&supabase).await.unwrap_err();
             assert_eq!(answer::problem(error).status(), http::StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(asked_to_record(&server).await, 0);
         }
@@ -234,7 +247,7 @@ mod tests {
         let broken = json!({"statusCode": "404", "code": "NoSuchBucket", "message": "Bucket not found"});
         let object = Mock::given(path_regex("^/storage/v1/object/"));
         object.respond_with(ResponseTemplate::new(400).set_body_json(broken)).mount(&server).await;
-        let error = grant(&supabase, json!({})).await.unwrap_err();
+        let error = grant(&supabase).await.unwrap_err();
         assert_eq!(answer::problem(error).status(), http::StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(asked_to_record(&server).await, 0);
     }
@@ -250,7 +263,7 @@ mod tests {
         let storage = Mock::given(path("/storage/v1/object/copy")).and(body_partial_json(copy));
         storage.respond_with(json_answer(json!({"Key": "k"}))).expect(1).mount(&server).await;
         told(&server, "copied", json!({"outcome": "evidence_missing"})).await;
-        let refused = grant(&supabase, json!({})).await.unwrap_err();
+        let refused = grant(&supabase).await.unwrap_err();
         assert!(matches!(refused, Error::Refused { refusal: Refusal::EvidenceMissing, .. }));
     }
 
@@ -265,7 +278,7 @@ mod tests {
             Mock::given(at).respond_with(looked).expect(1).mount(&server).await;
             let rpc = Mock::given(body_partial_json(json!({"p_read": "missing"})));
             rpc.respond_with(json_answer(json!({"outcome": "evidence_missing"}))).mount(&server).await;
-            let error = grant(&supabase, json!({})).await.unwrap_err();
+            let error = grant(&supabase).await.unwrap_err();
             assert_eq!(
                 matches!(error, Error::Refused { refusal: Refusal::EvidenceMissing, .. }),
                 is_missing,
@@ -277,8 +290,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_kept_elsewhere_is_not_looked_for() {
-        let (server, supabase) = wanting(json!({"outcome": "granted", "evidence_unverified": true})).await;
-        assert_eq!(grant(&supabase, json!({})).await.unwrap()["evidence_unverified"], true);
+        let (server, supabase) = wanting(granted(true)).await;
+        assert!(grant(&supabase).await.unwrap().evidence_unverified);
         assert_eq!(server.received_requests().await.unwrap().len(), 1);
     }
 }

@@ -3,17 +3,24 @@
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Serialize;
 use shared::clients::VendorError;
 use shared::clients::elevenlabs::ElevenLabs;
-use shared::clients::supabase::Supabase;
-use shared::clients::twilio::{RecordingSid, Twilio};
-use shared::erasures::{ErasureStarted, asked_at};
+use shared::clients::supabase::{ObjectKey, Supabase};
+use shared::clients::twilio::{ListedRecording, Twilio};
 use shared::error::Error;
+use shared::messages::{CloneRequested, ErasureStarted, RecordingFinished};
 use shared::queue::Queue;
-use shared::recordings::{self, RecordingFinished, publish_again};
-use shared::voices::{CloneRequested, EVIDENCE_BUCKET};
+use shared::recordings::{self, publish_again};
+use shared::referee::evidence::{abandoned_evidence, evidence_cleared};
+use shared::referee::sweep::{
+    RecordingSweep, TwilioRecording, UnfinishedAttempt, attempts_queued, matched_recordings, missing_recordings, purge,
+    recording_page_seen, recording_sweep_state, recordings_queued, storable_recordings, sweep_erasures,
+    sweep_unfinished,
+};
+use shared::referee::voices::{MissingVoice, judge_vendor_voices, voice_gone};
+use shared::referee::writes::{AbandonedWrite, LeftOver, abandoned_writes, write_cleared};
+use shared::voices::EVIDENCE_BUCKET;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -93,40 +100,6 @@ impl Findings {
     }
 }
 
-/// A write to Storage whose worker died.
-#[derive(Deserialize)]
-struct Abandoned {
-    write_id: Uuid,
-    path: String,
-    #[serde(flatten)]
-    left_over: LeftOver,
-}
-
-/// What it needs.
-#[derive(Deserialize)]
-#[serde(tag = "left_over", rename_all = "snake_case")]
-enum LeftOver {
-    /// The object belongs elsewhere, or nowhere.
-    Remove,
-    /// The copy of the newest recording is to be made again, or taken away.
-    Publish { recording_sid: RecordingSid },
-    /// The metadata are to be written again, which is `clone-worker`'s.
-    Metadata { attempt_id: Uuid },
-}
-
-/// Recordings that Twilio has and the database has not.
-#[derive(Deserialize)]
-struct Missing {
-    recordings: Vec<RecordingFinished>,
-}
-
-/// A voice that the vendor does not list.
-#[derive(Deserialize)]
-struct MissingVoice {
-    attempt_id: Uuid,
-    vendor_voice_id: String,
-}
-
 impl Sweep<'_> {
     /// One run. A part that fails does not keep the others from being done, nor in a part one thing the next.
     pub async fn run(&self, findings: &mut Findings) -> Vec<Error> {
@@ -153,18 +126,11 @@ impl Sweep<'_> {
     }
 
     async fn start_due_erasures(&self, deadline: Instant) -> Result<usize, Error> {
-        #[derive(Deserialize)]
-        #[serde(tag = "outcome", rename_all = "snake_case")]
-        enum Due {
-            Started(ErasureStarted),
-            None,
-        }
         let mut count = 0;
-        while Instant::now() < deadline {
-            match self.supabase.rpc("sweep_erasures", json!({"p_now": asked_at()})).await? {
-                Due::Started(started) => self.queues.erasures.send(&started).await?,
-                Due::None => break,
-            }
+        while Instant::now() < deadline
+            && let Some(started) = sweep_erasures(&self.supabase).await?
+        {
+            self.queues.erasures.send(&started).await?;
             count += 1;
         }
         Ok(count)
@@ -172,29 +138,18 @@ impl Sweep<'_> {
 
     /// Attempts and erasures that wait for a message that is not there.
     async fn unfinished(&self, findings: &mut Findings) -> Result<(), Error> {
-        #[derive(Deserialize)]
-        struct Found {
-            attempts: Vec<Attempt>,
-            erasure_ids: Vec<Uuid>,
-            timed_out: usize,
-        }
-        #[derive(Deserialize)]
-        struct Attempt {
-            attempt_id: Uuid,
-            campaign: bool,
-        }
-        let found: Found = self.supabase.rpc("sweep_unfinished", json!({"p_limit": LIMIT})).await?;
+        let found = sweep_unfinished(&self.supabase, LIMIT).await?;
         findings.attempts_timed_out += found.timed_out;
         findings.attempts_queued += found.attempts.len();
         findings.erasures_queued += found.erasure_ids.len();
         let mut queued = Vec::new();
-        for Attempt { attempt_id, campaign } in found.attempts {
+        for UnfinishedAttempt { attempt_id, campaign } in found.attempts {
             let queue = if campaign { &self.queues.campaigns } else { &self.queues.clones };
             queue.send(&CloneRequested { attempt_id }).await?;
             queued.push(attempt_id);
         }
         // Only now: of whatever is not queued the next run must hear again.
-        self.supabase.rpc::<Value>("attempts_queued", json!({"p_attempt_ids": queued})).await?;
+        attempts_queued(&self.supabase, &queued).await?;
         self.queue_erasures(found.erasure_ids).await
     }
 
@@ -206,28 +161,17 @@ impl Sweep<'_> {
     /// Recordings that Twilio has of calls that the database knows, and that nobody told us of. Goes on where the last
     /// run stopped; a page counts as read only when its messages are queued.
     async fn lost_callbacks(&self, findings: &mut Findings) -> Result<(), Error> {
-        #[derive(Deserialize)]
-        struct State {
-            since: String,
-            next_page_uri: Option<String>,
-        }
-        let State { since, mut next_page_uri } = self.supabase.rpc("recording_sweep_state", json!({})).await?;
+        let RecordingSweep { since, mut next_page_uri } = recording_sweep_state(&self.supabase).await?;
         for _ in 0..PAGES {
             let page = self.twilio.recordings_since(&since, next_page_uri.as_deref()).await?;
-            let completed = page
-                .recordings
-                .iter()
-                .filter(|recording| recording.status == "completed" && recording.call_sid.is_some());
-            let listed: Vec<Value> = completed
-                .map(|r| json!({"recording_sid": r.sid, "call_sid": r.call_sid, "created_at": r.date_created}))
-                .collect();
-            let missing: Missing = self.supabase.rpc("missing_recordings", json!({"p_recordings": listed})).await?;
-            findings.recordings_queued += missing.recordings.len();
-            self.queues.recordings.send_all(&missing.recordings).await?;
+            let completed = page.recordings.iter().filter(|recording| recording.status == "completed");
+            let listed: Vec<_> = completed.filter_map(of_a_call).collect();
+            let missing = missing_recordings(&self.supabase, &listed).await?;
+            findings.recordings_queued += missing.len();
+            self.queues.recordings.send_all(&missing).await?;
             next_page_uri = page.next_page_uri;
-            let queued: Vec<_> = missing.recordings.iter().map(|finished| &finished.recording_sid).collect();
-            let seen = json!({"p_queued": queued, "p_next_page_uri": next_page_uri});
-            self.supabase.rpc::<Value>("recording_page_seen", seen).await?;
+            let queued: Vec<_> = missing.iter().map(|finished| &finished.recording_sid).collect();
+            recording_page_seen(&self.supabase, &queued, next_page_uri.as_deref()).await?;
             if next_page_uri.is_none() {
                 break;
             }
@@ -237,44 +181,37 @@ impl Sweep<'_> {
 
     /// Recordings that were heard of before their call was in the database, and whose call is there now.
     async fn late_calls(&self, findings: &mut Findings) -> Result<(), Error> {
-        let found: Missing = self.supabase.rpc("matched_recordings", json!({"p_limit": UNMATCHED})).await?;
-        findings.recordings_queued += found.recordings.len();
-        self.queue_recordings(&found.recordings).await
+        let found = matched_recordings(&self.supabase, UNMATCHED).await?;
+        findings.recordings_queued += found.len();
+        self.queue_recordings(&found).await
     }
 
     /// Recordings that were larger than Storage took, and are not any more.
     async fn raised_limit(&self, findings: &mut Findings) -> Result<(), Error> {
         let size_limit = self.supabase.size_limit(recordings::BUCKET).await?;
-        let asked = json!({"p_size_limit": size_limit, "p_limit": LIMIT});
-        let found: Missing = self.supabase.rpc("storable_recordings", asked).await?;
-        findings.recordings_fetched_again += found.recordings.len();
-        self.queue_recordings(&found.recordings).await
+        let found = storable_recordings(&self.supabase, size_limit, LIMIT).await?;
+        findings.recordings_fetched_again += found.len();
+        self.queue_recordings(&found).await
     }
 
     /// Has recordings fetched; for a day they are not found again.
     async fn queue_recordings(&self, found: &[RecordingFinished]) -> Result<(), Error> {
         self.queues.recordings.send_all(found).await?;
         let queued: Vec<_> = found.iter().map(|finished| &finished.recording_sid).collect();
-        self.supabase.rpc::<Value>("recordings_queued", json!({"p_queued": queued})).await?;
-        Ok(())
+        recordings_queued(&self.supabase, &queued).await
     }
 
     /// What workers had begun to write before they died.
     async fn abandoned_writes(&self, findings: &mut Findings) -> Result<(), Error> {
-        #[derive(Deserialize)]
-        struct Found {
-            writes: Vec<Abandoned>,
-        }
-        let found: Found = self.supabase.rpc("abandoned_writes", json!({"p_limit": LIMIT})).await?;
         let mut outcome = Ok(());
-        for write in found.writes {
+        for write in abandoned_writes(&self.supabase, LIMIT).await? {
             let settled = self.settle(write).await.map(|()| true);
             findings.writes_settled += usize::from(or_noted(settled, &mut outcome)?);
         }
         outcome
     }
 
-    async fn settle(&self, Abandoned { write_id, path, left_over }: Abandoned) -> Result<(), Error> {
+    async fn settle(&self, AbandonedWrite { write_id, path, left_over }: AbandonedWrite) -> Result<(), Error> {
         match left_over {
             LeftOver::Remove => self.supabase.remove(recordings::BUCKET, &path).await?,
             LeftOver::Publish { recording_sid } => {
@@ -282,53 +219,37 @@ impl Sweep<'_> {
             }
             LeftOver::Metadata { attempt_id } => self.queues.clones.send(&CloneRequested { attempt_id }).await?,
         }
-        self.supabase.rpc::<Value>("write_cleared", json!({"p_write_id": write_id})).await?;
-        Ok(())
+        write_cleared(&self.supabase, write_id).await
     }
 
     /// What was kept as proof, and is owed no longer; and evidence that no consent rests on, or none any more.
     async fn purge(&self, findings: &mut Findings) -> Result<(), Error> {
-        #[derive(Deserialize)]
-        struct Purged {
-            purged: usize,
-        }
-        #[derive(Deserialize)]
-        struct Evidence {
-            objects: Vec<String>,
-        }
         let deadline = Instant::now() + PURGE_FOR;
         while Instant::now() < deadline {
-            let Purged { purged } = self.supabase.rpc("purge", json!({"p_limit": LIMIT})).await?;
+            let purged = purge(&self.supabase, LIMIT).await?;
             findings.purged += purged;
             if purged == 0 {
                 break;
             }
         }
-        let evidence: Evidence = self.supabase.rpc("abandoned_evidence", json!({"p_limit": LIMIT})).await?;
         let mut outcome = Ok(());
-        for object in evidence.objects {
+        for object in abandoned_evidence(&self.supabase, LIMIT).await? {
             let removed = self.remove_evidence(&object).await.map(|()| true);
             findings.purged += usize::from(or_noted(removed, &mut outcome)?);
         }
         outcome
     }
 
-    async fn remove_evidence(&self, object: &str) -> Result<(), Error> {
+    async fn remove_evidence(&self, object: &ObjectKey) -> Result<(), Error> {
         self.supabase.remove(EVIDENCE_BUCKET, object).await?;
-        self.supabase.rpc::<Value>("evidence_cleared", json!({"p_object": object})).await?;
-        Ok(())
+        evidence_cleared(&self.supabase, object).await
     }
 
     /// Holds what the vendor has against what the database says: what should not be there is deleted, and what is not
     /// there any more is taken off the employee.
     async fn vendor_voices(&self, findings: &mut Findings) -> Result<(), Error> {
-        #[derive(Deserialize)]
-        struct Judged {
-            delete: Vec<String>,
-            missing: Vec<MissingVoice>,
-        }
         let voices = self.elevenlabs.marked_voices().await?;
-        let judged: Judged = self.supabase.rpc("judge_vendor_voices", json!({"p_voices": voices})).await?;
+        let judged = judge_vendor_voices(&self.supabase, &voices).await?;
         let mut outcome = Ok(());
         for voice_id in judged.delete.iter().take(LIMIT) {
             let deleted = self.elevenlabs.delete_voice(voice_id).await.map(|_| true).map_err(Error::from);
@@ -349,12 +270,17 @@ impl Sweep<'_> {
         if self.elevenlabs.has_voice(&vendor_voice_id).await? {
             return Ok(false);
         }
-        let gone = json!({"p_attempt_id": attempt_id, "p_account": self.elevenlabs.account().await?});
-        self.supabase.rpc::<Value>("voice_gone", gone).await?;
+        voice_gone(&self.supabase, attempt_id, &self.elevenlabs.account().await?).await?;
         // The metadata still name it.
         self.queues.clones.send(&CloneRequested { attempt_id }).await?;
         Ok(true)
     }
+}
+
+/// A listed recording of a call, as the database compares it; none of one that is of no call.
+fn of_a_call(listed: &ListedRecording) -> Option<TwilioRecording<'_>> {
+    let (recording_sid, call_sid) = (listed.sid.as_ref()?, listed.call_sid.as_ref()?);
+    Some(TwilioRecording { recording_sid, call_sid, created_at: listed.date_created.as_deref() })
 }
 
 /// Whether a thing was put right. What a vendor answers about one is noted, and the next goes on; one that does not answer

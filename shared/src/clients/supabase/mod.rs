@@ -2,6 +2,7 @@
 
 mod bucket;
 mod client;
+mod key;
 mod object;
 mod secret;
 mod signed_upload;
@@ -9,6 +10,7 @@ mod signed_upload;
 mod testing;
 
 pub use client::{NAME, Supabase};
+pub use key::{InvalidKey, ObjectKey};
 pub use object::Object;
 pub use secret::SupabaseSecret;
 pub use signed_upload::SignedUpload;

@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::client::{NAME, Supabase};
+use super::key::ObjectKey;
 use crate::clients::call::{Call, SHORT};
 use crate::clients::vendor_error::VendorError;
 use crate::error::Error;
@@ -42,7 +43,7 @@ pub struct Object<S> {
 }
 
 impl Supabase {
-    /// Stores an object, replacing what was at the path. Readers see the old one or the new one, never a mix.
+    /// Stores an object, replacing what was there. Readers see the old one or the new one, never a mix.
     ///
     /// `length` must be exact: Storage notices a body that ends early only by its `Content-Length`.
     ///
@@ -50,14 +51,14 @@ impl Supabase {
     pub async fn upload(
         &self,
         bucket: &str,
-        path: &str,
+        key: &ObjectKey,
         content_type: &'static str,
         length: u64,
         body: impl Into<Body>,
     ) -> Result<(), VendorError> {
         let call = Call { vendor: NAME, action: "store an object" };
         let request = self
-            .request(Method::POST, &format!("/storage/v1/object/{bucket}/{path}"))
+            .request(Method::POST, &format!("/storage/v1/object/{bucket}/{key}"))
             .timeout((SHORT + Duration::from_secs(length / SLOWEST_UPLOAD)).min(LONGEST_UPLOAD))
             .header("x-upsert", "true")
             .header(http::header::CONTENT_TYPE, content_type)
@@ -67,14 +68,14 @@ impl Supabase {
     }
 
     /// Copies an object inside a bucket, replacing what was at the destination. No byte passes through us.
-    pub async fn copy(&self, bucket: &str, from: &str, to: &str) -> Result<(), VendorError> {
+    pub async fn copy(&self, bucket: &str, from: &ObjectKey, to: &ObjectKey) -> Result<(), VendorError> {
         self.copy_between((bucket, from), (bucket, to)).await
     }
 
     /// Copies an object from one place (bucket and key) to another, replacing what was there.
     ///
     /// Source: <https://github.com/supabase/storage>, `copyObject.ts`
-    pub async fn copy_between(&self, from: (&str, &str), to: (&str, &str)) -> Result<(), VendorError> {
+    pub async fn copy_between(&self, from: (&str, &ObjectKey), to: (&str, &ObjectKey)) -> Result<(), VendorError> {
         let call = Call { vendor: NAME, action: "copy an object" };
         let body = json!({
             "bucketId": from.0, "sourceKey": from.1, "destinationBucket": to.0, "destinationKey": to.1,
@@ -87,10 +88,10 @@ impl Supabase {
     pub async fn download(
         &self,
         bucket: &str,
-        path: &str,
+        key: &ObjectKey,
     ) -> Result<Object<impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static>, Error> {
         let call = Call { vendor: NAME, action: "read an object" };
-        let path = format!("/storage/v1/object/authenticated/{bucket}/{path}");
+        let path = format!("/storage/v1/object/authenticated/{bucket}/{key}");
         let response = call.send(self.request(Method::GET, &path).timeout(DOWNLOAD)).await?;
         let length = response.content_length().ok_or(Error::Unusable("a stored object came without its length"))?;
         Ok(Object { length, stream: response.bytes_stream() })
@@ -100,23 +101,23 @@ impl Supabase {
     /// whoever answers anything else is somebody in between, and nothing is removed.
     ///
     /// Source: <https://github.com/supabase/storage>, `deleteObjects.ts`
-    pub async fn remove(&self, bucket: &str, path: &str) -> Result<(), VendorError> {
+    pub async fn remove(&self, bucket: &str, key: &ObjectKey) -> Result<(), VendorError> {
         let call = Call { vendor: NAME, action: "remove an object" };
         let request = self.request(Method::DELETE, &format!("/storage/v1/object/{bucket}")).timeout(SHORT);
-        call.json::<Vec<IgnoredAny>>(request.json(&json!({"prefixes": [path]}))).await.map(drop)
+        call.json::<Vec<IgnoredAny>>(request.json(&json!({"prefixes": [key]}))).await.map(drop)
     }
 
     /// The bytes of an object, or `None` if it is not there. Only `NoSuchKey` says so: a missing bucket or a token that is
     /// not good says nothing of the object, and without `authenticated` in the path Storage does not tell the three apart.
     ///
     /// Source: <https://github.com/supabase/storage>, `getObjectInfo.ts`
-    pub async fn object_size(&self, bucket: &str, path: &str) -> Result<Option<u64>, VendorError> {
+    pub async fn object_size(&self, bucket: &str, key: &ObjectKey) -> Result<Option<u64>, VendorError> {
         #[derive(Deserialize)]
         struct Info {
             size: u64,
         }
         let call = Call { vendor: NAME, action: "look for an object" };
-        let path = format!("/storage/v1/object/info/authenticated/{bucket}/{path}");
+        let path = format!("/storage/v1/object/info/authenticated/{bucket}/{key}");
         match call.json::<Info>(self.request(Method::GET, &path).timeout(SHORT)).await {
             Err(error) if error.code.as_deref() == Some("NoSuchKey") => Ok(None),
             answer => answer.map(|info| Some(info.size)),
@@ -129,19 +130,19 @@ mod tests {
     use wiremock::matchers::{body_json, header, method, path};
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
-    use super::super::testing::client;
+    use super::super::testing::{client, key};
     use super::*;
 
     #[tokio::test]
     async fn a_copy_between_buckets_names_both() {
         let server = MockServer::start().await;
         let body = json!({
-            "bucketId": "a", "sourceKey": "b", "destinationBucket": "c", "destinationKey": "d",
+            "bucketId": "a", "sourceKey": "e/b", "destinationBucket": "c", "destinationKey": "e/d",
         });
         let copied = ResponseTemplate::new(200).set_body_json(json!({"Key": "c/d"}));
         let asked = Mock::given(path("/storage/v1/object/copy")).and(header("x-upsert", "true")).and(body_json(body));
         asked.respond_with(copied).expect(1).mount(&server).await;
-        client(&server).copy_between(("a", "b"), ("c", "d")).await.unwrap();
+        client(&server).copy_between(("a", &key("e/b")), ("c", &key("e/d"))).await.unwrap();
     }
 
     #[tokio::test]
@@ -152,7 +153,7 @@ mod tests {
                 .respond_with(ResponseTemplate::new(200).set_body_string(page))
                 .mount(&server)
                 .await;
-            assert_eq!(client(&server).remove("recordings", "a").await.is_ok(), is_removed, "{page}");
+            assert_eq!(client(&server).remove("recordings", &key("e/a")).await.is_ok(), is_removed, "{page}");
         }
     }
 
@@ -170,9 +171,9 @@ mod tests {
         ];
         for (answer, size) in cases {
             let server = MockServer::start().await;
-            let at = path("/storage/v1/object/info/authenticated/recordings/a");
+            let at = path("/storage/v1/object/info/authenticated/recordings/e/a");
             Mock::given(at).respond_with(answer.clone()).expect(1).mount(&server).await;
-            assert_eq!(client(&server).object_size("recordings", "a").await.ok(), size, "{answer:?}");
+            assert_eq!(client(&server).object_size("recordings", &key("e/a")).await.ok(), size, "{answer:?}");
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::client::{NAME, Supabase};
+use super::key::ObjectKey;
 use crate::clients::call::{Call, SHORT};
 use crate::error::Error;
 
@@ -29,13 +30,13 @@ impl Supabase {
     /// What Storage said; [`Error::Unusable`] for an address of anything else than was asked for.
     ///
     /// Source: <https://github.com/supabase/storage>, `getSignedUploadURL.ts`
-    pub async fn sign_upload(&self, bucket: &str, path: &str) -> Result<SignedUpload, Error> {
+    pub async fn sign_upload(&self, bucket: &str, key: &ObjectKey) -> Result<SignedUpload, Error> {
         #[derive(Deserialize)]
         struct Signed {
             url: String,
         }
         let call = Call { vendor: NAME, action: "sign an upload" };
-        let place = format!("/object/upload/sign/{bucket}/{path}");
+        let place = format!("/object/upload/sign/{bucket}/{key}");
         let request = self.request(Method::POST, &format!("/storage/v1{place}")).timeout(SHORT).json(&json!({}));
         let signed: Signed = call.json(request).await?;
         let token = signed.url.strip_prefix(&place).and_then(|rest| rest.strip_prefix("?token="));
@@ -62,14 +63,14 @@ mod tests {
     use wiremock::matchers::method;
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
-    use super::super::testing::client;
+    use super::super::testing::{client, key};
     use super::*;
 
     async fn signed(url: &str) -> Result<SignedUpload, Error> {
         let server = MockServer::start().await;
         let answer = ResponseTemplate::new(200).set_body_json(json!({"url": url, "token": "x"}));
         Mock::given(method("POST")).respond_with(answer).mount(&server).await;
-        client(&server).sign_upload("bucket", "o/e/1").await
+        client(&server).sign_upload("bucket", &key("o/e/1")).await
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 
 use super::client::{NAME, Twilio};
-use super::sid::{CallSid, RecordingSid};
+use super::sid::{CallSid, RecordingSid, if_well_formed};
 use crate::clients::call::{Call, SHORT};
 use crate::clients::vendor_error::VendorError;
 
@@ -20,10 +20,12 @@ pub struct RecordingPage {
 /// A recording as the list has it.
 #[derive(Debug, Deserialize)]
 pub struct ListedRecording {
-    /// `RE…`, as it came.
-    pub sid: String,
-    /// `CA…`, as it came; none of a recording that is of no call.
-    pub call_sid: Option<String>,
+    /// None of what is no SID.
+    #[serde(deserialize_with = "if_well_formed")]
+    pub sid: Option<RecordingSid>,
+    /// None of a recording that is of no call.
+    #[serde(default, deserialize_with = "if_well_formed")]
+    pub call_sid: Option<CallSid>,
     /// An open set; the audio is there when it is `completed`.
     pub status: String,
     /// RFC 2822; none of some that are not completed.
@@ -147,11 +149,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_recording_without_dates_does_not_spoil_the_page_it_is_on() {
+    async fn a_recording_without_dates_or_ids_does_not_spoil_the_page_it_is_on() {
         let listed = json!({"sid": RECORDING, "call_sid": null, "status": "absent", "date_created": null});
-        let page = json!({"recordings": [listed], "next_page_uri": null});
+        let strange = json!({"sid": "RE/../x", "call_sid": "nonsense", "status": "completed", "date_created": null});
+        let page = json!({"recordings": [listed, strange], "next_page_uri": null});
         let server = serve(&[("GET", "Recordings.json", 200, page)]).await;
         let page = twilio(&server).await.recordings_since("2026-11-20", None).await.unwrap();
         assert_eq!(page.recordings[0].date_created, None);
+        assert_eq!(page.recordings[0].sid.as_ref().map(ToString::to_string).as_deref(), Some(RECORDING));
+        assert_eq!((&page.recordings[1].sid, &page.recordings[1].call_sid), (&None, &None));
     }
 }

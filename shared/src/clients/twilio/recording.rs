@@ -5,7 +5,7 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 
 use super::client::{NAME, Twilio};
-use super::sid::{CallSid, RecordingSid};
+use super::sid::{CallSid, RecordingSid, if_well_formed};
 use crate::clients::call::{Call, SHORT};
 use crate::clients::vendor_error::VendorError;
 use crate::error::Error;
@@ -19,7 +19,8 @@ pub struct Recording {
     /// An open set; the audio is there when it is `completed`.
     pub status: String,
     /// The call that it is of: of a call of two legs the parent leg, of a conference the call that Twilio names.
-    pub call_sid: Option<String>,
+    #[serde(default, deserialize_with = "if_well_formed")]
+    pub call_sid: Option<CallSid>,
     /// RFC 2822, such as `Fri, 20 Nov 2026 10:00:00 +0000`; none of a recording that is absent, deleted or in the making.
     pub start_time: Option<String>,
     /// Seconds, as text; Twilio says `-1` or nothing while it does not know.
@@ -88,7 +89,7 @@ impl Twilio {
             answer => answer?,
         };
         match &recording.call_sid {
-            Some(named) if *named == call_sid.to_string() => Ok(recording),
+            Some(named) if named == call_sid => Ok(recording),
             Some(_) => Err(Error::Unusable("the recording is one of another call than the callback named")),
             None => Err(Error::Unusable("Twilio does not say which call the recording is of")),
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Twilio's id of a call, `CA…`. For a call of two legs it is always the parent leg's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,11 @@ pub struct InvalidSid;
 /// Checked, since it becomes part of addresses and keys.
 fn checked(kind: &str, text: String) -> Result<String, InvalidSid> {
     if is_sid(kind, &text) { Ok(text) } else { Err(InvalidSid) }
+}
+
+/// Reads a SID that may be missing. What is no SID is as good as none, and does not spoil what it is a part of.
+pub(super) fn if_well_formed<'de, D: Deserializer<'de>, S: TryFrom<String>>(reader: D) -> Result<Option<S>, D::Error> {
+    Ok(Option::<String>::deserialize(reader)?.and_then(|text| S::try_from(text).ok()))
 }
 
 /// Whether a text is a SID of this kind: its two letters and 32 hexadecimal digits.

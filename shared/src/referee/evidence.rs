@@ -1,0 +1,47 @@
+//! What a consent rests on: papers that were uploaded, and copies of calls.
+
+use serde::{Deserialize, Serialize};
+
+use super::{EmployeeRequest, Limit, ask, ask_for_caller};
+use crate::clients::supabase::{ObjectKey, Supabase};
+use crate::error::Error;
+
+/// A key for a paper that is to be uploaded.
+///
+/// # Errors
+/// [`Error::Refused`] when the user may not.
+pub async fn offer_evidence(supabase: &Supabase, request: EmployeeRequest) -> Result<ObjectKey, Error> {
+    #[derive(Deserialize)]
+    #[serde(tag = "outcome", rename_all = "snake_case")]
+    enum Outcome {
+        Offered { reference: ObjectKey },
+    }
+    let Outcome::Offered { reference } = ask_for_caller(supabase, "offer_evidence", request).await?;
+    Ok(reference)
+}
+
+/// Asks for keys at which something may be that no consent rests on. No consent can be recorded on it any more.
+pub async fn abandoned_evidence(supabase: &Supabase, limit: usize) -> Result<Vec<ObjectKey>, Error> {
+    #[derive(Deserialize)]
+    #[serde(tag = "outcome", rename_all = "snake_case")]
+    enum Outcome {
+        Abandoned { objects: Vec<ObjectKey> },
+    }
+    let Outcome::Abandoned { objects } = ask(supabase, "abandoned_evidence", Limit { limit }).await?;
+    Ok(objects)
+}
+
+/// An abandoned object is gone.
+pub async fn evidence_cleared(supabase: &Supabase, object: &ObjectKey) -> Result<(), Error> {
+    #[derive(Serialize)]
+    struct Arguments<'a> {
+        object: &'a ObjectKey,
+    }
+    #[derive(Deserialize)]
+    #[serde(tag = "outcome", rename_all = "snake_case")]
+    enum Outcome {
+        Cleared,
+    }
+    let Outcome::Cleared = ask(supabase, "evidence_cleared", Arguments { object }).await?;
+    Ok(())
+}

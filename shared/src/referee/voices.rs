@@ -1,0 +1,194 @@
+//! An employee's voice: asked for, looked at, used, and whether the vendor still has it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+use wav::Channel;
+
+use super::{EmployeeRequest, Shown, ask, ask_for_caller};
+use crate::clients::elevenlabs::MarkedVoice;
+use crate::clients::supabase::Supabase;
+use crate::clients::twilio::CallSid;
+use crate::error::Error;
+use crate::messages::CloneRequested;
+
+/// A request for a clone.
+#[derive(Serialize)]
+pub struct CloneRequest {
+    /// Who asks for whose voice.
+    #[serde(flatten)]
+    pub request: EmployeeRequest,
+    /// Where employees are in calls of two legs, if the deployment says so.
+    pub employee_channel: Option<Channel>,
+    /// Of the code that would make the sample.
+    pub pipeline_version: u32,
+    /// Whether the voice that is replaced is deleted before the new one is made: for a vendor account without a free
+    /// place. If the new one then fails, there is none.
+    pub replace: bool,
+    /// Whether it is one of many that were asked for at once.
+    pub campaign: bool,
+}
+
+/// What a request for a clone came to.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum RequestedClone {
+    /// These recordings are already cloned: this is their voice.
+    Ready {
+        /// The vendor's id of the voice.
+        voice_id: String,
+        /// How its sample came about.
+        report: Option<Value>,
+    },
+    /// A new attempt.
+    Requested(CloneRequested),
+    /// An attempt is under way already.
+    Pending(CloneRequested),
+}
+
+/// Asks for a clone of an employee's voice.
+///
+/// # Errors
+/// [`Error::Refused`] when the user may not, consent is missing, there is no recording, or the organisation has as many
+/// voices as it may.
+pub async fn request_clone(supabase: &Supabase, request: &CloneRequest) -> Result<RequestedClone, Error> {
+    ask_for_caller(supabase, "request_clone", request).await
+}
+
+/// An employee's voice, as the API tells it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct VoiceState {
+    /// The employee.
+    pub employee_id: Uuid,
+    /// The vendor's id of the current voice; none without a live consent.
+    pub voice_id: Option<String>,
+    /// The state of the newest attempt.
+    pub status: VoiceStatus,
+    /// Why there is no voice.
+    pub code: Option<String>,
+    /// The newest attempt.
+    pub attempt_id: Option<Uuid>,
+    /// How its sample came about, or why there is none (`Report`, of the crate `sample`).
+    pub report: Option<Value>,
+}
+
+/// Where an attempt stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum VoiceStatus {
+    None,
+    Pending,
+    Ready,
+    Failed,
+}
+
+/// Reads the state of an employee's voice.
+///
+/// # Errors
+/// [`Error::Refused`] when the user may not see it.
+pub async fn read_voice(supabase: &Supabase, request: EmployeeRequest) -> Result<VoiceState, Error> {
+    #[derive(Deserialize)]
+    #[serde(tag = "outcome", rename_all = "snake_case")]
+    enum Outcome {
+        Voice(VoiceState),
+    }
+    let Outcome::Voice(state) = ask_for_caller(supabase, "read_voice", request).await?;
+    Ok(state)
+}
+
+/// A voice that is to be used.
+#[derive(Serialize)]
+pub struct VoiceUse<'a> {
+    /// Who asks for whose voice.
+    #[serde(flatten)]
+    pub request: EmployeeRequest,
+    /// What for.
+    pub purpose: &'a str,
+    /// The call in which the voice is to speak: it is never sampled.
+    pub call_sid: Option<&'a CallSid>,
+}
+
+/// Asks whether an employee's voice may be used for a purpose, now.
+///
+/// # Errors
+/// [`Error::Refused`] when there is no voice, or no live consent to the purpose.
+pub async fn authorize_voice(supabase: &Supabase, wanted: &VoiceUse<'_>) -> Result<Shown, Error> {
+    #[derive(Deserialize)]
+    #[serde(tag = "outcome", rename_all = "snake_case")]
+    enum Outcome {
+        Authorized(Shown),
+    }
+    let Outcome::Authorized(voice) = ask_for_caller(supabase, "authorize_voice", wanted).await?;
+    Ok(voice)
+}
+
+/// Whether the database believes that a voice is gone.
+#[derive(Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+enum Gone {
+    Recorded,
+    /// It was made with another account: that this one does not have it proves nothing.
+    OtherAccount,
+}
+
+/// A voice that was deleted at the vendor.
+#[derive(Serialize)]
+pub struct DeletedVoice<'a> {
+    /// What made it.
+    pub attempt_id: Uuid,
+    /// The vendor's account that was asked.
+    pub account: &'a str,
+    /// Whether it was seen there just before.
+    pub was_there: bool,
+}
+
+/// Tells the database that the vendor has deleted a voice. One of another account stays one to delete.
+pub async fn voice_deleted(supabase: &Supabase, deleted: &DeletedVoice<'_>) -> Result<(), Error> {
+    let (Gone::Recorded | Gone::OtherAccount) = ask(supabase, "voice_deleted", deleted).await?;
+    Ok(())
+}
+
+/// Tells the database that the vendor no longer has a current voice. One of another account stays current.
+pub async fn voice_gone(supabase: &Supabase, attempt_id: Uuid, account: &str) -> Result<(), Error> {
+    #[derive(Serialize)]
+    struct Arguments<'a> {
+        attempt_id: Uuid,
+        account: &'a str,
+    }
+    let (Gone::Recorded | Gone::OtherAccount) = ask(supabase, "voice_gone", Arguments { attempt_id, account }).await?;
+    Ok(())
+}
+
+/// What the database says of the vendor's list of voices.
+#[derive(Deserialize)]
+pub struct JudgedVoices {
+    /// Those that belong to nobody, by the vendor's ids.
+    pub delete: Vec<String>,
+    /// Current voices that are not in the list.
+    pub missing: Vec<MissingVoice>,
+}
+
+/// A current voice that the vendor does not list.
+#[derive(Deserialize)]
+pub struct MissingVoice {
+    /// What made it.
+    pub attempt_id: Uuid,
+    /// The vendor's id.
+    pub vendor_voice_id: String,
+}
+
+/// Holds every voice at the vendor that carries a mark against what the database knows.
+pub async fn judge_vendor_voices(supabase: &Supabase, voices: &[MarkedVoice]) -> Result<JudgedVoices, Error> {
+    #[derive(Serialize)]
+    struct Arguments<'a> {
+        voices: &'a [MarkedVoice],
+    }
+    #[derive(Deserialize)]
+    #[serde(tag = "outcome", rename_all = "snake_case")]
+    enum Outcome {
+        Judged(JudgedVoices),
+    }
+    let Outcome::Judged(judged) = ask(supabase, "judge_vendor_voices", Arguments { voices }).await?;
+    Ok(judged)
+}
