@@ -73,13 +73,15 @@ corpus: ## keeps, of what fuzzing has found and of the seeds, the least that cov
 fmt: ## formats the Rust code
 	cargo fmt --all
 
-# The lock is for two copies of make in one checkout; the copy of requirements.txt is what was installed last.
+# The lock is for two copies of make in one checkout; the copy of requirements.txt is what was installed last. The pip of an older Python
+# does not know a pin again that has extras, once hashes are demanded.
 venv:
 	@flock .venv.lock sh -ec ' \
 	  cmp -s requirements.txt $(VENV)/installed.txt && exit; \
 	  echo "installing the pinned tools into $(VENV) (about a minute) …"; \
 	  $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "$(PYTHON) is older than 3.11" >&2; exit 1; }; \
 	  test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV); \
+	  $(VENV)/bin/pip install --quiet --disable-pip-version-check pip==26.3; \
 	  $(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt; \
 	  cp requirements.txt $(VENV)/installed.txt'
 
