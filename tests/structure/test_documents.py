@@ -77,4 +77,4 @@ def exists(word: str, document: str, existing: set[str]) -> bool:
 
 def anchors(document: str) -> set[str]:
     """As GitHub makes them of headings."""
-    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in HEADING.findall(FENCE.sub("", document))}
+    return {re.sub(r"[^\w -]", "", heading.strip()).lower().replace(" ", "-") for heading in HEADING.findall(FENCE.sub("", document))}
