@@ -90,7 +90,7 @@ def _(callbacks):
         hold(got.headers["X-Twilio-Signature"] == signed(text, algorithm="sha256"), "it is signed otherwise")
 
 
-@assume("callbacks", "What is no form is vouched for by the SHA-256 of the body in the address (bodySHA256), and only the address is signed.")
+@assume("callbacks", "Of a body that is no form, the SHA-256 stands in the address (bodySHA256), and only the address is signed.")
 def _(callbacks):
     body = '{"property": "value", "boolean": true}'
     url = f"{URL}&bodySHA256={hashlib.sha256(body.encode()).hexdigest()}"

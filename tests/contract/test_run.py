@@ -11,7 +11,7 @@ from .assumption import ALL
 from .run import NO, SKIPPED, run
 from .test_published import as_published
 
-SPOKEN = "What was generated with a voice is listed by the voice, each with an id and a state, the newest first."
+SPOKEN = "The speech that was generated with a voice is listed by the voice, each item with an id and a state, the newest first."
 
 
 def silent(what: object) -> None:
@@ -37,8 +37,8 @@ PRIVATE = {"keys": [{"kid": "1", "kty": "EC", "alg": "ES256", "d": "x"}]}
         ("twilio", {"path": "Recordings.json$", "status": 200, "body": {"recordings": []}}, "The list is of recordings with sid"),
         ("elevenlabs", {"path": "^/v1/user$", "status": 200, "body": {}}, "The user of a key has a user_id"),
         ("elevenlabs", {"path": "^/v1/user/subscription$", "status": 502, "body": "<html>"}, "The subscription says how many voices"),
-        ("storage", {"path": "/bucket/understudy-contract-nothing$", "status": 200, "body": {}}, "A bucket that there is not is a 404"),
-        ("database", {"path": "/rpc/understudy_contract_nothing$", "reset": True}, "Calling a function that there is not is a 404"),
+        ("storage", {"path": "/bucket/understudy-contract-nothing$", "status": 200, "body": {}}, "A bucket that does not exist is a 404"),
+        ("database", {"path": "/rpc/understudy_contract_nothing$", "reset": True}, "Calling a function that does not exist is a 404"),
         ("auth", {"path": "jwks.json$", "status": 200, "body": PRIVATE}, "Each published key has an id (kid)"),
     ],
 )

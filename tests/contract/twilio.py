@@ -94,7 +94,7 @@ def _(twilio):
     succeeded(ask(twilio, "GET", "/Recordings.json", params={"PageSize": 1}, auth=(twilio.auth[0], "0" * 32)), 401)
 
 
-@assume("twilio", "The list is of recordings with sid, call_sid, status and date_created, and says where it goes on, or null.")
+@assume("twilio", "The list is of recordings with sid, call_sid, status and date_created, and names its next page, or null.")
 def _(twilio):
     page = succeeded(ask(twilio, "GET", "/Recordings.json", params={"PageSize": 1000}), 200).json()
     hold("next_page_uri" in page, "it does not say where it goes on")
@@ -135,7 +135,7 @@ def _(twilio):
         hold(parsedate_to_datetime(one["date_created"]) >= parsedate_to_datetime(other["date_created"]), "it leads to a newer one")
 
 
-@assume("twilio", "CallSid gives the recordings of that call and no others; of a call that there is not, none.")
+@assume("twilio", "CallSid gives the recordings of that call and no others; of a call that does not exist, none.")
 def _(twilio):
     def of(call: str) -> list[dict]:
         return succeeded(ask(twilio, "GET", "/Recordings.json", params={"CallSid": call, "PageSize": 1000}), 200).json()["recordings"]
@@ -147,7 +147,7 @@ def _(twilio):
     hold({each["call_sid"] for each in found} == {one["call_sid"]}, "there are others")
 
 
-@assume("twilio", "A recording that there is not is a 404 with code 20404, below its call's path and without.")
+@assume("twilio", "A recording that does not exist is a 404 with code 20404, below its call's path and without.")
 def _(twilio):
     for path in (f"/Recordings/{unknown('RE')}.json", f"/Calls/{unknown('CA')}/Recordings/{unknown('RE')}.json"):
         hold(code(succeeded(ask(twilio, "GET", path), 404)) == "20404", "the code is another one")
@@ -227,7 +227,7 @@ def _(twilio):
     hold(len(audio(twilio, sid)) == 1, "it has two channels")
 
 
-@assume("twilio", "The audio of a recording that there is not is a 404, with a body that is no WAV.")
+@assume("twilio", "The audio of a recording that does not exist is a 404, with a body that is no WAV.")
 def _(twilio):
     answer = succeeded(ask(twilio, "GET", f"/Recordings/{unknown('RE')}.wav", params={"RequestedChannels": 2}), 404)
     hold(not answer.content.startswith(b"RIFF"), "it is one")
@@ -241,7 +241,7 @@ def _(twilio):
     hold(code(succeeded(ask(twilio, "DELETE", f"/Recordings/{sid}.json"), 400)) == "20001", "the code is another one")
 
 
-@assume("twilio", "Deleting a recording that there is not is a 404.")
+@assume("twilio", "Deleting a recording that does not exist is a 404.")
 def _(twilio):
     succeeded(ask(twilio, "DELETE", f"/Recordings/{unknown('RE')}.json"), 404)
 
@@ -270,7 +270,7 @@ def _(twilio):
     hold(sid not in [one["sid"] for one in found if one["status"] != "deleted"], "it has")
 
 
-@assume("twilio", "Who asks too often is told so with 429.")
+@assume("twilio", "Too many requests are answered with 429.")
 def _(twilio):
     said = {"code": 20429, "message": "Too Many Requests", "more_info": "https://www.twilio.com/docs/errors/20429", "status": 429}
     with twilio.staged("nobody should ask a vendor too often").fault("Recordings", status=429, body=said):
