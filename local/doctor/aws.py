@@ -122,7 +122,7 @@ def ringing(deployment: Deployed) -> Finding:
 
 def _alarms(deployment: Deployed) -> list[dict]:
     names = list(deployment.resources.get("AWS::CloudWatch::Alarm", {}).values())
-    # More than a hundred names are not taken at once, nor told.
+    # AWS takes at most a hundred names at once, and answers as many.
     pages = [names[start : start + 100] for start in range(0, len(names), 100)]
     return [one for page in pages for one in deployment.aws("cloudwatch").describe_alarms(AlarmNames=page, MaxRecords=100)["MetricAlarms"]]
 

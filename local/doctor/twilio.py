@@ -89,7 +89,7 @@ def public_url(deployment: Deployed) -> Finding:
 
 
 def callback_url(deployment: Deployed) -> Finding:
-    """Which address a call was given, Twilio tells nobody: it stands in the application's code or TwiML. So it is judged if it was given."""
+    """Judges the address that the command line gives. Twilio tells nobody which address a call has: it stands in the application's code or TwiML."""
     right = f"{deployment.public_base_url}/twilio/recording#{FRAGMENT}"
     given = deployment.wishes.get("callback_url")
     if not given:
