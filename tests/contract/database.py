@@ -50,7 +50,7 @@ notify pgrst, 'reload schema';
 
 
 def prepare(database: Account) -> None:
-    """The function, and PostgREST knows it."""
+    """Makes the function, and waits until PostgREST knows it."""
     if not (url := database.facts.get("url")):
         return
     name = f"understudy_contract_{secrets.token_hex(6)}"

@@ -1,4 +1,4 @@
-"""ElevenLabs' account, and its voices: one is made of the project's own synthetic speech, and deleted. Its history: `elevenlabs_history.py`.
+"""ElevenLabs' account, and its voices: one is made of the project's own synthetic speech, and deleted. `elevenlabs_history.py` has its history.
 
 Sources: https://elevenlabs.io/docs/api-reference/voices, https://elevenlabs.io/docs/eleven-api/resources/errors
 """
@@ -56,7 +56,7 @@ class Attempt:
 
 
 def add(elevenlabs: Account, attempt: Attempt, sample: bytes, kept: bool = True, **changes) -> httpx.Response:
-    """Makes a voice. Whatever becomes of the answer, a voice of the attempt is removed at the end."""
+    """Makes a voice. The attempt's voice is removed at the end, even if the answer is lost."""
     elevenlabs.later("a voice", lambda: forget(elevenlabs, attempt))
     form = {name: value for name, value in (attempt.form() | changes).items() if value is not None}
     answer = elevenlabs.ask("POST", "/v1/voices/add", kept, data=form, files={"files": ("sample.wav", sample, "audio/wav")})
@@ -218,7 +218,7 @@ def _(elevenlabs):
 
 
 def refused_when(elevenlabs: Account, codes: set[str], why: str, **settings) -> None:
-    """Of the account's own state, if it was refused for that; of a stand-in that is brought into it otherwise."""
+    """Holds that a state of the account is refused. The account's own refusal will do if it was for that; else a stand-in is brought into the state."""
     answer = elevenlabs.facts.get("refused")
     if answer is not None and code(answer) in codes:
         return

@@ -1,4 +1,4 @@
-"""What ElevenLabs keeps of what a voice has spoken, and what is left when a voice is deleted.
+"""The speech that ElevenLabs keeps of a voice, also after the voice is deleted.
 
 Sources: https://elevenlabs.io/docs/api-reference/history, https://elevenlabs.io/docs/api-reference/voices/delete
 """
@@ -22,7 +22,7 @@ def history(elevenlabs: Account, voice: str, kept: bool = True, **query) -> dict
 
 
 def spoken(elevenlabs: Account) -> list[str]:
-    """The items of what the voice has spoken, the newest first."""
+    """The voice's items of the history, the newest first."""
     return elevenlabs.fact("spoken", NEEDS_SPEAK)
 
 

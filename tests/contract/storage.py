@@ -1,4 +1,4 @@
-"""Supabase's Storage: buckets and objects. Two small buckets are made, and removed. Who may, and what goes wrong: `storage_access.py`.
+"""Supabase's Storage: buckets and objects. Two small buckets are made, and removed. `storage_access.py` has rights and failures.
 
 Source: https://github.com/supabase/storage, `src/http/routes` and `src/storage`
 """
@@ -24,7 +24,7 @@ WAV, JSON = "audio/wav", "application/json"
 
 
 def make_bucket(storage: Account, name: str, **settings) -> None:
-    """With a name of its own. Its objects are those that `put` and `leave` know."""
+    """Makes a bucket with a name of its own. Its objects are those that `put` and `leave` know."""
     bucket = f"understudy-contract-{secrets.token_hex(6)}"
     storage.names[bucket] = f"{{{name}}}"
     storage.facts.setdefault("objects", {})[bucket] = set()
@@ -45,7 +45,7 @@ def bucket_of(storage: Account) -> str:
 
 
 def leave(storage: Account, key: str, bucket: str | None = None) -> str:
-    """Somebody stores an object there; its path."""
+    """Stores an object there as somebody else would, and returns its path."""
     bucket = bucket or bucket_of(storage)
     storage.facts["objects"][bucket].add(key)
     return f"{bucket}/{key}"

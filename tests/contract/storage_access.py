@@ -1,4 +1,4 @@
-"""Who may read what is in Storage, and how it says no.
+"""The rights to read from Storage, and its refusals.
 
 Sources: https://github.com/supabase/storage (`getObjectInfo.ts`, `deleteObjects.ts`, `src/internal/errors/codes.ts`),
 https://supabase.com/docs/guides/getting-started/api-keys

@@ -1,4 +1,4 @@
-"""What a run does before, when a vendor is otherwise, and at the end."""
+"""A run: its plan, a vendor that does otherwise, and its end."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_what_cannot_be_removed_is_named_and_the_run_is_not_good(accounts):
 
 @pytest.fixture
 def environment(where, database_url, monkeypatch):
-    """As if they were real accounts: nothing knows of a control surface."""
+    """The environment of real accounts: nothing in it knows of a control surface."""
     twilio, supabase = where["twilio"], where["supabase"]
     values = {
         "TWILIO_API_URL": twilio["url"], "TWILIO_ACCOUNT_SID": twilio["account_sid"], "TWILIO_AUTH_TOKEN": twilio["auth_token"],

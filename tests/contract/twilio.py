@@ -1,4 +1,4 @@
-"""Twilio's recordings. Those that were there before are read at most; what is deleted was made here.
+"""Twilio's recordings. Those that were there before are at most read; a recording that is deleted was made here.
 
 Source: https://www.twilio.com/docs/voice/api/recording
 """
@@ -27,7 +27,7 @@ def unknown(kind: str) -> str:
 
 
 def ask(twilio: Account, method: str, path: str, **request):
-    """Below the account's path."""
+    """Asks below the account's path."""
     answer = twilio.ask(method, f"/2010-04-01/Accounts/{twilio.facts['account_sid']}{path}", **request)
     if code(answer) == TEST_CREDENTIALS:
         raise Skipped("test credentials reach no recordings")
@@ -35,12 +35,12 @@ def ask(twilio: Account, method: str, path: str, **request):
 
 
 def listed(twilio: Account) -> list[dict]:
-    """The recordings that the account's list begins with."""
+    """The first recordings of the account's list."""
     return twilio.fact("listed", "the list could not be read")
 
 
 def some(twilio: Account, fits=lambda recording: True, why: str = NONE) -> dict:
-    """A completed recording that fits, the shortest."""
+    """The shortest completed recording that fits."""
     found = [one for one in listed(twilio) if one["status"] == "completed" and one["call_sid"] and fits(one)]
     if not found:
         raise Skipped(why)
@@ -54,7 +54,7 @@ def is_elsewhere(twilio: Account, recording: dict) -> bool:
 
 
 def plain(twilio: Account, **wanted) -> dict:
-    """One whose audio Twilio has, and anybody can read."""
+    """A recording whose audio Twilio has, without encryption."""
     return some(twilio, lambda one: not one["encryption_details"] and not is_elsewhere(twilio, one) and wanted.items() <= one.items())
 
 
@@ -63,7 +63,7 @@ def own(twilio: Account) -> str:
 
 
 def prepare(twilio: Account) -> None:
-    """A recording that may be deleted: of a call, where one may be made."""
+    """Prepares a recording that may be deleted: that of a call, where a call may be made."""
     if twilio.stage:
         twilio.facts["own"] = twilio.stage.own
     elif twilio.wishes.call:
