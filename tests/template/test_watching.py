@@ -1,4 +1,4 @@
-"""What tells an operator: the metric filters fit the lines that the functions write, the alarms, the dashboard."""
+"""The watch over a deployment: the alarms, the dashboard, and metric filters that fit the lines that the functions write."""
 
 from __future__ import annotations
 
