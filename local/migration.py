@@ -1,11 +1,11 @@
 """`python -m local.migration NAME`: writes the migration that makes the databases we have into what `supabase/schemas` says.
 
 Two databases are made, one by the migrations and one by the schemas, and what `pg_dump` says of them is compared, object by object.
-Functions, views, triggers, policies, comments and rights are written to a new file. Whatever else differs (tables, columns, indexes,
-constraints, types) is named and left to its author: only the author knows what is to become of the rows.
+Functions, views, triggers, policies, comments and rights are written to a new file. All other differences (tables, columns, indexes,
+constraints, types) are named and left to the author: only the author knows what is to become of the rows.
 
-`supabase db diff` writes migrations, too, but starts its databases in Docker, which nothing here needs; and whether it finds comments and
-domains depends on its engine: https://supabase.com/docs/guides/local-development/diff-engines
+`supabase db diff` writes migrations, too, but starts its databases in Docker, which nothing here needs; and only one of its engines finds
+comments and domains: https://supabase.com/docs/guides/local-development/diff-engines
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from standins.postgres import MIGRATIONS, Postgres, apply_files, apply_migration
 SUPABASE = MIGRATIONS.parent
 # Roles to which a project's default privileges may have given rights on a new object.
 EVERYBODY = "PUBLIC, anon, authenticated, service_role"
-# How each kind of object is made or made anew, in the words of `pg_dump`.
+# The words of `pg_dump` that make each kind of object, and those that make it anew.
 REPLACED = {"FUNCTION": ("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"), "VIEW": ("CREATE VIEW", "CREATE OR REPLACE VIEW"),
             "TRIGGER": ("CREATE TRIGGER", "CREATE OR REPLACE TRIGGER"), "POLICY": None, "COMMENT": None, "ACL": None}  # fmt: skip
 
@@ -107,7 +107,7 @@ def head(text: str) -> str:
 
 
 def belongs_to(key: Object, function: Object) -> bool:
-    """Whether that is a comment on, or the rights of, a function of this name."""
+    """Returns whether that is a comment on, or the rights of, a function of this name."""
     name = function.name.partition("(")[0]
     return key.kind in ("COMMENT", "ACL") and key.schema == function.schema and key.name.startswith(f"FUNCTION {name}(")
 

@@ -105,7 +105,7 @@ class RuntimeApi:
         return int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)[1]) * 1024
 
     def output(self) -> str:
-        """What the function has logged."""
+        """The function's log."""
         self._log.seek(0)
         return self._log.read().decode(errors="replace")
 

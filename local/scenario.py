@@ -186,7 +186,7 @@ class Scenario:
         return answer.body if answer.status == 200 else None
 
     def stored_bytes(self, path: str) -> int | None:
-        """How long an object is, without fetching it."""
+        """The length of an object, without fetching it."""
         key = self.stack["supabase"]["secret_key"]
         url = f"{self.stack['supabase']['url']}/storage/v1/object/info/{path}"
         answer = self.request("GET", url, None, {"apikey": key, "Authorization": f"Bearer {key}"})
@@ -218,7 +218,7 @@ class Scenario:
         return [breach["what"] for breach in found if breach["agent"].startswith("understudy/")]
 
     def messages(self, queue: str) -> int:
-        """How many messages a queue holds, visible or not."""
+        """The number of messages in a queue, visible or not."""
         counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"]
         url = self.stack["aws"]["queues"][queue]
         return sum(int(n) for n in self.aws("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=counts)["Attributes"].values())
@@ -273,7 +273,7 @@ class Scenario:
         }
 
     def logs(self, function: str, since_ms: int = 0) -> str:
-        """What a function has logged since then (milliseconds since 1970). An invocation's lines come when it is over."""
+        """The lines that a function has logged since then (milliseconds since 1970). An invocation's lines come when it is over."""
         group = f"/aws/lambda/{self.stack['aws']['functions'][function]}"
         pages = self.aws("logs").get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since_ms)
         return "\n".join(event["message"] for page in pages for event in page["events"])

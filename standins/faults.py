@@ -35,7 +35,7 @@ class Fault:
         self._headers = {name: re.compile(pattern) for name, pattern in self.spec.get("header", {}).items()}
 
     def take(self, request: web.Request) -> bool:
-        """Whether the fault hits this request, which is then counted."""
+        """Returns whether the fault hits this request, which is then counted."""
         if self.spec.get("method", request.method) != request.method:
             return False
         if not self._path.search(request.rel_url.raw_path) or not self._query.search(request.rel_url.raw_query_string):

@@ -270,7 +270,7 @@ class Postgres:
         self._daemon.start(command, dict(os.environ), die_with_parent, Path("/"), **self._as_user())
 
     def _is_ready(self) -> bool:
-        """Whether the file of this server says so: a server that was killed may have left one, too."""
+        """Returns whether the file of this server says so: a server that was killed may have left one, too."""
         return self._postmaster_line(1) == str(self._daemon.pid) and self._postmaster_line(8) == "ready"
 
     def _become_supabase(self) -> None:
@@ -300,7 +300,7 @@ class Postgres:
             os.chown(path, self._user.pw_uid, self._user.pw_gid)
 
     def _may(self, path: Path) -> bool:
-        """Whether the server's user reaches and may execute (a directory: enter) `path`."""
+        """Returns whether the server's user reaches and may execute (a directory: enter) `path`."""
         return subprocess.run(["test", "-x", path], cwd="/", **self._as_user()).returncode == 0
 
 

@@ -100,7 +100,7 @@ def concurrency(deployment: Deployed) -> Finding:
 
 
 def alarms(deployment: Deployed) -> Finding:
-    """Whether somebody hears them. https://docs.aws.amazon.com/sns/latest/api/API_ListSubscriptionsByTopic.html"""
+    """Checks whether somebody hears them. https://docs.aws.amazon.com/sns/latest/api/API_ListSubscriptionsByTopic.html"""
     there = _alarms(deployment)
     mute = [one["AlarmName"] for one in there if not one["ActionsEnabled"] or not one["AlarmActions"]]
     advice = "deploy with AlarmEmail or AlarmTopicArn, and confirm the mail that SNS sends"

@@ -98,7 +98,7 @@ def judged(heard: list[tuple[str, float]], parameter: str) -> Finding:
 
 
 def _in_order(keys: str) -> int:
-    """How many of the keys that were pressed are heard in their order (the longest common subsequence)."""
+    """The number of pressed keys that are heard in their order (the longest common subsequence)."""
     lengths = [0] * (len(DIGITS) + 1)
     for key in keys:
         before = 0

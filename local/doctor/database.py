@@ -29,7 +29,7 @@ INDEXES = {"(twilio_call_sid)": ["twilio_call_sid"], "(employee_id, id)": ["empl
 
 @cache
 def described(deployment: Deployed) -> dict:
-    """What the database says of itself; raises NotLookedAt."""
+    """The database's description of itself; raises NotLookedAt."""
     answer = deployment.supabase("POST", "/rest/v1/rpc/describe_database", json={})
     if answer.status_code == 200:
         return answer.json()
@@ -68,7 +68,7 @@ def compared(wanted: dict, there: dict) -> Differences:
     for name in comparable:
         if wanted[name]["privileges"] is not None:
             may, should = set(there[name]["privileges"]), set(wanted[name]["privileges"])
-            # Who may use `public` is the project's business, as long as the service key may.
+            # The project decides who may use `public`, as long as the service key may.
             rights += [f"{name}: {one} is missing" for one in sorted(should - may)]
             rights += [f"{name}: {one} is too much" for one in sorted(may - should) if name != "schema public"]
     return Differences(missing, other, rights)
@@ -81,7 +81,7 @@ def _table(name: str) -> str | None:
 
 
 def _is_ours(name: str) -> bool:
-    """Whether the functions need it, in a project that had the application's tables before, too."""
+    """Returns whether the functions need it, in a project that had the application's tables before, too."""
     kind, table, last = name.partition(" ")[0], _table(name), name.rpartition(".")[2]
     if table not in APPLICATION:
         return True
@@ -125,7 +125,7 @@ def statement_timeout(deployment: Deployed) -> Finding:
 
 
 def users_reach(deployment: Deployed) -> Finding:
-    """What the application's own rights and policies let its users do; ours cannot be seen in them."""
+    """Looks at the application's own rights and policies: they may let its users do too much."""
     found = described(deployment)["open_to_users"]
     said = [f"users may write {_some(found['columns'], 9)}"] if found["columns"] else []
     said += [f"policies may open the buckets ({_some(found['policies'])})"] if found["policies"] else []

@@ -104,7 +104,7 @@ class Voice:
         }
 
     def mentions(self, text: str) -> bool:
-        """Whether the text is in the name, description, labels or category, which the vendor says it searches."""
+        """Returns whether the text is in the name, description, labels or category, which the vendor says it searches."""
         everything = [self.name, self.description or "", self.category, *self.labels, *self.labels.values()]
         return any(text.lower() in part.lower() for part in everything)
 

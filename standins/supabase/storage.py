@@ -41,7 +41,7 @@ RLS = StorageRefused("403", "AccessDenied", "Unauthorized", "new row violates ro
 OPEN = re.compile(r"^/storage/v1/object/(public|sign|info/public)/|^/storage/v1/object/(info/)?(?!authenticated/|info/|list/)[^/]+/.")
 # The project's, where nobody has raised it: https://supabase.com/docs/guides/storage/uploads/file-limits
 DEFAULT_SIZE_LIMIT = 50 * 1024**2
-# What the server of resumable uploads says of itself to anybody (`routes/tus/index.ts`, whose `publicRoutes` ask for no key).
+# The server of resumable uploads says this of itself to anybody (`routes/tus/index.ts`, whose `publicRoutes` ask for no key).
 TUS = {"Tus-Resumable": "1.0.0", "Tus-Version": "1.0.0", "Tus-Extension": "creation,creation-with-upload,creation-defer-length,termination,expiration"}
 
 SIGNED_UPLOAD_SECONDS = 7200  # hosted; 60 where nobody set UPLOAD_SIGNED_URL_EXPIRATION_TIME
@@ -112,7 +112,7 @@ class Storage:
     # -- who may ---------------------------------------------------------------------------------------------------
 
     def _served(self, request: web.Request) -> bool:
-        """Whether the caller is the service role. Anybody else learns something only with a good token."""
+        """Returns whether the caller is the service role. Anybody else learns something only with a good token."""
         caller = request[CALLER]
         if caller.token:
             raise StorageRefused("403", "AccessDenied", "Unauthorized", str(caller.token))

@@ -17,7 +17,7 @@ SOURCES = {
 TRACKS = {"inbound", "outbound", "both"}
 # `start_time` and `date_created` are nullable in Twilio's OpenAPI; recordings of these statuses may have neither.
 UNDATED = {"absent", "processing", "deleted"}
-# Where an account with external storage has its media (https://www.twilio.com/docs/voice/recording-settings).
+# The place in which an account with external storage has its media (https://www.twilio.com/docs/voice/recording-settings).
 EXTERNAL = "https://recordings-of-a-customer.s3.amazonaws.com"
 _made = count()
 

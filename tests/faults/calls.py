@@ -104,5 +104,5 @@ async def nothing(call: Call) -> None:
 
 
 def _is_a_functions(request: web.Request) -> bool:
-    """Whether a function made the request, and not the harness. Control requests have a user agent of their own, too."""
+    """Returns whether a function made the request, and not the harness. Control requests have a user agent of their own, too."""
     return request.headers.get("User-Agent", "").startswith("understudy/") or "X-Amz-Target" in request.headers

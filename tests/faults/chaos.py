@@ -23,10 +23,10 @@ from .invariants import Finding, Inspection
 from .lane import Ground, Lane
 from .staff import Staff
 
-# How much faster than real time.
+# The lane's clock runs so much faster than real time.
 RATE = 60
 LIVES_AT_ONCE = 6
-# How many environments of a function work at once, by queue.
+# The number of environments of a function that work at once, by queue.
 CONCURRENCY = {"RecordingQueue": 3, "CloneQueue": 2, "ErasureQueue": 2}
 # Real seconds, on average, between two kills.
 KILL_EVERY = 0.5
@@ -142,7 +142,7 @@ class Life(Flow):
     def _is_recorded(self) -> None:
         self.a_second_passes()
         recording_sid = self.recorded(self._employee)
-        # Whatever was erased before: this is a new one.
+        # This is a new one, even if others were erased before.
         self.world.told[recording_sid].erased = False
         self.scenario.callback(recording_sid)
         self._until("select exists (select from recordings where recording_sid = %s)", recording_sid, "the recording")

@@ -15,7 +15,7 @@ class Error:
     status: int
     code: str
     body: dict
-    # Whether an attempt to clone must end when making the voice is answered so; None: nothing looks at it.
+    # Tells whether an attempt to clone must end when making the voice is answered so; None: nothing looks at it.
     ends: bool | None = None
 
     def fault(self) -> dict:

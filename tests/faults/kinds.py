@@ -164,7 +164,7 @@ def _media(call: Call) -> bool:
 
 
 def _upload(call: Call) -> bool:
-    """Whether the request has a body that takes its time."""
+    """Returns whether the request has a body that takes its time."""
     return call.method == "POST" and bool(re.search(r"/object/(recordings|deep-fakes)/|/voices/add$", call.path))
 
 

@@ -46,7 +46,7 @@ class NeverSettles(AssertionError):
 
 @dataclass(frozen=True)
 class Ground:
-    """What all lanes of a run stand on; can be handed to another process."""
+    """The ground that all lanes of a run stand on; it can be handed to another process."""
 
     directory: Path
     bundle: Bundle

@@ -30,7 +30,7 @@ class Measured:
 
     @property
     def ratio(self) -> float:
-        """How many times as much the dearest size costs as the smallest."""
+        """The cost at the dearest size, as a multiple of that at the smallest."""
         return max(self.milliseconds.values()) / self.milliseconds[min(self.milliseconds)]
 
     @property

@@ -60,7 +60,7 @@ def words(document: str) -> set[str]:
 
 
 def looks_like_a_path(word: str, document: str, existing: set[str]) -> bool:
-    """Whether it ends as our files do, or begins with a folder of the root or of the document's own folder."""
+    """Returns whether it ends as our files do, or begins with a folder of the root or of the document's own folder."""
     if word in FOREIGN | LATER or not ("/" in word or word.endswith(SUFFIXES)):
         return False
     first = (normpath(join(dirname(document), word)) if word.startswith("../") else word).split("/")[0]
