@@ -18,6 +18,7 @@ use crate::clients::elevenlabs::ElevenLabs;
 use crate::clients::supabase::Supabase;
 use crate::clients::twilio::{self, CallSid, RecordingSid, Twilio};
 use crate::error::Error;
+use crate::metrics::timed;
 use crate::queue::Queue;
 use crate::recordings::{self, Newest, publish_newest};
 use crate::voices::{CloneRequested, METADATA_BUCKET};
@@ -158,7 +159,7 @@ impl Eraser<'_> {
                 Begun::Erase(left) => left,
             };
             let before = progress.settled;
-            self.erase_copies(erasure_id, &left, &mut progress).await?;
+            timed("erase_copies", self.erase_copies(erasure_id, &left, &mut progress)).await?;
             if progress.settled == before && left.is_listed {
                 return self.wait_for(left, progress).await;
             }

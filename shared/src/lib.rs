@@ -14,9 +14,12 @@
 //! | [`refusal`] | everything that the bundle says no to |
 //! | [`clients`] | Twilio, ElevenLabs and Supabase |
 //! | [`vendor`] | how a function reaches them, with secrets that may be rotated |
+//! | [`correlation`] | the id that all log lines, messages and vendor requests of one piece of work have |
+//! | [`metrics`] | what is counted and timed |
 //! | [`answer`] | what a request gets: JSON, or an error as `application/problem+json` |
 //! | [`gateway`] | the HTTP functions: `lambda_http`, behind a guard |
 //! | [`auth`] | who is calling: a verified Supabase user |
+//! | `invocation` | one invocation of a function |
 //! | [`queue`] | messages between the functions, and the batches that arrive from them |
 //! | [`referee`] | asking the database for a decision |
 //! | [`recordings`] | a finished call recording → the private bucket |
@@ -27,11 +30,14 @@ pub mod answer;
 pub mod auth;
 mod aws;
 pub mod clients;
+pub mod correlation;
 pub mod environment;
 pub mod erasures;
 pub mod error;
 pub mod gateway;
+pub mod invocation;
 mod media;
+pub mod metrics;
 pub mod queue;
 pub mod recordings;
 pub mod referee;

@@ -13,6 +13,7 @@ use crate::clients::supabase::Supabase;
 use crate::clients::twilio::{CallSid, Recording, RecordingSid, Twilio};
 use crate::error::Error;
 use crate::media::Wav;
+use crate::metrics::{self, timed};
 
 /// The private bucket of the recordings.
 pub const BUCKET: &str = "recordings";
@@ -103,9 +104,11 @@ pub async fn ingest(twilio: &Twilio, supabase: &Supabase, finished: &RecordingFi
         Target::Erased { storage_path: None } => return Ok(()),
         Target::Erased { storage_path: Some(path) } => return Ok(supabase.remove(BUCKET, &path).await?),
         Target::Stored { newest } => newest,
-        Target::Store { storage_path, write_id } => store(twilio, supabase, finished, &storage_path, write_id).await?,
+        Target::Store { storage_path, write_id } => {
+            timed("store_recording", store(twilio, supabase, finished, &storage_path, write_id)).await?
+        }
     };
-    publish_newest(supabase, newest).await
+    timed("publish_recording", publish_newest(supabase, newest)).await
 }
 
 /// Streams the recording to its immutable key and records it; gives back the employee's newest recording, if that is to be
@@ -127,7 +130,7 @@ async fn store(
         return Ok(None);
     }
     tracing::info!(recording_sid = %finished.recording_sid, bytes, "the recording is stored");
-
+    metrics::count("RecordingsStored", 1, &[], &[]);
     let facts = json!({
         "p_write_id": write_id,
         "p_recording_sid": finished.recording_sid,
@@ -191,6 +194,7 @@ async fn set_aside_if_too_large(
     if let SetAside::RecordingTooLarge = supabase.rpc("recording_too_large", facts).await? {
         let recording_sid = &finished.recording_sid;
         tracing::error!(%recording_sid, bytes, size_limit, "a recording is larger than Storage takes");
+        metrics::count("OversizedRecordings", 1, &[], &[]);
     }
     Ok(())
 }

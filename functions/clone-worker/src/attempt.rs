@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use shared::clients::elevenlabs::{AddVoiceError, AddedVoice, ElevenLabs, NewVoice};
 use shared::clients::supabase::Supabase;
 use shared::error::Error;
+use shared::metrics::{self, timed};
 use shared::refusal::Refusal;
 use shared::voices::METADATA_BUCKET;
 use tokio::sync::OnceCell;
@@ -121,10 +122,11 @@ impl CloneWorker {
             match self.begin(attempt_id).await? {
                 Begun::Clone(job) => self.clone_voice(attempt_id, job).await?,
                 Begun::Resolve { lease_id } => self.resolve(attempt_id, lease_id).await?,
-                Begun::Finish => return self.finish(attempt_id).await,
+                Begun::Finish => return timed("finish_clone", self.finish(attempt_id)).await,
                 Begun::Closed { delete_voices } => return self.delete(delete_voices).await,
                 Begun::Refused { code } => {
                     tracing::info!(%attempt_id, code, "the attempt is refused");
+                    metrics::count("ClonesRefused", 1, &[("Code", &code)], &[]);
                     return Ok(());
                 }
                 Begun::Wait { retry_after_seconds } => {
@@ -144,13 +146,14 @@ impl CloneWorker {
     /// Makes the sample; tells the database what it is made from; only then sends it to the vendor.
     async fn clone_voice(&self, attempt_id: Uuid, job: Job) -> Result<(), Error> {
         let Job { lease_id, deployment_id, employee_id, employee_name, recordings } = job;
-        let sampled = match sample_recordings(&self.supabase, &recordings, self.usual_channel).await {
-            Ok(sampled) => sampled,
-            Err(error) => {
-                self.release(attempt_id, lease_id, true).await?;
-                return Err(error);
-            }
-        };
+        let sampled =
+            match timed("make_sample", sample_recordings(&self.supabase, &recordings, self.usual_channel)).await {
+                Ok(sampled) => sampled,
+                Err(error) => {
+                    self.release(attempt_id, lease_id, true).await?;
+                    return Err(error);
+                }
+            };
         let sample = match sampled.sample {
             Ok(sample) => sample,
             Err(NoSample { refusal, report }) => {
@@ -206,7 +209,7 @@ impl CloneWorker {
             self.release(attempt_id, lease_id, true).await?;
             return Err(error);
         }
-        match self.elevenlabs.add_voice(voice).await {
+        match timed("add_voice", self.elevenlabs.add_voice(voice)).await {
             Ok(voice) => self.keep(attempt_id, lease_id, vec![voice]).await,
             Err(AddVoiceError::Refused(refusal)) => {
                 let report = self.with_slots(refusal, report).await;
@@ -306,6 +309,7 @@ impl CloneWorker {
         report: Option<&Value>,
     ) -> Result<(), Error> {
         tracing::info!(%attempt_id, code = refusal.code(), "the attempt has failed");
+        metrics::count("ClonesRefused", 1, &[("Code", refusal.code())], &[]);
         let arguments = json!({
             "p_attempt_id": attempt_id, "p_lease_id": lease_id, "p_code": refusal.code(),
             "p_vendor_voice_id": voice_id, "p_report": report,
@@ -320,6 +324,7 @@ impl CloneWorker {
         match self.supabase.rpc("finish_clone", json!({"p_attempt_id": attempt_id})).await? {
             Ended::Finished { metadata, delete_voices } => {
                 tracing::info!(%attempt_id, "the voice is the employee's");
+                metrics::count("ClonesReady", 1, &[], &[]);
                 if let Some(metadata) = metadata {
                     self.write_metadata(attempt_id, metadata).await?;
                 }
@@ -327,6 +332,7 @@ impl CloneWorker {
             }
             Ended::Refused { code, metadata, delete_voices } => {
                 tracing::info!(%attempt_id, code, "the voice is refused");
+                metrics::count("ClonesRefused", 1, &[("Code", &code)], &[]);
                 if let Some(metadata) = metadata {
                     self.write_metadata(attempt_id, metadata).await?;
                 }
