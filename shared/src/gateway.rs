@@ -10,6 +10,7 @@
 //! | path | panics where it does not begin with a slash, or is too long for a URI | a path that is neither |
 //! | query | panics where it does not fit into a URI | a query that does |
 //! | body | panics where it is said to be base64 and is not | such a body as text |
+//! | the gateway's id of the request | nothing | nothing; it is the work's [`CorrelationId`] |
 //! | headers | fails where a name or a value is no header's; panics above 24,576 of them | headers, not too many |
 //! | method | fails where it is none, and takes an empty one for `GET` | a method that no route has |
 //! | everything else | fails where a type is unexpected | nothing; nobody here reads it |
@@ -34,6 +35,9 @@ use lambda_http::{Adapter, LambdaEvent, Request, RequestExt, Service, service_fn
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::correlation::CorrelationId;
+use crate::invocation::invocation;
+
 /// What API Gateway takes at most of a request line and its headers together, in bytes.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>
@@ -56,12 +60,13 @@ async fn answer<F>(event: LambdaEvent<Event>, handle: &impl Fn(Request) -> F) ->
 where
     F: Future<Output = Response<String>> + Send,
 {
-    let LambdaEvent { payload: Event { guarded, path, query }, context } = event;
+    let LambdaEvent { payload: Event { guarded, path, query, id }, context } = event;
     let service = service_fn(|request: Request| {
         let answer = handle(with_query(request.with_raw_http_path(&path), &query));
         async { Ok::<_, Infallible>(answer.await) }
     });
-    Adapter::from(service).call(LambdaEvent::new(LambdaRequest::ApiGatewayV2(guarded), context)).await
+    let event = LambdaEvent::new(LambdaRequest::ApiGatewayV2(guarded), context.clone());
+    invocation(&context, id, async { Adapter::from(service).call(event).await }).await
 }
 
 /// A request, with this query, as the client wrote it, without the question mark.
@@ -109,6 +114,8 @@ struct Event {
     path: String,
     /// As the client wrote it, without the question mark.
     query: String,
+    /// What the gateway knows the request by.
+    id: Option<CorrelationId>,
 }
 
 impl TryFrom<Value> for Event {
@@ -121,6 +128,7 @@ impl TryFrom<Value> for Event {
         let text = |value| if let Value::String(text) = value { text } else { String::new() };
         let (path, query) = (text(take("/rawPath")), text(take("/rawQueryString")));
         let body = text(take("/body"));
+        let id = CorrelationId::parse(&text(take("/requestContext/requestId")));
         let method = take("/requestContext/http/method");
         let http = json!({
             "method": if is_no_method(&method) { NO_METHOD.into() } else { method },
@@ -134,7 +142,7 @@ impl TryFrom<Value> for Event {
             "body": body,
             "requestContext": {"http": http},
         }))?;
-        Ok(Self { guarded, path, query })
+        Ok(Self { guarded, path, query, id })
     }
 }
 

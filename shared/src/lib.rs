@@ -14,9 +14,12 @@
 //! | [`refusal`] | everything that the bundle says no to |
 //! | [`clients`] | Twilio, ElevenLabs and Supabase |
 //! | [`vendor`] | how a function reaches them, with secrets that may be rotated |
+//! | [`correlation`] | the id that all log lines, messages and vendor requests of one piece of work have |
+//! | [`metrics`] | what is counted and timed |
 //! | [`answer`] | what a request gets: JSON, or an error as `application/problem+json` |
 //! | [`gateway`] | the HTTP functions: `lambda_http`, behind a guard |
 //! | [`auth`] | who is calling: a verified Supabase user |
+//! | `invocation` | one invocation of a function |
 //! | [`messages`] | what the functions put into each other's queues |
 //! | [`queue`] | sending a message, and working through a batch that has arrived |
 //! | [`referee`] | every decision of the database, with its arguments and outcomes |
@@ -28,12 +31,15 @@ pub mod answer;
 pub mod auth;
 mod aws;
 pub mod clients;
+pub mod correlation;
 pub mod environment;
 pub mod erasures;
 pub mod error;
 pub mod gateway;
+pub mod invocation;
 mod media;
 pub mod messages;
+pub mod metrics;
 pub mod queue;
 pub mod recordings;
 pub mod referee;
