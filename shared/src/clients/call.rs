@@ -12,7 +12,7 @@ use super::vendor_error::VendorError;
 /// Bound for a request whose body and answer are small.
 pub(super) const SHORT: Duration = Duration::from_secs(10);
 
-/// Error bodies are read no further than this: they are looked at for a code, and never kept.
+/// An error's body is read up to this length, to find a code in it; the body is never kept.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
 
 /// The HTTP client that all of a function's requests go through.
@@ -25,13 +25,13 @@ pub fn http_client() -> reqwest::Client {
         .user_agent(concat!("understudy/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(5))
-        // A frozen environment wakes up with connections that the other side has long closed.
+        // After a frozen environment wakes up, its idle connections have usually been closed by the other side.
         .pool_idle_timeout(Duration::from_secs(5))
         .build()
         .expect("the HTTP client needs only the system's certificates")
 }
 
-/// One request to a vendor: who is asked, and for what.
+/// One request to a vendor: the names of the vendor and of the action.
 #[derive(Clone, Copy)]
 pub(super) struct Call {
     pub(super) vendor: &'static str,
@@ -70,7 +70,7 @@ impl Call {
         VendorError { code: None, cause: Some(cause.without_url()), ..self.unacceptable("") }
     }
 
-    /// An answer that must not be gone on with, told by a code of our own.
+    /// The error for an answer that must not be used, with a code of our own.
     pub(super) fn unacceptable(self, code: &str) -> VendorError {
         let code = Some(code.to_owned());
         VendorError { vendor: self.vendor, action: self.action, status: None, code, retry_after: None, cause: None }
@@ -94,7 +94,7 @@ async fn error_body(mut response: Response) -> Value {
     serde_json::from_slice(&body).unwrap_or_default()
 }
 
-/// What is really wrong, by the vendors' own words, which are more exact than the HTTP status:
+/// The status and the code that the vendor states in the body, which are more exact than the HTTP status:
 ///
 /// * Supabase Storage answers 400 to nearly everything and puts the real status into `statusCode`
 ///   (<https://github.com/supabase/storage>, `storage-error.ts`).
@@ -106,7 +106,7 @@ fn stated_status_and_code(status: StatusCode, body: &Value) -> (StatusCode, Opti
     let code = [&body["detail"]["code"], &body["detail"]["status"], &body["code"]]
         .into_iter()
         .find_map(|value| value.as_str().map(str::to_owned).or_else(|| value.as_i64().map(|number| number.to_string())))
-        // A code is a word: whatever else stands there may be personal, and goes into a log.
+        // Only a short word is taken as a code: other text may be personal, and the code is logged.
         .filter(|code| code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
     (stated, code)
 }
