@@ -25,7 +25,7 @@ use crate::referee::erasures::{
 };
 use crate::voices::write_metadata;
 
-/// So many copies of one kind are erased at the same time.
+/// The number of copies of one kind that are erased at the same time.
 const AT_ONCE: usize = 8;
 
 /// The result of erasing a copy.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::aws::aws_cause;
 use crate::error::Error;
 
-/// Which messages of a batch have failed and stay in the queue.
+/// The messages of a batch that have failed and stay in the queue.
 ///
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
 pub use aws_lambda_events::sqs::SqsBatchResponse as BatchResponse;
@@ -19,7 +19,7 @@ pub use aws_lambda_events::sqs::SqsBatchResponse as BatchResponse;
 /// The first delay of a failed message; doubles with each receipt.
 const FIRST_DELAY: Duration = Duration::from_secs(10);
 const LONGEST_DELAY: Duration = Duration::from_secs(900);
-/// A message that will never be right is not waited for: it goes through its receipts and into the dead letters.
+/// A message that can never succeed is not delayed, so that it reaches the dead letters soon.
 const NO_DELAY: Duration = Duration::ZERO;
 
 /// An SQS queue.
@@ -41,7 +41,7 @@ impl TryFrom<SqsEvent> for Batch {
     type Error = &'static str;
 
     /// # Errors
-    /// A message could not be worked through, or not be named as failed: all of them stay in the queue.
+    /// A message lacks its body, its id or its receipt handle, so all messages stay in the queue.
     fn try_from(event: SqsEvent) -> Result<Self, &'static str> {
         let is_whole = |message: &SqsMessage| {
             message.message_id.is_some() && message.receipt_handle.is_some() && message.body.is_some()
@@ -59,7 +59,7 @@ impl Queue {
         Self { client, url }
     }
 
-    /// Whether a batch has come from this queue, for a function that reads from several.
+    /// True if a batch has come from this queue, for a function that reads from several.
     pub fn is_source_of(&self, batch: &Batch) -> bool {
         let name = |address: &str, separator| address.rsplit(separator).next().unwrap_or_default().to_owned();
         let source = batch.0.records.first().and_then(|first| first.event_source_arn.as_deref());
@@ -76,7 +76,7 @@ impl Queue {
     /// Puts many messages into the queue, some at the same time.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when any of them is not in the queue; others may be.
+    /// [`Error::Unavailable`] if any of them could not be sent; others may have been.
     pub async fn send_all(&self, messages: &[impl Serialize]) -> Result<(), Error> {
         const AT_ONCE: usize = 16;
         let sent = stream::iter(0..messages.len()).map(|n| self.send(&messages[n])).buffer_unordered(AT_ONCE);
@@ -123,9 +123,9 @@ fn delay(error: &Error, message: &SqsMessage) -> Duration {
         message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1);
     let growing = FIRST_DELAY * 2_u32.saturating_pow(receipts.saturating_sub(1).min(10));
     let delay = match error {
-        // The database knows when a lease ends.
+        // The database knows exactly when to look again.
         Error::NotYet { retry_after: Some(exactly), .. } => *exactly,
-        // What a vendor asks for is the least: "at once", again and again, would use up the receipts.
+        // A vendor's wish can only lengthen the delay: "at once", again and again, would use up the receipts.
         _ => growing.max(error.retry_after().unwrap_or_default()),
     };
     delay.min(LONGEST_DELAY)

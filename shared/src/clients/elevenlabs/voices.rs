@@ -13,7 +13,7 @@ use super::marks::{self, ATTEMPT, DEPLOYMENT};
 use crate::clients::call::{Call, SHORT};
 use crate::clients::vendor_error::VendorError;
 
-/// At most so many pages of a list are read, of 100 voices each; no plan has as many voices.
+/// The most pages of a list that are read, of 100 voices each; no plan has as many voices.
 const MOST_PAGES: usize = 200;
 
 /// A voice at the vendor that an attempt has made.
