@@ -21,9 +21,9 @@ use crate::refusal::Refusal;
 pub enum BegunClone {
     /// There is no such attempt.
     AttemptUnknown,
-    /// A lease is still held, or a voice may yet turn up at the vendor: not even this worker may go on.
+    /// The attempt's lease has not ended: a worker, or the vendor, may still be making its voice.
     Wait {
-        /// The time to wait.
+        /// The time to wait, in seconds.
         retry_after_seconds: u64,
     },
     /// No sample was sent yet: one is to be made and sent.
@@ -167,7 +167,8 @@ pub async fn release_clone(
     struct Arguments {
         attempt_id: Uuid,
         lease_id: Uuid,
-        fate_known: bool,
+        #[serde(rename = "fate_known")]
+        no_voice_was_made: bool,
         is_unsent: bool,
     }
     #[derive(Deserialize)]
@@ -177,8 +178,8 @@ pub async fn release_clone(
         Unknown,
         LeaseLost,
     }
-    let (fate_known, is_unsent) = (release != Release::Unknown, release == Release::Unsent);
-    let arguments = Arguments { attempt_id, lease_id, fate_known, is_unsent };
+    let (no_voice_was_made, is_unsent) = (release != Release::Unknown, release == Release::Unsent);
+    let arguments = Arguments { attempt_id, lease_id, no_voice_was_made, is_unsent };
     let (Outcome::Released | Outcome::Unknown | Outcome::LeaseLost) = ask(supabase, "release_clone", arguments).await?;
     Ok(())
 }

@@ -55,13 +55,13 @@ const CODES: &[(&str, Meaning)] = &[
     ("subscription_required", Meaning::Refused(Refusal::VoicePlanRequired)),
     ("insufficient_credits", Meaning::Refused(Refusal::VoicePlanRequired)),
     ("quota_exceeded", Meaning::Refused(Refusal::VoicePlanRequired)),
-    ("audio_too_long", Meaning::Refused(Refusal::RecordingNotAudio)),
-    ("audio_too_short", Meaning::Refused(Refusal::RecordingNotAudio)),
-    ("request_too_large", Meaning::Refused(Refusal::RecordingNotAudio)),
-    ("invalid_audio", Meaning::Refused(Refusal::RecordingNotAudio)),
-    ("invalid_audio_format", Meaning::Refused(Refusal::RecordingNotAudio)),
-    ("invalid_file_type", Meaning::Refused(Refusal::RecordingNotAudio)),
-    ("duplicate_files", Meaning::Refused(Refusal::RecordingNotAudio)),
+    ("audio_too_long", Meaning::Refused(Refusal::RecordingUnusable)),
+    ("audio_too_short", Meaning::Refused(Refusal::RecordingUnusable)),
+    ("request_too_large", Meaning::Refused(Refusal::RecordingUnusable)),
+    ("invalid_audio", Meaning::Refused(Refusal::RecordingUnusable)),
+    ("invalid_audio_format", Meaning::Refused(Refusal::RecordingUnusable)),
+    ("invalid_file_type", Meaning::Refused(Refusal::RecordingUnusable)),
+    ("duplicate_files", Meaning::Refused(Refusal::RecordingUnusable)),
 ];
 
 /// The meaning of a code; `None` for one that is not in the table.

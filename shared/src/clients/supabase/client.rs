@@ -88,13 +88,13 @@ mod tests {
         let server = MockServer::start().await;
         Mock::given(method("POST")).respond_with(ResponseTemplate::new(200).set_body_json(1)).mount(&server).await;
         let long = "a".repeat(600);
-        let told = [
+        let callers = [
             (None, None),
             (Some("192.0.2.1"), Some("Firefox")),
             (Some("192.0.2.1\r\nx-forged: 1"), Some("caf\u{e9}")),
             (Some(""), Some(long.as_str())),
         ];
-        for (address, user_agent) in told {
+        for (address, user_agent) in callers {
             let supabase = client(&server).for_caller(address, user_agent);
             supabase.rpc("f", json!({})).await.unwrap();
         }

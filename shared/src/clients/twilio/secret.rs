@@ -76,13 +76,13 @@ mod tests {
             whole.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
             serde_json::from_value(whole).unwrap()
         };
-        let both = |secret: &TwilioSecret| [secret.problem_for_rest(), secret.problem_for_callbacks()];
+        let problems = |secret: &TwilioSecret| [secret.problem_for_rest(), secret.problem_for_callbacks()];
         for usable in [
             json!({"auth_token": token}),
             json!({"authToken": token, "shared_key_secret": ""}),
             json!({"auth_token": "", "shared_key_secret": token, "api_key_sid": "SK1", "api_key_secret": token}),
         ] {
-            assert_eq!(both(&secret(usable.clone())), [None, None], "{usable}");
+            assert_eq!(problems(&secret(usable.clone())), [None, None], "{usable}");
         }
         let callbacks_only = secret(json!({"shared_key_secret": token}));
         assert!(callbacks_only.problem_for_rest().is_some() && callbacks_only.problem_for_callbacks().is_none());
@@ -96,7 +96,7 @@ mod tests {
             (json!({"auth_token": token, "api_key_secret": "short-secret"}), "api_key_secret"),
             (json!({"auth_token": token, "account_sid": ""}), "account_sid"),
         ] {
-            for problem in both(&secret(unusable.clone())) {
+            for problem in problems(&secret(unusable.clone())) {
                 let problem = problem.unwrap_or_else(|| panic!("{unusable} is usable"));
                 assert!(problem.contains(field) && !problem.contains("short-"), "{problem}");
             }
