@@ -21,7 +21,7 @@ pub struct Voice {
     pub samples: Vec<f32>,
     /// Mean power of each whole frame.
     pub powers: Vec<f32>,
-    /// Whether each whole frame is speech.
+    /// True for each whole frame that is speech.
     pub speech: Vec<bool>,
     /// RMS over the frames that are speech.
     pub level: f32,

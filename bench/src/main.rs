@@ -23,7 +23,7 @@ const MOST_MIB: f64 = 32.0;
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let failed = match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        // The measured process must not have the corpus in its memory, so this comes before it is loaded.
+        // This is the measured process, so it does not load the corpus into its memory.
         ["read", file] => hour::read(Path::new(file)).map(|()| 0)?,
         [] => {
             let corpus = Corpus::load();

@@ -21,7 +21,7 @@ pub enum Side {
 /// The plan of a call. Times are in frames of 16 ms, levels are RMS in dBFS with a full scale of 1.
 #[derive(Debug, Clone)]
 pub struct CallPlan {
-    /// Length.
+    /// The length.
     pub frames: usize,
     /// The seed of everything random.
     pub seed: u64,
@@ -35,7 +35,7 @@ pub struct CallPlan {
     pub events: Vec<Event>,
     /// The content of the recording's channels.
     pub layout: Layout,
-    /// Whether voices, noises and events go through the telephone's band, 300 to 3400 Hz.
+    /// True if voices, noises and events go through the telephone's band, 300 to 3400 Hz.
     pub band_limited: bool,
     /// The codec of the network that the samples pass through.
     pub codec: Codec,
@@ -75,7 +75,7 @@ pub struct Turn {
     pub start: usize,
     /// First frame in the voice's clip.
     pub from: usize,
-    /// Length.
+    /// The length.
     pub frames: usize,
 }
 
@@ -88,7 +88,7 @@ pub struct Event {
     pub side: Side,
     /// First frame.
     pub start: usize,
-    /// Length.
+    /// The length.
     pub frames: usize,
 }
 

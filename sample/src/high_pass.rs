@@ -11,7 +11,7 @@ pub struct HighPass {
 }
 
 impl HighPass {
-    /// For audio of `rate` Hz.
+    /// A filter for audio of `rate` Hz.
     pub fn new(rate: u32) -> Self {
         let pole = (-2.0 * std::f64::consts::PI * LOWEST / f64::from(rate.max(1))).exp() as f32;
         Self { pole, last_in: 0.0, last_out: 0.0 }

@@ -104,9 +104,9 @@ struct RawQuery(String);
 struct Event {
     /// The parts that are passed on to `lambda_http`.
     guarded: ApiGatewayV2httpRequest,
-    /// As the client wrote it.
+    /// The path as the client wrote it.
     path: String,
-    /// As the client wrote it, without the question mark.
+    /// The query as the client wrote it, without the question mark.
     query: String,
 }
 

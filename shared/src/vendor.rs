@@ -62,7 +62,7 @@ impl<S: VendorSecret> Renewable for Vendor<S> {
 /// again.
 ///
 /// # Errors
-/// Those of the work.
+/// The errors of the work.
 pub async fn with_fresh_secrets<T, F>(vendors: &[&dyn Renewable], work: impl Fn() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,

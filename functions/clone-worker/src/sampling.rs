@@ -25,7 +25,7 @@ pub struct Sampled {
     pub sources: Vec<SampleSource>,
 }
 
-/// Why there is no sample.
+/// The reason why there is no sample.
 pub struct NoSample {
     /// The refusal of the attempt.
     pub refusal: Refusal,

@@ -45,7 +45,7 @@ enum Sort {
     Soft,
     /// The other party, as loud.
     Other,
-    /// Both at once.
+    /// The employee and the other party at once.
     Both,
     /// A ringing tone on the employee's line: the detector takes it for speech.
     Ringing,

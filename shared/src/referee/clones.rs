@@ -37,12 +37,12 @@ pub enum BegunClone {
     Finish,
     /// The attempt is refused.
     Refused {
-        /// Why.
+        /// The reason, as the code of a refusal.
         code: String,
     },
     /// The attempt has ended.
     Closed {
-        /// What the vendor still has.
+        /// Voices to delete at the vendor.
         delete_voices: Vec<DoomedVoice>,
     },
 }
@@ -82,7 +82,7 @@ pub struct SourceRecording {
 /// A voice that must be deleted at the vendor, because it was replaced or refused, or its attempt failed.
 #[derive(Deserialize)]
 pub struct DoomedVoice {
-    /// What made it.
+    /// The attempt that made it.
     pub attempt_id: Uuid,
     /// The vendor's id.
     pub vendor_voice_id: String,
@@ -128,7 +128,7 @@ pub struct SampleSource {
 #[derive(Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum SampleTaken {
-    /// It may.
+    /// The sample may be sent.
     Taken {
         /// Voices to delete first, to make room for the new one.
         delete_voices: Vec<DoomedVoice>,
@@ -187,7 +187,7 @@ pub async fn release_clone(
 /// A voice that the vendor says it has made.
 #[derive(Serialize)]
 pub struct VendorVoice<'a> {
-    /// What made it.
+    /// The attempt that made it.
     pub attempt_id: Uuid,
     /// The vendor's id.
     pub vendor_voice_id: &'a str,
@@ -216,18 +216,18 @@ pub async fn save_vendor_voice(supabase: &Supabase, voice: &VendorVoice<'_>) -> 
 pub enum FinishedClone {
     /// Its voice is now the employee's.
     Finished {
-        /// To be written, if it is not.
+        /// The metadata to write, if they are not written yet.
         metadata: Option<Metadata>,
-        /// What the vendor still has.
+        /// Voices to delete at the vendor.
         delete_voices: Vec<DoomedVoice>,
     },
     /// Its voice must not become the employee's.
     Refused {
-        /// Why.
+        /// The reason, as the code of a refusal.
         code: String,
-        /// To be written, if it must say that there is no voice.
+        /// The metadata to write, if they must say that there is no voice.
         metadata: Option<Metadata>,
-        /// What the vendor still has.
+        /// Voices to delete at the vendor.
         delete_voices: Vec<DoomedVoice>,
     },
     /// The attempt has no voice.
@@ -246,7 +246,7 @@ pub struct FailedClone<'a> {
     pub attempt_id: Uuid,
     /// Shows that the attempt is ours.
     pub lease_id: Uuid,
-    /// Why.
+    /// The reason, as the code of a refusal.
     pub code: Refusal,
     /// A voice that the attempt has made nevertheless; it is to be deleted.
     pub vendor_voice_id: Option<&'a str>,

@@ -80,7 +80,7 @@ async fn ask<T: DeserializeOwned>(
 /// Asks for a decision on a request of the API. An outcome that is named like one of our refusals is that refusal.
 ///
 /// # Errors
-/// Those of [`ask`], and the refusal, with the figure that it rests on if the database adds one.
+/// The errors of [`ask`], and the refusal, with the figure that it rests on if the database adds one.
 async fn ask_for_caller<T: DeserializeOwned>(
     supabase: &Supabase,
     function: &'static str,

@@ -15,19 +15,19 @@ use crate::messages::RecordingFinished;
 pub enum RecordingTarget {
     /// Its call is not in the database, at least not yet.
     CallUnknown,
-    /// It must not be stored.
+    /// The recording must not be stored, since it was erased.
     Erased {
         /// The key at which a worker that died may have stored it nevertheless.
         storage_path: Option<ObjectKey>,
     },
-    /// It is to be stored.
+    /// The recording is to be stored.
     Store {
         /// Its immutable key.
         storage_path: ObjectKey,
         /// The database's note that it is about to be written.
         write_id: Uuid,
     },
-    /// It is stored already.
+    /// The recording is stored already.
     Stored {
         /// The newest recording, if it is to be published.
         newest: Option<Newest>,
@@ -90,7 +90,7 @@ pub enum FinishedIngest {
     TargetChanged,
     /// The recording is to be removed, since it was erased.
     Erased,
-    /// It is recorded.
+    /// The database knows the recording now.
     Stored {
         /// The newest recording, if it is to be published.
         newest: Option<Newest>,

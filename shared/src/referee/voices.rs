@@ -15,7 +15,7 @@ use crate::messages::CloneRequested;
 /// A request for a clone.
 #[derive(Serialize)]
 pub struct CloneRequest {
-    /// Who asks for whose voice.
+    /// The user who asks, and the employee.
     #[serde(flatten)]
     pub request: EmployeeRequest,
     /// The employees' usual channel in calls of two legs, if the deployment has one.
@@ -100,7 +100,7 @@ pub async fn read_voice(supabase: &Supabase, request: EmployeeRequest) -> Result
 /// A voice that is to be used.
 #[derive(Serialize)]
 pub struct VoiceUse<'a> {
-    /// Who asks for whose voice.
+    /// The user who asks, and the employee.
     #[serde(flatten)]
     pub request: EmployeeRequest,
     /// The purpose.
@@ -135,7 +135,7 @@ enum Gone {
 /// A voice that was deleted at the vendor.
 #[derive(Serialize)]
 pub struct DeletedVoice<'a> {
-    /// What made it.
+    /// The attempt that made it.
     pub attempt_id: Uuid,
     /// The vendor's account that was asked.
     pub account: &'a str,
@@ -172,7 +172,7 @@ pub struct JudgedVoices {
 /// A current voice that the vendor does not list.
 #[derive(Deserialize)]
 pub struct MissingVoice {
-    /// What made it.
+    /// The attempt that made it.
     pub attempt_id: Uuid,
     /// The vendor's id.
     pub vendor_voice_id: String,

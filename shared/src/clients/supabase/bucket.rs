@@ -14,7 +14,7 @@ use crate::error::Error;
 #[derive(Deserialize)]
 struct Bucket {
     public: bool,
-    /// In bytes; `None` if the bucket has no limit of its own.
+    /// The size limit of an object in bytes; `None` if the bucket has no limit of its own.
     #[serde(default)]
     file_size_limit: Option<u64>,
 }
