@@ -219,7 +219,7 @@ impl CloneWorker {
         fail_clone(&self.supabase, &failed).await
     }
 
-    /// Makes the voice the employee's current one, unless consent was withdrawn meanwhile; then writes the metadata and
+    /// Makes the voice the employee's current one, unless there is no consent any more; then writes the metadata and
     /// deletes the voices that are no longer needed.
     async fn finish(&self, attempt_id: Uuid) -> Result<(), Error> {
         let (metadata, delete_voices) = match finish_clone(&self.supabase, attempt_id).await? {

@@ -135,7 +135,7 @@ pub enum SampleTaken {
     },
     /// Another worker has taken over.
     LeaseLost,
-    /// Consent was withdrawn, or one of the recordings erased, meanwhile.
+    /// There is no consent any more, or one of the recordings was erased meanwhile.
     Refused,
 }
 
@@ -234,7 +234,7 @@ pub enum FinishedClone {
     NotFinishable,
 }
 
-/// Makes the attempt's voice the employee's, unless consent was withdrawn meanwhile.
+/// Makes the attempt's voice the employee's, unless there is no consent any more.
 pub async fn finish_clone(supabase: &Supabase, attempt_id: Uuid) -> Result<FinishedClone, Error> {
     ask(supabase, "finish_clone", CloneRequested { attempt_id }).await
 }
