@@ -8,6 +8,7 @@
 What surprises:
 * The API is reached by path, http://127.0.0.1:PORT/_aws/execute-api/<api id>/…, so that any HTTP client can; the functions see
   the path without that prefix, as in the cloud. The public URL, over which Twilio signs, is another one: the template's output.
+* ministack does not know saved queries (AWS::Logs::QueryDefinition) and refuses them, so they are left out by their parameter.
 * Two things that ministack 1.5 does not take over from CloudFormation are set again after the deployment, with the values that
   the template came to: `_set_cors` and `_set_concurrency`.
 """
@@ -76,7 +77,7 @@ class Deployment:
 
     def deploy(self, parameters: dict[str, str]) -> None:
         """`sam deploy` of what `build` made. Values must not contain spaces."""
-        parameters = {"EmployeeChannel": EMPLOYEE_CHANNEL} | parameters | {"Architecture": architecture()}
+        parameters = {"EmployeeChannel": EMPLOYEE_CHANNEL, "SavedQueries": "false"} | parameters | {"Architecture": architecture()}
         overrides = [f"{name}={value}" for name, value in parameters.items()]
         with self._progress.step("sam deploy"):
             self._sam(

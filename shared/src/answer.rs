@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
+use crate::metrics;
 use crate::refusal::{Allow, Refusal};
 
 /// The body of an `application/problem+json` answer; `type` is left out, which means `about:blank`.
@@ -42,6 +43,7 @@ pub fn problem(error: Error) -> Response<String> {
 }
 
 fn refused(refusal: Refusal, members: Map<String, Value>) -> Response<String> {
+    metrics::count("RequestsRefused", 1, &[("Code", refusal.code())], &[]);
     let status = refusal.status();
     let mut response = document(status, refusal.code(), refusal.detail(), members);
     let line = match refusal {

@@ -17,6 +17,7 @@ use crate::clients::supabase::{ObjectKey, Supabase};
 use crate::clients::twilio::{self, CallSid, Twilio};
 use crate::error::Error;
 use crate::messages::{CloneRequested, ErasureStarted};
+use crate::metrics::timed;
 use crate::queue::Queue;
 use crate::recordings::{self, publish_newest};
 use crate::referee::erasures::{
@@ -89,7 +90,7 @@ impl Eraser<'_> {
                 BegunErasure::Erase(left) => left,
             };
             let before = progress.settled;
-            self.erase_copies(erasure_id, &left, &mut progress).await?;
+            timed("erase_copies", self.erase_copies(erasure_id, &left, &mut progress)).await?;
             if progress.settled == before && left.is_listed {
                 return self.wait_for(left, progress).await;
             }

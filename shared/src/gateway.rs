@@ -9,6 +9,7 @@
 //! | path | panics if it does not begin with a slash, or is too long for a URI | replaced by `/` then |
 //! | query | panics if it does not fit into a URI | left out then |
 //! | body | panics if it is declared as base64 and is not | passed on as text then |
+//! | the gateway's id of the request | ignores it | left out; it becomes the [`CorrelationId`] of the work |
 //! | headers | fails if a name or a value is invalid; panics above 24,576 headers | the valid ones, up to 10,240 |
 //! | method | fails if it is invalid, and takes an empty one for `GET` | replaced by a method that no route has |
 //! | everything else | fails if a type is unexpected | left out, since nothing here reads it |
@@ -33,6 +34,9 @@ use lambda_http::{Adapter, LambdaEvent, Request, RequestExt, Service, service_fn
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::correlation::CorrelationId;
+use crate::invocation::invocation;
+
 /// API Gateway's limit for a request line and its headers together, in bytes.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>
@@ -55,12 +59,13 @@ async fn answer<F>(event: LambdaEvent<Event>, handle: &impl Fn(Request) -> F) ->
 where
     F: Future<Output = Response<String>> + Send,
 {
-    let LambdaEvent { payload: Event { guarded, path, query }, context } = event;
+    let LambdaEvent { payload: Event { guarded, path, query, id }, context } = event;
     let service = service_fn(|request: Request| {
         let answer = handle(with_query(request.with_raw_http_path(&path), &query));
         async { Ok::<_, Infallible>(answer.await) }
     });
-    Adapter::from(service).call(LambdaEvent::new(LambdaRequest::ApiGatewayV2(guarded), context)).await
+    let event = LambdaEvent::new(LambdaRequest::ApiGatewayV2(guarded), context.clone());
+    invocation(&context, id, async { Adapter::from(service).call(event).await }).await
 }
 
 /// Gives a request this raw query, without the question mark.
@@ -108,6 +113,8 @@ struct Event {
     path: String,
     /// The query as the client wrote it, without the question mark.
     query: String,
+    /// The gateway's id of the request.
+    id: Option<CorrelationId>,
 }
 
 impl TryFrom<Value> for Event {
@@ -120,6 +127,7 @@ impl TryFrom<Value> for Event {
         let text = |value| if let Value::String(text) = value { text } else { String::new() };
         let (path, query) = (text(take("/rawPath")), text(take("/rawQueryString")));
         let body = text(take("/body"));
+        let id = CorrelationId::parse(&text(take("/requestContext/requestId")));
         let method = take("/requestContext/http/method");
         let http = json!({
             "method": if is_no_method(&method) { NO_METHOD.into() } else { method },
@@ -133,7 +141,7 @@ impl TryFrom<Value> for Event {
             "body": body,
             "requestContext": {"http": http},
         }))?;
-        Ok(Self { guarded, path, query })
+        Ok(Self { guarded, path, query, id })
     }
 }
 

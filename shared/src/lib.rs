@@ -2,8 +2,8 @@
 //!
 //! The data flows one way: a function verifies and parses, calls one use-case, and answers; the use-case asks the
 //! database (the referee) what may happen, does the outside calls through [`clients`], and tells the database what
-//! happened. Only [`gateway`] and [`queue`] know of Lambda, by the crates `lambda_http` and `aws_lambda_events`;
-//! everything else uses the types of the crate `http`.
+//! happened. Only [`gateway`], [`queue`] and `invocation` know of Lambda, by the crates `lambda_http` and
+//! `aws_lambda_events`; everything else uses the types of the crate `http`.
 //!
 //! | module | its content |
 //! |---|---|
@@ -14,9 +14,12 @@
 //! | [`refusal`] | every reason to refuse a request or an attempt |
 //! | [`clients`] | Twilio, ElevenLabs and Supabase |
 //! | [`vendor`] | their addresses and secrets, which are read again after a rotation |
+//! | [`correlation`] | the id that all log lines, messages and vendor requests of one piece of work have |
+//! | [`metrics`] | the figures that are counted and timed |
 //! | [`answer`] | the answers of the HTTP API: JSON, or an error as `application/problem+json` |
 //! | [`gateway`] | the HTTP functions: `lambda_http`, behind a guard |
 //! | [`auth`] | authentication: the verified Supabase user who is calling |
+//! | `invocation` | one invocation of a function |
 //! | [`messages`] | the messages that the functions put into each other's queues |
 //! | [`queue`] | sending a message, and working through a batch that has arrived |
 //! | [`referee`] | every decision of the database, with its arguments and outcomes |
@@ -28,12 +31,15 @@ pub mod answer;
 pub mod auth;
 mod aws;
 pub mod clients;
+pub mod correlation;
 pub mod environment;
 pub mod erasures;
 pub mod error;
 pub mod gateway;
+pub mod invocation;
 mod media;
 pub mod messages;
+pub mod metrics;
 pub mod queue;
 pub mod recordings;
 pub mod referee;

@@ -4,18 +4,24 @@ use std::future::Future;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use aws_sdk_sqs::types::MessageAttributeValue;
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use lambda_http::LambdaEvent;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::aws_cause;
+use crate::correlation::{CorrelationId, under};
 use crate::error::Error;
+use crate::invocation::{invocation, of_lambda};
 
 /// The messages of a batch that have failed and stay in the queue.
 ///
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
 pub use aws_lambda_events::sqs::SqsBatchResponse as BatchResponse;
 
+/// The attribute of a message that holds its sender's correlation id.
+const CORRELATION_ID: &str = "correlation_id";
 /// The first delay of a failed message; doubles with each receipt.
 const FIRST_DELAY: Duration = Duration::from_secs(10);
 const LONGEST_DELAY: Duration = Duration::from_secs(900);
@@ -66,10 +72,16 @@ impl Queue {
         source.is_some_and(|source| name(source, ':') == name(&self.url, '/'))
     }
 
-    /// Puts a message into the queue.
+    /// Puts a message into the queue, with the correlation id of the current work.
     pub async fn send(&self, message: &impl Serialize) -> Result<(), Error> {
         let body = serde_json::to_string(message).map_err(Error::unavailable("writing a message"))?;
-        let answer = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
+        let mut request = self.client.send_message().queue_url(&self.url).message_body(body);
+        if let Some(id) = CorrelationId::current() {
+            let value = MessageAttributeValue::builder().data_type("String").string_value(id.as_str()).build();
+            request =
+                request.message_attributes(CORRELATION_ID, value.map_err(Error::unavailable("writing a message"))?);
+        }
+        let answer = request.send().await;
         answer.map(drop).map_err(|error| Error::unavailable("queueing a message")(aws_cause(&error)))
     }
 
@@ -83,26 +95,45 @@ impl Queue {
         sent.try_collect().await
     }
 
-    /// Works through a batch, one message at a time. A message that fails stays in the queue and becomes visible
-    /// again after a delay that grows with its receipts, or after the time that the error asks for.
-    pub async fn work<M, F>(&self, batch: Batch, mut work: impl FnMut(M) -> F) -> BatchResponse
+    /// Works through a batch, one message at a time, each under its sender's correlation id. A message that fails stays
+    /// in the queue and becomes visible again after a delay that grows with its receipts, or after the time that the
+    /// error asks for.
+    pub async fn work<M, F>(&self, event: LambdaEvent<Batch>, mut work: impl FnMut(M) -> F) -> BatchResponse
     where
         M: DeserializeOwned,
         F: Future<Output = Result<(), Error>>,
     {
-        let mut response = BatchResponse::default();
-        for message in batch.0.records {
-            let outcome = match serde_json::from_str(message.body.as_deref().unwrap_or_default()) {
-                Ok(body) => work(body).await,
-                Err(_) => Err(Error::Unusable("the message is not one of ours")),
-            };
-            let Err(error) = outcome else { continue };
-            let delay = delay(&error, &message);
-            tracing::warn!(%error, message_id = message.message_id, delay_seconds = delay.as_secs(), "the message stays in the queue");
-            self.delay(message.receipt_handle.unwrap_or_default(), delay).await;
-            response.add_failure(message.message_id.unwrap_or_default());
-        }
-        response
+        let LambdaEvent { payload: Batch(SqsEvent { records, .. }), context } = event;
+        let first = records.first().and_then(correlation_id);
+        let worked_through = async {
+            let mut response = BatchResponse::default();
+            for message in records {
+                let id = correlation_id(&message).or_else(|| of_lambda(&context));
+                if !under(id, self.is_done(&message, &mut work)).await {
+                    response.add_failure(message.message_id.unwrap_or_default());
+                }
+            }
+            response
+        };
+        invocation(&context, first, worked_through).await
+    }
+
+    /// Works on one message, and delays it if it fails.
+    async fn is_done<M, F>(&self, message: &SqsMessage, work: &mut impl FnMut(M) -> F) -> bool
+    where
+        M: DeserializeOwned,
+        F: Future<Output = Result<(), Error>>,
+    {
+        let outcome = match serde_json::from_str(message.body.as_deref().unwrap_or_default()) {
+            // The future is boxed, because otherwise the nested futures exceed the compiler's recursion limit.
+            Ok(body) => work(body).boxed_local().await,
+            Err(_) => Err(Error::Unusable("the message is not one of ours")),
+        };
+        let Err(error) = outcome else { return true };
+        let delay = delay(&error, message);
+        tracing::warn!(%error, message_id = message.message_id, delay_seconds = delay.as_secs(), "the message stays in the queue");
+        self.delay(message.receipt_handle.clone().unwrap_or_default(), delay).await;
+        false
     }
 
     /// Makes a failed message visible again after `delay`. If that fails, the queue's own visibility timeout holds.
@@ -113,6 +144,11 @@ impl Queue {
             tracing::warn!(error = aws_cause(&error), "the delay of a message could not be set");
         }
     }
+}
+
+/// The correlation id of the message's sender; `None` if the message has no valid one.
+fn correlation_id(message: &SqsMessage) -> Option<CorrelationId> {
+    CorrelationId::parse(message.message_attributes.get(CORRELATION_ID)?.string_value.as_deref()?)
 }
 
 fn delay(error: &Error, message: &SqsMessage) -> Duration {
@@ -184,6 +220,21 @@ mod tests {
         }
         assert!(batch(&json!(null)).is_err());
         assert!(serde_json::from_str::<Batch>("{}").is_err());
+    }
+
+    #[test]
+    fn a_message_tells_the_correlation_id_of_its_sender_and_nothing_that_is_none() {
+        let told = |attributes: Value| {
+            let mut message = message("1");
+            message["messageAttributes"] = attributes;
+            correlation_id(&serde_json::from_value(message).unwrap()).map(|id| id.to_string())
+        };
+        let sent = |value: Value| json!({"correlation_id": {"stringValue": value, "dataType": "String"}});
+        assert_eq!(told(sent(json!("JKJaXmPLvHcESHA="))).as_deref(), Some("JKJaXmPLvHcESHA="));
+        for wrong in [json!({}), json!(null), sent(json!(null)), sent(json!("two\nlines!"))] {
+            assert_eq!(told(wrong.clone()), None, "{wrong}");
+        }
+        assert_eq!(correlation_id(&received("1")), None);
     }
 
     #[test]

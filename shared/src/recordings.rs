@@ -12,6 +12,7 @@ use crate::clients::twilio::{Recording, RecordingSid, Twilio};
 use crate::error::Error;
 use crate::media::Wav;
 use crate::messages::RecordingFinished;
+use crate::metrics::{self, timed};
 use crate::referee::recordings::{
     FinishedIngest, Newest, OversizedRecording, Publication, Published, RecordingTarget, SetAside, StoredRecording,
     finish_ingest, newest_published, recording_target, recording_too_large,
@@ -35,10 +36,10 @@ pub async fn ingest(twilio: &Twilio, supabase: &Supabase, finished: &RecordingFi
         RecordingTarget::Erased { storage_path: Some(path) } => return Ok(supabase.remove(BUCKET, &path).await?),
         RecordingTarget::Stored { newest } => newest,
         RecordingTarget::Store { storage_path, write_id } => {
-            store(twilio, supabase, finished, &storage_path, write_id).await?
+            timed("store_recording", store(twilio, supabase, finished, &storage_path, write_id)).await?
         }
     };
-    publish_newest(supabase, newest).await
+    timed("publish_recording", publish_newest(supabase, newest)).await
 }
 
 /// Streams the recording to its immutable key and records it; returns the employee's newest recording if it is to be
@@ -60,6 +61,7 @@ async fn store(
         return Ok(None);
     }
     tracing::info!(recording_sid = %finished.recording_sid, bytes, "the recording is stored");
+    metrics::count("RecordingsStored", 1, &[], &[]);
 
     let stored = StoredRecording {
         write_id,
@@ -122,6 +124,7 @@ async fn set_aside_if_too_large(
     if let SetAside::RecordingTooLarge = recording_too_large(supabase, &oversized).await? {
         let recording_sid = &finished.recording_sid;
         tracing::error!(%recording_sid, bytes, size_limit, "a recording is larger than Storage takes");
+        metrics::count("OversizedRecordings", 1, &[], &[]);
     }
     Ok(())
 }

@@ -49,6 +49,7 @@ class Message:
     body: str
     visible_at: float  # on the clock of whoever drives it
     number: int
+    attributes: dict = field(default_factory=dict)  # as they are sent
     id: str = field(default_factory=lambda: str(uuid4()))
     receipt_handle: str = ""
     receipts: int = 0
@@ -74,9 +75,9 @@ class QueuesAndSecrets(Vendor):
     def queue_url(self, name: str) -> str:
         return f"{self.url}/{ACCOUNT}/{name}"
 
-    def send(self, queue: str, body: str) -> None:
+    def send(self, queue: str, body: str, attributes: dict | None = None) -> None:
         with self._lock:
-            self.messages.append(Message(self._queues[queue], body, self._now(), next(self._numbers)))
+            self.messages.append(Message(self._queues[queue], body, self._now(), next(self._numbers), attributes or {}))
 
     def next(self) -> Message | None:
         """The message that is visible first, now or later."""
@@ -98,7 +99,9 @@ class QueuesAndSecrets(Vendor):
             message.visible_at = self._now() + message.queue.visibility_timeout
             record = {
                 "messageId": message.id, "receiptHandle": message.receipt_handle, "body": message.body,
-                "attributes": {"ApproximateReceiveCount": str(message.receipts)}, "messageAttributes": {},
+                "attributes": {"ApproximateReceiveCount": str(message.receipts)}, "messageAttributes": {
+                    name: {key[0].lower() + key[1:]: value for key, value in attribute.items()} for name, attribute in message.attributes.items()
+                },
                 "eventSource": "aws:sqs", "eventSourceARN": f"arn:aws:sqs:eu-central-1:{ACCOUNT}:{message.queue.name}", "awsRegion": "eu-central-1",
             }  # fmt: skip
         return {"Records": [record]}
@@ -116,7 +119,7 @@ class QueuesAndSecrets(Vendor):
         with self._lock:
             letters, self.dead = self.dead, []
             for letter in letters:
-                self.send(letter.queue.name, letter.body)
+                self.send(letter.queue.name, letter.body, letter.attributes)
             return len(letters)
 
     def rotate(self, arn: str, versions: dict[str, str], first_reads: int) -> None:
@@ -163,7 +166,7 @@ class QueuesAndSecrets(Vendor):
         return name
 
     def _send(self, body: dict) -> dict:
-        self.send(self._queue(body), body["MessageBody"])
+        self.send(self._queue(body), body["MessageBody"], body.get("MessageAttributes"))
         return {"MessageId": self.messages[-1].id, "MD5OfMessageBody": _md5(body["MessageBody"])}
 
     def _send_batch(self, body: dict) -> dict:
@@ -172,7 +175,7 @@ class QueuesAndSecrets(Vendor):
             raise Refused("com.amazonaws.sqs#BatchEntryIdsNotDistinct")
         sent = []
         for entry in entries:
-            self.send(queue, entry["MessageBody"])
+            self.send(queue, entry["MessageBody"], entry.get("MessageAttributes"))
             sent.append({"Id": entry["Id"], "MessageId": self.messages[-1].id, "MD5OfMessageBody": _md5(entry["MessageBody"])})
         return {"Successful": sent, "Failed": []}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from samcli.yamlhelper import yaml_parse
 
-from local.deployment import EMPLOYEE_CHANNEL, ROOT, Deployment
+from local.deployment import EMPLOYEE_CHANNEL, ROOT, STACK_NAME, Deployment
 from local.progress import Progress
 from local.stack import FUNCTIONS
 from standins.aws.queues_and_secrets import Queue
@@ -38,7 +38,7 @@ class Bundle:
 
     def environment(self, function: str, values: dict[str, str]) -> dict[str, str]:
         """The variables of a function; `values`: parameters, queues' URLs, and variables by their own name. Raises KeyError for one that is missing."""
-        known = self.defaults | {"EmployeeChannel": EMPLOYEE_CHANNEL} | values
+        known = self.defaults | {"EmployeeChannel": EMPLOYEE_CHANNEL, "AWS::StackName": STACK_NAME} | values
         variables = self.functions[function].variables
         return {name: values.get(name) or _resolved(node, known) for name, node in variables.items()}
 

@@ -221,8 +221,9 @@ def test_nobody_else_may_call_a_function():
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_gets_exactly_the_variables_it_reads(function):
-    assert set(properties(function)["Environment"]["Variables"]) == VARIABLES[function] | {"AWS_API_URL"}
+    assert set(properties(function)["Environment"]["Variables"]) == VARIABLES[function] | {"AWS_API_URL", "METRICS_NAMESPACE"}
     assert properties(function)["Environment"]["Variables"]["AWS_API_URL"] == ""
+    assert properties(function)["Environment"]["Variables"]["METRICS_NAMESPACE"] == ref("AWS::StackName")
 
 
 def test_a_queue_has_the_same_variable_in_every_function():

@@ -1,4 +1,4 @@
-"""What tells an operator: the metric filters fit the lines that the functions write, the alarms, the dashboard."""
+"""What tells an operator: the metrics that the code counts, the metric filter, the alarms, the dashboard, the saved queries."""
 
 from __future__ import annotations
 
@@ -14,20 +14,32 @@ ALARMS = of_type("AWS::CloudWatch::Alarm")
 FILTERS = of_type("AWS::Logs::MetricFilter")
 DASHBOARD = properties("Dashboard")["DashboardBody"]["Fn::Sub"]
 
-# As the functions write them with LogFormat JSON.
-SPAN = {"span": {"requestId": "7e877e06", "name": "Lambda runtime invoke"}}
-REFUSED = {"level": "WARN", "fields": {"message": "a callback is refused", "code": "signature_invalid"}, **SPAN}
-QUEUED = {"level": "INFO", "fields": {"message": "the recording is queued", "recording_sid": "RE0"}, **SPAN}
-OVERSIZED = {"level": "ERROR", "fields": {"message": "a recording is larger than Storage takes", "bytes": 60_000_000}, **SPAN}
-STORED = {"level": "INFO", "fields": {"message": "the recording is stored", "bytes": 60_000_000}, **SPAN}
-SWEPT = {"level": "INFO", "fields": {"message": "swept", "symptoms": 3, "erasures_started": 0, "attempts_queued": 3}, **SPAN}
 # What the API writes has the shape of the stage's own format, every value a text.
 ANSWERED = {name: value.removeprefix("$context.") for name, value in json.loads(properties("Stage")["AccessLogSettings"]["Format"]).items()}
 THROTTLED = ANSWERED | {"route": "ANY /twilio/recording", "status": "429"}
 
+CODE = "".join(file.read_text() for folder in ("functions", "shared") for file in (TEMPLATE.parent / folder).rglob("*.rs"))
+# Name → its dimensions besides the function.
+COUNTED = {name: tuple(re.findall(r'\("(\w+)", ', by)) for name, by in re.findall(r'metrics::count\("(\w+)", .+?, &\[(.*?)\], &\[\]\)', CODE)}
+COUNTED |= {"VendorErrors": ("Vendor", "Code"), "StepSeconds": ("Step",)}
+STEPS = set(re.findall(r'timed\(\s*"(\w+)"', CODE))
 
-def swept(**findings: int) -> dict:
-    return SWEPT | {"fields": SWEPT["fields"] | findings}
+
+# -- metrics --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_metrics_are_these_and_the_documentation_lists_them_with_their_dimensions():
+    operations = (TEMPLATE.parent / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \|([^|]*)\| [^|]+ \|$", operations, re.MULTILINE)
+    listed = {name: tuple(re.findall(r"`(\w+)`", dimensions)) for name, dimensions in rows if name in COUNTED}
+    assert listed == COUNTED
+    assert len(COUNTED) == 9
+
+
+def test_the_documentation_names_every_step():
+    operations = (TEMPLATE.parent / "docs" / "operations.md").read_text()
+    assert len(STEPS) == 6
+    assert [step for step in STEPS if f"`{step}`" not in operations] == []
 
 
 # -- metric filters -------------------------------------------------------------------------------------------------------
@@ -56,34 +68,22 @@ def counted(name: str, line: dict) -> float | None:
 
 
 @pytest.mark.parametrize("name, line, count", [
-    ("CallbacksRefusedFilter", REFUSED, 1),
-    ("CallbacksRefusedFilter", QUEUED, None),
     ("CallbacksThrottledFilter", THROTTLED, 1),
     ("CallbacksThrottledFilter", THROTTLED | {"status": "204"}, None),
     ("CallbacksThrottledFilter", THROTTLED | {"route": "ANY /api/audit"}, None),
-    ("OversizedRecordingsFilter", OVERSIZED, 1),
-    ("OversizedRecordingsFilter", STORED, None),
-    ("SweepSymptomsFilter", SWEPT, 3),
-    ("SweepSymptomsFilter", swept(symptoms=0, erasures_started=7), None),
 ])
 def test_a_filter_counts_what_it_has_to_and_nothing_else(name, line, count):
     assert counted(name, line) == count
 
 
-def test_the_filters_read_the_logs_of_whoever_writes_the_lines():
-    assert {name: found["LogGroupName"] for name, found in FILTERS.items()} == {
-        "CallbacksRefusedFilter": ref("RecordingWebhookLogs"),
-        "CallbacksThrottledFilter": ref("AccessLogs"),
-        "OversizedRecordingsFilter": ref("RecordingIngestLogs"),
-        "SweepSymptomsFilter": ref("VoiceSweeperLogs"),
-    }
+def test_only_the_api_is_counted_by_its_log_since_the_functions_write_their_own_metrics():
+    assert {name: found["LogGroupName"] for name, found in FILTERS.items()} == {"CallbacksThrottledFilter": ref("AccessLogs")}
 
 
 def test_every_log_message_that_is_looked_for_is_one_that_the_code_writes():
-    code = "".join(file.read_text() for folder in ("functions", "shared") for file in (TEMPLATE.parent / folder).rglob("*.rs"))
     found = [message for text in (TEMPLATE.read_text(), (TEMPLATE.parent / "docs" / "operations.md").read_text()) for message in messages(text)]
     assert len(found) > 10
-    assert [message for message in found if f'"{message}"' not in code] == []
+    assert [message for message in found if f'"{message}"' not in CODE] == []
 
 
 def messages(text: str) -> list[str]:
@@ -93,6 +93,10 @@ def messages(text: str) -> list[str]:
 
 
 # -- alarms ---------------------------------------------------------------------------------------------------------------
+
+
+# What the code counts and somebody is told of → the function that counts it.
+ALARMING = {"RequestsRefused": "RecordingWebhook", "OversizedRecordings": "RecordingIngest", "SweepSymptoms": "VoiceSweeper"}
 
 
 def metric(alarm: dict) -> tuple:
@@ -106,14 +110,16 @@ def test_the_alarms_are_these():
         expected.append(("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"Fn::GetAtt": [dead_letters, "QueueName"]}))
     expected.append(("AWS/SQS", "ApproximateNumberOfMessagesNotVisible", {"Fn::GetAtt": ["ErasureQueue", "QueueName"]}))
     expected.append(("AWS/ApiGateway", "5xx", ref("HttpApi")))
-    expected += [(ref("AWS::StackName"), name) for name in ("CallbacksRefused", "CallbacksThrottled", "OversizedRecordings", "SweepSymptoms")]
+    expected.append((ref("AWS::StackName"), "CallbacksThrottled"))
+    expected += [(ref("AWS::StackName"), name, ref(function)) for name, function in ALARMING.items()]
     assert sorted(map(metric, ALARMS.values()), key=repr) == sorted(expected, key=repr)
 
 
-def test_every_metric_that_the_logs_are_counted_for_has_an_alarm():
-    written = {(t["MetricNamespace"]["Ref"], t["MetricName"]) for found in FILTERS.values() for t in found["MetricTransformations"]}
-    alarmed = {(alarm["Namespace"]["Ref"], alarm["MetricName"]) for alarm in ALARMS.values() if isinstance(alarm["Namespace"], dict)}
-    assert written == alarmed
+def test_every_alarm_listens_to_a_metric_that_is_written():
+    written = {t["MetricName"] for found in FILTERS.values() for t in found["MetricTransformations"]} | set(COUNTED)
+    alarmed = [alarm for alarm in ALARMS.values() if isinstance(alarm["Namespace"], dict)]
+    assert {alarm["MetricName"] for alarm in alarmed} <= written
+    assert all({dimension["Name"] for dimension in alarm.get("Dimensions", [])} <= {"FunctionName"} for alarm in alarmed)
 
 
 @pytest.mark.parametrize("name", sorted(ALARMS))
@@ -171,8 +177,12 @@ def test_the_dashboard_shows_every_function_queue_and_counted_metric():
         for name in ("ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible", "ApproximateAgeOfOldestMessage"):
             assert ("AWS/SQS", name, "QueueName", f"${{{queue}.QueueName}}") in shown
         assert ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", f"${{{dead_letters}.QueueName}}") in shown
-    for name in ("CallbacksRefused", "CallbacksThrottled", "OversizedRecordings", "SweepSymptoms"):
-        assert ("${AWS::StackName}", name) in shown
+    assert ("${AWS::StackName}", "CallbacksThrottled") in shown
+    found = {(line[1], dimension) for line in shown if line[0] == "${AWS::StackName}" for dimension in line[2:3] or [None]}
+    searched = re.findall(r'SEARCH\(\'\{"\$\{AWS::StackName\}",([\w,]+)\} MetricName="(\w+)"\'', DASHBOARD.replace('\\"', '"'))
+    for dimensions, name in searched:
+        assert tuple(dimensions.split(",")) == ("FunctionName", *COUNTED[name]), name
+    assert {name for name, _ in found} - {"CallbacksThrottled"} | {name for _, name in searched} == set(COUNTED)
     assert {("AWS/ApiGateway", name, "ApiId", "${HttpApi}") for name in ("Count", "4xx", "5xx")} <= shown
 
 
@@ -206,3 +216,31 @@ def test_the_substitutions_of_the_dashboard_name_what_there_is():
     names = set(re.findall(r"\$\{([\w:]+)(?:\.QueueName)?\}", DASHBOARD))
     assert DASHBOARD.count("${") == len(re.findall(r"\$\{[\w:]+(?:\.QueueName)?\}", DASHBOARD))
     assert names - set(expanded()["Resources"]) == {"AWS::Region", "AWS::StackName"}
+
+
+# -- saved queries --------------------------------------------------------------------------------------------------------
+
+QUERIES = of_type("AWS::Logs::QueryDefinition")
+
+
+def test_the_saved_queries_are_these_in_a_folder_of_the_stack():
+    assert sorted(query["Name"]["Fn::Sub"].removeprefix("${AWS::StackName}/") for query in QUERIES.values()) == [
+        "cold starts", "errors of the vendors", "find the id of a recording or attempt", "follow one id", "refusals by code", "slowest steps",
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(QUERIES))
+def test_a_saved_query_reads_every_log_and_names_what_is_in_it(name):
+    assert {group["Ref"] for group in QUERIES[name]["LogGroupNames"]} == set(of_type("AWS::Logs::LogGroup"))
+    query = QUERIES[name]["QueryString"]
+    assert re.match(r"filter ", query)
+    # Fields of metrics begin with a capital letter.
+    there_are = set(COUNTED) | {dimension for by in COUNTED.values() for dimension in by} | {"FunctionName", "Action", "VendorCode"}
+    assert set(re.findall(r"(?<![-\w\"])[A-Z]\w+", query)) <= there_are
+    assert expanded()["Resources"][name]["Condition"] == "HasSavedQueries"
+
+
+def test_the_sweeps_findings_on_the_dashboard_are_all_that_the_sweep_counts():
+    counted = re.findall(r"(\w+) = findings\.\1,", CODE)
+    shown = re.findall(r"sum\(fields\.(\w+)\) as \1", DASHBOARD)
+    assert len(counted) == 10 and set(shown) < set(counted) and "recordings_fetched_again" in shown

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use shared::clients::elevenlabs::{AddVoiceError, AddedVoice, ElevenLabs, NewVoice};
 use shared::clients::supabase::Supabase;
 use shared::error::Error;
+use shared::metrics::{self, timed};
 use shared::referee::clones::{
     BegunClone, CloneJob, DoomedVoice, FailedClone, FinishedClone, Release, SampleSource, SampleTaken, SavedVoice,
     TakenSample, VendorVoice, begin_clone, fail_clone, finish_clone, release_clone, save_vendor_voice, take_sample,
@@ -48,10 +49,11 @@ impl CloneWorker {
             match begin_clone(&self.supabase, attempt_id, self.lease).await? {
                 BegunClone::Clone(job) => self.clone_voice(attempt_id, job).await?,
                 BegunClone::Resolve { lease_id } => self.resolve(attempt_id, lease_id).await?,
-                BegunClone::Finish => return self.finish(attempt_id).await,
+                BegunClone::Finish => return timed("finish_clone", self.finish(attempt_id)).await,
                 BegunClone::Closed { delete_voices } => return self.delete(delete_voices).await,
                 BegunClone::Refused { code } => {
                     tracing::info!(%attempt_id, code, "the attempt is refused");
+                    metrics::count("ClonesRefused", 1, &[("Code", &code)], &[]);
                     return Ok(());
                 }
                 BegunClone::Wait { retry_after_seconds } => {
@@ -66,7 +68,8 @@ impl CloneWorker {
     /// Makes the sample, tells the database the recordings that it is made from, and only then sends it to the vendor.
     async fn clone_voice(&self, attempt_id: Uuid, job: CloneJob) -> Result<(), Error> {
         let CloneJob { lease_id, deployment_id, employee_id, employee_name, recordings } = job;
-        let sampled = match sample_recordings(&self.supabase, &recordings, self.usual_channel).await {
+        let sampling = sample_recordings(&self.supabase, &recordings, self.usual_channel);
+        let sampled = match timed("make_sample", sampling).await {
             Ok(sampled) => sampled,
             Err(error) => {
                 release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await?;
@@ -126,7 +129,7 @@ impl CloneWorker {
             release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await?;
             return Err(error);
         }
-        match self.elevenlabs.add_voice(voice).await {
+        match timed("add_voice", self.elevenlabs.add_voice(voice)).await {
             Ok(voice) => self.keep(attempt_id, lease_id, vec![voice]).await,
             Err(AddVoiceError::Refused(refusal)) => {
                 let report = self.with_slots(refusal, report).await;
@@ -214,6 +217,7 @@ impl CloneWorker {
         report: Option<&Value>,
     ) -> Result<(), Error> {
         tracing::info!(%attempt_id, code = refusal.code(), "the attempt has failed");
+        metrics::count("ClonesRefused", 1, &[("Code", refusal.code())], &[]);
         let failed = FailedClone { attempt_id, lease_id, code: refusal, vendor_voice_id: voice_id, report };
         // In the next turn of the loop the attempt is closed, and the database lists the voices to delete.
         fail_clone(&self.supabase, &failed).await
@@ -225,10 +229,12 @@ impl CloneWorker {
         let (metadata, delete_voices) = match finish_clone(&self.supabase, attempt_id).await? {
             FinishedClone::Finished { metadata, delete_voices } => {
                 tracing::info!(%attempt_id, "the voice is the employee's");
+                metrics::count("ClonesReady", 1, &[], &[]);
                 (metadata, delete_voices)
             }
             FinishedClone::Refused { code, metadata, delete_voices } => {
                 tracing::info!(%attempt_id, code, "the voice is refused");
+                metrics::count("ClonesRefused", 1, &[("Code", &code)], &[]);
                 (metadata, delete_voices)
             }
             FinishedClone::NotFinishable => return Err(Error::Unusable("the attempt has no voice to finish with")),

@@ -37,9 +37,8 @@ impl Worker {
     pub async fn handle(&self, event: LambdaEvent<Batch>) -> Result<BatchResponse, Infallible> {
         let time_left = event.context.deadline().duration_since(std::time::SystemTime::now()).unwrap_or_default();
         let lease = time_left + LEASE_MARGIN;
-        let batch = event.payload;
-        let queue = if self.campaigns.is_source_of(&batch) { &self.campaigns } else { &self.clones };
-        Ok(queue.work(batch, |requested| self.clone_voice(requested, lease)).await)
+        let queue = if self.campaigns.is_source_of(&event.payload) { &self.campaigns } else { &self.clones };
+        Ok(queue.work(event, |requested| self.clone_voice(requested, lease)).await)
     }
 
     async fn clone_voice(&self, requested: CloneRequested, lease: Duration) -> Result<(), Error> {

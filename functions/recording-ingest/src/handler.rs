@@ -24,7 +24,7 @@ pub struct Ingest {
 impl Ingest {
     /// Works through a batch; the messages that failed are named in the answer and stay in the queue.
     pub async fn handle(&self, event: LambdaEvent<Batch>) -> Result<BatchResponse, Infallible> {
-        Ok(self.queue.work(event.payload, |finished| self.ingest(finished)).await)
+        Ok(self.queue.work(event, |finished| self.ingest(finished)).await)
     }
 
     async fn ingest(&self, finished: RecordingFinished) -> Result<(), Error> {

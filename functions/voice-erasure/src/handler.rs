@@ -36,7 +36,7 @@ impl Erasure {
     pub async fn handle(&self, event: LambdaEvent<Batch>) -> Result<BatchResponse, Infallible> {
         let time_left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
         let deadline = Instant::now() + time_left.saturating_sub(LAST_ROUND);
-        Ok(self.queue.work(event.payload, |started| self.erase(started, deadline)).await)
+        Ok(self.queue.work(event, |started| self.erase(started, deadline)).await)
     }
 
     async fn erase(&self, started: ErasureStarted, deadline: Instant) -> Result<(), Error> {

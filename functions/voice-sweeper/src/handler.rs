@@ -4,6 +4,7 @@ use shared::clients::elevenlabs::ElevenLabsSecret;
 use shared::clients::supabase::SupabaseSecret;
 use shared::clients::twilio::TwilioSecret;
 use shared::error::Error;
+use shared::metrics;
 use shared::vendor::{Vendor, is_any_renewed_after};
 
 use crate::sweep::{Findings, Queues, Sweep};
@@ -42,6 +43,7 @@ impl Sweeper {
             symptoms = findings.symptoms(),
             "swept"
         );
+        metrics::count("SweepSymptoms", findings.symptoms(), &[], &[]);
         for error in &errors {
             tracing::error!(%error, "a part of the sweep has failed");
         }

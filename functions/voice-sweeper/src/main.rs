@@ -11,6 +11,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use shared::clients::http_client;
 use shared::environment::Environment;
+use shared::invocation::invocation;
 use tokio::try_join;
 
 use crate::handler::Sweeper;
@@ -34,6 +35,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             erasures: environment.queue("ERASURE_QUEUE_URL")?,
         },
     };
-    let run = async |_: LambdaEvent<Value>| sweeper.handle().await.map_err(lambda_runtime::Error::from);
+    let run = async |event: LambdaEvent<Value>| {
+        invocation(&event.context, None, sweeper.handle()).await.map_err(lambda_runtime::Error::from)
+    };
     lambda_runtime::run(service_fn(run)).await
 }

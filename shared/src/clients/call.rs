@@ -1,5 +1,6 @@
 //! One request to a vendor: the only place where a response becomes a value or an error.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::{StatusCode, header};
@@ -7,7 +8,10 @@ use reqwest::{RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::elevenlabs::codes;
 use super::vendor_error::VendorError;
+use crate::correlation::CorrelationId;
+use crate::metrics;
 
 /// Bound for a request whose body and answer are small.
 pub(super) const SHORT: Duration = Duration::from_secs(10);
@@ -41,7 +45,13 @@ pub(super) struct Call {
 impl Call {
     /// Sends, and gives the answer if it is a success: the one place where a response becomes a value or an error.
     pub(super) async fn send(self, request: RequestBuilder) -> Result<Response, VendorError> {
-        let response = request.send().await.map_err(|cause| self.transport(cause))?;
+        // No vendor that we know documents a header for this. The header does no harm, and a proxy or a gateway of
+        // one's own in front of Supabase can log it.
+        let request = match CorrelationId::current() {
+            Some(id) => request.header("x-request-id", id.as_str()),
+            None => request,
+        };
+        let response = request.send().await.map_err(|cause| self.transport(None, cause))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -49,31 +59,48 @@ impl Call {
         let retry_after = retry_after(&response);
         let body = error_body(response).await;
         let (status, code) = stated_status_and_code(status, &body);
-        Err(VendorError {
-            vendor: self.vendor,
-            action: self.action,
-            status: Some(status),
-            code,
-            retry_after,
-            cause: None,
-        })
+        Err(self.counted(VendorError { status: Some(status), code, retry_after, ..self.no_answer() }))
     }
 
     /// Sends, and reads the JSON of a successful answer.
     pub(super) async fn json<T: DeserializeOwned>(self, request: RequestBuilder) -> Result<T, VendorError> {
         let response = self.send(request).await?;
         let status = response.status();
-        response.json().await.map_err(|cause| VendorError { status: Some(status), ..self.transport(cause) })
+        response.json().await.map_err(|cause| self.transport(Some(status), cause))
     }
 
-    fn transport(self, cause: reqwest::Error) -> VendorError {
-        VendorError { code: None, cause: Some(cause.without_url()), ..self.unacceptable("") }
+    fn transport(self, status: Option<StatusCode>, cause: reqwest::Error) -> VendorError {
+        self.counted(VendorError { status, cause: Some(cause.without_url()), ..self.no_answer() })
     }
 
     /// The error for an answer that must not be used, with a code of our own.
-    pub(super) fn unacceptable(self, code: &str) -> VendorError {
-        let code = Some(code.to_owned());
-        VendorError { vendor: self.vendor, action: self.action, status: None, code, retry_after: None, cause: None }
+    pub(super) fn unacceptable(self, code: &'static str) -> VendorError {
+        self.counted(VendorError { code: Some(code.to_owned()), ..self.no_answer() })
+    }
+
+    fn no_answer(self) -> VendorError {
+        let (vendor, action) = (self.vendor, self.action);
+        VendorError { vendor, action, status: None, code: None, retry_after: None, cause: None }
+    }
+
+    /// Counts an error, even an expected one, such as a 404 for an object that may be gone. The vendor's own code may be any
+    /// word, so it is no dimension of the metric and only for queries.
+    fn counted(self, error: VendorError) -> VendorError {
+        let by = [("Vendor", self.vendor), ("Code", &*known_code(&error))];
+        let more = [("Action", self.action), ("VendorCode", error.code.as_deref().unwrap_or_default())];
+        metrics::count("VendorErrors", 1, &by, &more);
+        error
+    }
+}
+
+/// A code from a small set: the vendor's if we know it, or else one for the status.
+fn known_code(error: &VendorError) -> Cow<'_, str> {
+    match (error.status, error.code.as_deref()) {
+        (Some(_), Some(code)) if error.vendor == codes::NAME && codes::is_known(code) => code.into(),
+        (Some(status), _) if status.is_success() => "unreadable_answer".into(),
+        (Some(status), _) => format!("status_{}", status.as_u16()).into(),
+        (None, Some(of_ours)) => of_ours.into(),
+        (None, None) => "no_answer".into(),
     }
 }
 
@@ -141,6 +168,22 @@ mod tests {
     fn a_validation_list_or_a_page_of_html_has_no_code() {
         assert_eq!(stated(422, json!({"detail": [{"loc": ["name"], "msg": "required"}]})), (422, None));
         assert_eq!(stated(502, Value::Null), (502, None));
+    }
+
+    #[test]
+    fn vendors_errors_are_counted_by_codes_that_we_know_and_else_by_their_status() {
+        let known = |vendor, status: Option<u16>, code: Option<&str>| {
+            let status = status.map(|status| StatusCode::from_u16(status).unwrap());
+            let call = Call { vendor, action: "do something" };
+            known_code(&VendorError { status, code: code.map(str::to_owned), ..call.no_answer() }).into_owned()
+        };
+        assert_eq!(known("elevenlabs", Some(400), Some("voice_limit_reached")), "voice_limit_reached");
+        assert_eq!(known("elevenlabs", Some(400), Some("made_up_for_you_42")), "status_400");
+        assert_eq!(known("supabase", Some(500), Some("57014")), "status_500");
+        assert_eq!(known("twilio", Some(404), None), "status_404");
+        assert_eq!(known("elevenlabs", Some(200), None), "unreadable_answer");
+        assert_eq!(known("twilio", None, Some("still_there")), "still_there");
+        assert_eq!(known("twilio", None, None), "no_answer");
     }
 
     #[test]

@@ -51,6 +51,33 @@ fn a_request_is_what_the_gateway_says_of_it() {
     assert!(request.body().is_empty());
 }
 
+/// The correlation id under which a request is worked on whose headers state another one.
+fn worked_on_under(request_id: &Value) -> String {
+    let forged = "forged-by-a-stranger";
+    let headers =
+        json!({"x-request-id": forged, "x-amzn-requestid": forged, "x-amzn-trace-id": format!("Root={forged}")});
+    let request_context = json!({"requestId": request_id, "http": {"method": "GET"}});
+    let event = json!({"rawPath": "/", "headers": headers, "requestContext": request_context}).to_string();
+    let event = serde_json::from_str(&event).unwrap();
+    let mut context = Context::default();
+    context.request_id = "of-lambdas-own-request".to_owned();
+    let id = Mutex::new(None);
+    let handle = |_| async {
+        *id.lock().unwrap() = CorrelationId::current();
+        Response::new(String::new())
+    };
+    assert!(answer(LambdaEvent::new(event, context), &handle).now_or_never().is_some());
+    id.into_inner().unwrap().unwrap().to_string()
+}
+
+#[test]
+fn a_request_is_worked_on_under_the_gateways_id_whatever_its_headers_say() {
+    assert_eq!(worked_on_under(&json!("JKJaXmPLvHcESHA=")), "JKJaXmPLvHcESHA=");
+    for wrong in [json!(null), json!(7), json!(""), json!("two\nlines")] {
+        assert_eq!(worked_on_under(&wrong), "of-lambdas-own-request", "{wrong}");
+    }
+}
+
 #[test]
 fn a_body_is_decoded_when_the_gateway_says_that_it_is_encoded() {
     assert_eq!(body(json!({"body": "/w==", "isBase64Encoded": true})), [0xff]);

@@ -69,6 +69,11 @@ pub(super) fn meaning(code: &str) -> Option<Meaning> {
     CODES.iter().find(|(known, _)| *known == code).map(|(_, meaning)| *meaning)
 }
 
+/// True if the code is in the table.
+pub(in crate::clients) fn is_known(code: &str) -> bool {
+    meaning(code).is_some()
+}
+
 /// True if a 401 or 403 with this code, or without any, is about the key.
 pub(in crate::clients) fn is_about_the_key(code: Option<&str>) -> bool {
     code.is_none_or(|code| meaning(code) == Some(Meaning::Key))
