@@ -1,4 +1,4 @@
-"""`sam local` and the stack: its containers reach this machine's loopback, and have the right environment.
+"""Connects `sam local` with the stack: its containers reach the stack, and get its environment.
 
     with Bridge(stack, directory) as bridge:
         bridge.env_file, bridge.host
@@ -82,13 +82,13 @@ def gateway() -> str:
 
 
 def ports(stack) -> list[int]:
-    """Those of the stack's that a function reaches."""
+    """The ports of the stack that a function reaches."""
     urls = [stack["aws"]["endpoint_url"], *(stack[vendor]["url"] for vendor in ("twilio", "supabase", "elevenlabs"))]
     return [urlsplit(url).port for url in urls]
 
 
 def environment(stack, host: str) -> dict[str, dict[str, str]]:
-    """What `sam local --env-vars` takes: variables by the function's name in the template, the stack at address `host`."""
+    """The content for `sam local --env-vars`: variables by the function's name in the template, the stack at address `host`."""
     scenario = Scenario(stack)
     client = scenario.aws("lambda")
 
@@ -119,12 +119,12 @@ class _Connection(socketserver.BaseRequestHandler):
 
 
 def _copy(source: socket.socket, sink: socket.socket) -> None:
-    """Until `source` says no more, which is passed on too."""
+    """Copies until `source` ends, and passes the end on."""
     try:
         while data := source.recv(65536):
             sink.sendall(data)
         sink.shutdown(socket.SHUT_WR)
-    except OSError:  # one side is gone: the other shall know
+    except OSError:  # one side is gone, and the other has to learn of it
         for end in (source, sink):
             try:
                 end.shutdown(socket.SHUT_RDWR)

@@ -13,7 +13,7 @@ from .progress import Progress
 
 # cargo's own progress bar: "Building [=====>   ] 123/345: tokio, serde".
 BAR = re.compile(r"\] (\d+)/(\d+)")
-# It is drawn for terminals only, unless cargo is told.
+# cargo draws the bar for terminals only, unless it is told to.
 ALWAYS = {"CARGO_TERM_PROGRESS_WHEN": "always", "CARGO_TERM_PROGRESS_WIDTH": "80", "CARGO_TERM_COLOR": "never"}
 # Bytes from the end of the log in which the last state of the bar is.
 TAIL = 4000
@@ -30,7 +30,7 @@ def compile_functions(root: Path, log: Path, environment: dict[str, str], progre
 
 
 class HowFar:
-    """What the log of a cargo that is at work says of it: "123 of 345 crates, about 60 s to go"."""
+    """The progress of a cargo that is at work, read from its log: "123 of 345 crates, about 60 s to go"."""
 
     def __init__(self, log: Path):
         self._log = log

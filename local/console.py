@@ -2,8 +2,8 @@
 
     python -m local.console --stack .local/stack.json --ready console.json
 
-The page itself asks the public API, from this origin and with a user's token, as any frontend would. What a product has
-elsewhere, or not at all, is here: signing in without a password, the list of employees, a call that is placed, the
+The page itself asks the public API, from this origin and with a user's token, as any frontend would. Things that a product has elsewhere, or
+not at all, are here: signing in without a password, the list of employees, a call that is placed, the
 vendors' journals and faults, audio to listen to. Keys of the stack never reach the page.
 
 It listens on 127.0.0.1 only, and answers nobody but its own page: a name that was pointed at 127.0.0.1 (DNS rebinding)
@@ -83,7 +83,7 @@ class Server:
             raise web.HTTPMisdirectedRequest(text=f"this is {self.origin}, and answers to no other name")
         if request.headers.get("Origin", self.origin) != self.origin:
             raise web.HTTPForbidden(text="only the console's own page may ask")
-        # What a browser says of a request that needs no Origin, such as a foreign page's <img>. A link to the page is fine.
+        # A browser sends this with a request that needs no Origin, such as that of a foreign page's <img>. A link to the page is fine.
         site = request.headers.get("Sec-Fetch-Site", "same-origin")
         if site not in ("same-origin", "none") and not (request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"):
             raise web.HTTPForbidden(text="only the console's own page may ask")

@@ -32,9 +32,9 @@ from standins.call import recording
 from .scenario import Answer, Missing, Scenario
 
 VENDORS = ("twilio", "elevenlabs", "supabase")
-# By which a journal shows what the console itself asked for.
+# The console's User-Agent, by which a journal tells its requests from others.
 OURS = "understudy-console"
-# Seconds; whoever keeps the page open longer signs in again.
+# Seconds; a user who keeps the page open for longer signs in again.
 SIGNED_IN = 12 * 3600
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 RECORDING = r"RE[0-9a-zA-Z]{1,64}"
@@ -58,7 +58,7 @@ WAIT_IS_OVER = """
 update voices set lease_until = clock_timestamp() - understudy.lease_grace() - interval '1 second'
 where employee_id = %s and state = 'unknown' and lease_id is null returning id
 """
-# The newest message that each queue had for an employee, made again of what the database says.
+# Queries that make each queue's newest message for an employee again.
 MESSAGES = {
     "recording": "select jsonb_build_object('call_sid', call_sid, 'recording_sid', recording_sid) from recordings"
     " where employee_id = %s order by stored_at desc limit 1",
@@ -116,7 +116,7 @@ class Routes:
         return user
 
     def _signed_in(self, handler):
-        """Before anything else is looked at."""
+        """The handler, for signed-in users only; nothing else is looked at before."""
         async def checked(request: web.Request) -> web.Response:
             self._user(request)
             return await handler(request)
@@ -124,7 +124,7 @@ class Routes:
         return checked
 
     async def _is_ours(self, request: web.Request, query: str, *values) -> None:
-        """Whether the query, with the user's organisation after the values, finds anything."""
+        """Raises a 404 unless the query, with the user's organisation after the values, finds something."""
         user = self._user(request)
         if await self._one(f"select exists ({query} and org_id = %s)", *values, user["org_id"]) is not True:
             raise web.HTTPNotFound(text="there is none in your organisation")
@@ -170,7 +170,7 @@ class Routes:
         audio = await request.read() or await asyncio.to_thread(recording)
         call_sid = await asyncio.to_thread(self._around().new_call, employee, {"id": self._user(request)["org_id"]})
         recording_sid = f"RE{secrets.token_hex(16)}"
-        # How many channels it has, the stand-in reads from its header.
+        # The stand-in reads the number of channels from the WAV's header.
         await self._ask("PUT", f"{self._url('twilio')}/recordings/{recording_sid}?call_sid={call_sid}", audio, "audio/x-wav")
         return web.json_response({"recording_sid": recording_sid}, status=201)
 
@@ -186,7 +186,7 @@ class Routes:
         return web.json_response({"at": began.isoformat(), "status": sent.get("status"), "seconds": round(time.monotonic() - clock, 4)})
 
     async def _call_of(self, recording_sid: str) -> str | None:
-        """Asked of Twilio: the bundle may not know the recording yet."""
+        """The call of a recording, as Twilio tells it: the bundle may not know the recording yet."""
         answer = await self._ask("GET", f"{self._url('twilio')}/recordings")
         return next((each["call_sid"] for each in json.loads(answer.body)["recordings"] if each["sid"] == recording_sid), None)
 
@@ -254,7 +254,7 @@ class Routes:
         return web.Response(body=answer.body, status=answer.status, content_type="application/json" if answer.status < 400 else "text/plain")
 
     async def _ask(self, method: str, url: str, body: bytes | None = None, content_type="application/json", statuses=(200, 201, 204), **headers) -> Answer:
-        """A vendor's answer. Any other status is told as a 502, with what it says."""
+        """A vendor's answer. Any status but these becomes a 502 that quotes it."""
         headers = {"Content-Type": content_type, "User-Agent": OURS, **headers}
         try:
             return await asyncio.to_thread(self._around().expect, statuses, method, url, body, headers)
@@ -263,7 +263,7 @@ class Routes:
 
 
 async def _json(request: web.Request) -> dict:
-    """An object. Its type has to be said, which no foreign page can without being asked about (a preflight)."""
+    """The body, a JSON object. The request has to state its type, which no foreign page can do without a preflight."""
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(text="the body is JSON")
     try:

@@ -36,7 +36,7 @@ from .progress import Progress
 
 ROOT = Path(__file__).resolve().parent.parent
 STACK_NAME = "understudy"
-# The employee's in the call of `standins.call`.
+# The employee's channel in the call of `standins.call`.
 EMPLOYEE_CHANNEL = "2"
 # Seconds; only reached when something is broken.
 PATIENCE = 60
@@ -110,7 +110,7 @@ class Deployment:
             raise RuntimeError(f"sam {arguments[0]} failed with {code}:\n{log.read_text(errors='replace')[-6000:]}")
 
     def _sam_environment(self) -> dict[str, str]:
-        # None of the user's own AWS settings: nothing here may ever reach a real account.
+        # The user's own AWS settings are left out: nothing here may ever reach a real account.
         ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return ours | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
@@ -145,7 +145,7 @@ class Deployment:
             client.update_event_source_mapping(UUID=source["UUID"], ScalingConfig={"MaximumConcurrency": limit})
 
 
-# Somebody whose containers have an older C library than this machine sets the cross compiler again: see docs/testing.md.
+# A user whose containers have an older C library than this machine sets the cross compiler again: see docs/testing.md.
 _CARGO_ALONE = {} if "CARGO_LAMBDA_COMPILER" in os.environ else {"CARGO_LAMBDA_COMPILER": "cargo"}
 # The stack is on this machine; a proxy in the environment must not see it.
 _no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))

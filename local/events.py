@@ -43,7 +43,7 @@ def example(name: str) -> dict:
 
 
 def made_right(scenario: Scenario, name: str, supabase_url: str | None = None) -> dict:
-    """`supabase_url`: how the function that gets the event knows Supabase; as this machine does if None."""
+    """`supabase_url` is Supabase's address for the function that gets the event; None: the same as for this machine."""
     event = example(name)
     if name == "recording-webhook":
         return _sign(event, scenario, *_call_with_recording(scenario, scenario.new_employee()))

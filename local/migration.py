@@ -1,11 +1,11 @@
 """`python -m local.migration NAME`: writes the migration that makes the databases we have into what `supabase/schemas` says.
 
 Two databases are made, one by the migrations and one by the schemas, and what `pg_dump` says of them is compared, object by object.
-Functions, views, triggers, policies, comments and rights are written to a new file. Whatever else differs (tables, columns, indexes,
-constraints, types) is named and left to its author: only they know what is to become of the rows.
+Functions, views, triggers, policies, comments and rights are written to a new file. All other differences (tables, columns, indexes,
+constraints, types) are named and left to the author: only the author knows what is to become of the rows.
 
-`supabase db diff` writes migrations, too, but starts its databases in Docker, which nothing here needs; and whether it finds comments and
-domains depends on its engine: https://supabase.com/docs/guides/local-development/diff-engines
+`supabase db diff` writes migrations, too, but starts its databases in Docker, which nothing here needs; and only one of its engines finds
+comments and domains: https://supabase.com/docs/guides/local-development/diff-engines
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from typing import NamedTuple
 from standins.postgres import MIGRATIONS, Postgres, apply_files, apply_migrations
 
 SUPABASE = MIGRATIONS.parent
-# The roles that a project's default privileges may have given something on what is made anew.
+# Roles to which a project's default privileges may have given rights on a new object.
 EVERYBODY = "PUBLIC, anon, authenticated, service_role"
-# How each kind of object is made or made anew, in the words of `pg_dump`.
+# The words of `pg_dump` that make each kind of object, and those that make it anew.
 REPLACED = {"FUNCTION": ("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"), "VIEW": ("CREATE VIEW", "CREATE OR REPLACE VIEW"),
             "TRIGGER": ("CREATE TRIGGER", "CREATE OR REPLACE TRIGGER"), "POLICY": None, "COMMENT": None, "ACL": None}  # fmt: skip
 
@@ -42,7 +42,7 @@ class Object(NamedTuple):
 
 
 class Change(NamedTuple):
-    """SQL to be run, and the objects of which somebody has to say what becomes of them."""
+    """The SQL that is written, and the objects whose change has to be written by hand."""
 
     statements: list[str]
     by_hand: list[Object]
@@ -76,7 +76,7 @@ def objects(dump: str) -> dict[Object, str]:
 
 
 def change(before: dict[Object, str], after: dict[Object, str]) -> Change:
-    """What makes the one database into the other."""
+    """The change that makes the one database into the other."""
     differing = [key for key in {**after, **before} if before.get(key) != after.get(key)]
     # `create or replace` changes neither the names of the arguments nor the type of the result.
     dropped = {key for key in differing if key.kind == "FUNCTION" and key in before and head(before[key]) != head(after.get(key, ""))}
@@ -107,7 +107,7 @@ def head(text: str) -> str:
 
 
 def belongs_to(key: Object, function: Object) -> bool:
-    """Whether that is a comment on, or the rights of, a function of this name."""
+    """Returns whether that is a comment on, or the rights of, a function of this name."""
     name = function.name.partition("(")[0]
     return key.kind in ("COMMENT", "ACL") and key.schema == function.schema and key.name.startswith(f"FUNCTION {name}(")
 
@@ -132,7 +132,7 @@ def made_anew(key: Object, text: str, is_new: bool) -> str:
 
 
 def compare(postgres: Postgres, directory: Path = SUPABASE) -> Change:
-    """What makes a database that the migrations have made into the one that the schemas make."""
+    """The change that makes a database of the migrations into the one of the schemas."""
     migrated, declared = postgres.create_database(), postgres.create_database()
     apply_migrations(migrated, directory / "migrations")
     apply_schemas(declared, directory)
@@ -146,7 +146,7 @@ def write(postgres: Postgres, name: str, directory: Path = SUPABASE) -> tuple[Pa
         return None, []
     path = directory / "migrations" / f"{datetime.now(timezone.utc):%Y%m%d%H%M%S}_{name}.sql"
     left = ["-- To be written by hand, so that it may run twice, and that rows which are there stay right:", *(f"--   {key}" for key in by_hand)]
-    # What a function calls may come after it, as in a dump.
+    # A function may call one that comes after it, as in a dump.
     parts = ["\n".join(left)] * bool(by_hand) + ["SET check_function_bodies = off;", *statements]
     path.write_text("\n\n".join(parts) + "\n")
     return path, by_hand
@@ -168,7 +168,7 @@ def frozen(directory: Path = SUPABASE) -> dict[Path, str]:
 
 
 def no_longer_frozen(directory: Path = SUPABASE) -> list[str]:
-    """Which frozen migrations are no longer what they were, and which new ones come before a frozen one."""
+    """The frozen migrations that have changed, and the new ones that come before a frozen one."""
     known = frozen(directory)
     changed = [path.name for path, as_it_was in known.items() if not path.exists() or sha256(path) != as_it_was]
     early = [path.name for path in (directory / "migrations").glob("*.sql") if path not in known and path <= max(known)]

@@ -26,7 +26,7 @@ def npm(*arguments: str, cwd: Path = CLIENT) -> subprocess.CompletedProcess:
 
 
 def install() -> None:
-    """What the lock names, if it is not there yet. Two at once wait for each other."""
+    """Installs the packages that the lock names, if they are not there yet. Two at once wait for each other."""
     lock, installed = CLIENT / "package-lock.json", MODULES / "installed.json"
     with (ROOT / ".npm.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)

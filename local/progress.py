@@ -1,4 +1,4 @@
-"""What the user sees while the stack comes up: each step with the time it took, and a sign of life during long ones."""
+"""Shows the user how the stack comes up: each step with the time it took, and a sign of life during long ones."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
         answer = function.invoke(event)          # what the handler answered
         function.peak_memory()                   # bytes
 
-For what has to be measured on the process itself: memory and speed. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+It is for measurements of the process itself: memory and speed. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class RuntimeApi:
     def __exit__(self, *exception) -> None:
         self._process.kill()
         self._process.wait()
-        self._events.put(None)  # wakes whoever still waits for an event
+        self._events.put(None)  # wakes the thread that still waits for an event
         self._server.shutdown()
         self._server.server_close()
         self._log.close()
@@ -105,7 +105,7 @@ class RuntimeApi:
         return int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)[1]) * 1024
 
     def output(self) -> str:
-        """What the function has logged."""
+        """The function's log."""
         self._log.seek(0)
         return self._log.read().decode(errors="replace")
 

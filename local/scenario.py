@@ -1,6 +1,6 @@
-"""What happens around the bundle, on a stack that is up: Twilio calls back, an employee consents, the frontend asks.
+"""Plays everybody around the bundle, on a stack that is up: Twilio calls back, an employee consents, the frontend asks.
 
-The demo tells it and the end-to-end tests vary it.
+The demo tells this story, and the end-to-end tests vary it.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Missing(AssertionError):
-    """Something did not happen in time, or was answered otherwise than it had to be."""
+    """Something did not happen in time, or an answer was not the expected one."""
 
 
 @dataclass
 class Answer:
     status: int
-    # Names in whatever case.
+    # Their names may be asked for in any case.
     headers: Message
     body: bytes
 
@@ -87,7 +87,7 @@ class Scenario:
         return str(self.one("insert into employees (id, org_id, full_name) values (gen_random_uuid(), %s, 'Robin Example') returning id", org_id))
 
     def consent(self, employee: str) -> dict:
-        """A signed release, as if it had been read: what the database says. In the database alone: there is no such paper in Storage."""
+        """Records a consent by a signed release, as if the release had been read: Storage has no such paper. Returns the database's answer."""
         statement = self.one("select current_consent_statement('en')")["statement"]
         sha256 = hashlib.sha256(b"a signed release").hexdigest()
         return self.one(
@@ -103,7 +103,7 @@ class Scenario:
         return _succeeded("the invitation", invitation)["token"]
 
     def answer_invitation(self, token: str, granted: bool) -> dict:
-        """The employee, who has no account, reads the statement and answers: what is said to that, such as the token to withdraw with."""
+        """The employee, who has no account, reads the statement and answers. Returns the API's answer, such as the token to withdraw with."""
         _succeeded("what the employee reads", self.anyone("GET", "/voice-consent/invitation", consent_token=token))
         return _succeeded("the answer", self.anyone("POST", "/voice-consent/invitation", {"granted": granted}, consent_token=token))
 
@@ -145,12 +145,12 @@ class Scenario:
         return self.request("GET", f"{self.stack['api_url']}/api/employees/{employee}/voice", None, self._signed_in(user))
 
     def request_clone(self, employee: str) -> dict:
-        """Asks the database as clone-voice does, and queues nothing. What it says."""
+        """Asks the database as clone-voice does, and queues nothing. Returns the database's answer."""
         asks = "select request_clone(p_user_id => %s, p_employee_id => %s, p_employee_channel => 2::smallint, p_pipeline_version => 1)"
         return self.one(asks, self.user("admin")["id"], employee)
 
     def clone(self, employee: str, headers: dict | None = None) -> dict:
-        """Asks and, when the answer is 202, asks after it until it is ready. The body of the last answer."""
+        """Asks for a clone and, after a 202, asks again until the voice is ready. Returns the body of the last answer."""
         answer = self.ask_for_clone(employee, headers=headers)
         if answer.status == 202:
             answer = self.until(lambda: self._settled(employee), "the voice")
@@ -186,14 +186,14 @@ class Scenario:
         return answer.body if answer.status == 200 else None
 
     def stored_bytes(self, path: str) -> int | None:
-        """How long an object is, without fetching it."""
+        """The length of an object, without fetching it."""
         key = self.stack["supabase"]["secret_key"]
         url = f"{self.stack['supabase']['url']}/storage/v1/object/info/{path}"
         answer = self.request("GET", url, None, {"apikey": key, "Authorization": f"Bearer {key}"})
         return answer.json()["size"] if answer.status == 200 else None
 
     def stored_names(self, bucket: str, folder: str) -> list[str]:
-        """What a folder of a bucket holds, a hundred objects at most."""
+        """The names in a folder of a bucket, a hundred at most."""
         key = self.stack["supabase"]["secret_key"]
         headers = {"apikey": key, "Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         url = f"{self.stack['supabase']['url']}/storage/v1/object/list/{bucket}"
@@ -213,12 +213,12 @@ class Scenario:
         return self.expect([200], "GET", url).json()["requests"]
 
     def breaches(self, vendor: str) -> list[str]:
-        """What the functions have asked of a vendor, or a stand-in has answered them, that is not as the vendor publishes it."""
+        """The requests of the functions, and the stand-in's answers to them, that are not as the vendor publishes them."""
         found = self.expect([200], "GET", f"{self.stack[vendor]['url']}/_control/breaches").json()["breaches"]
         return [breach["what"] for breach in found if breach["agent"].startswith("understudy/")]
 
     def messages(self, queue: str) -> int:
-        """How many messages a queue holds, visible or not."""
+        """The number of messages in a queue, visible or not."""
         counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"]
         url = self.stack["aws"]["queues"][queue]
         return sum(int(n) for n in self.aws("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=counts)["Attributes"].values())
@@ -250,7 +250,7 @@ class Scenario:
 
     @contextmanager
     def timeout(self, function: str, seconds: int) -> Iterator[None]:
-        """Meanwhile the function has so little time."""
+        """For as long as the block runs, the function has this timeout."""
         client, name = self.aws("lambda"), self.stack["aws"]["functions"][function]
         usual = client.get_function_configuration(FunctionName=name)["Timeout"]
         client.update_function_configuration(FunctionName=name, Timeout=seconds)
@@ -273,7 +273,7 @@ class Scenario:
         }
 
     def logs(self, function: str, since_ms: int = 0) -> str:
-        """What a function has logged since then (milliseconds since 1970). An invocation's lines come when it is over."""
+        """The lines that a function has logged since then (milliseconds since 1970). An invocation's lines come when it is over."""
         group = f"/aws/lambda/{self.stack['aws']['functions'][function]}"
         pages = self.aws("logs").get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since_ms)
         return "\n".join(event["message"] for page in pages for event in page["events"])
@@ -293,7 +293,7 @@ class Scenario:
         return answer
 
     def until(self, look, what: str, patience: float = PATIENCE):
-        """What `look` returns once it is neither None nor False; it is asked again and again."""
+        """Calls `look` again and again, and returns its first result that is neither None nor False."""
         deadline = time.monotonic() + patience
         while (found := look()) is None or found is False:
             if reason := self.hopeless():

@@ -82,7 +82,7 @@ class Stack:
         return self["database_url"]
 
     def start(self, background: bool = False) -> None:
-        """Everything, or nothing: what had come up is taken down again when a later part fails."""
+        """Starts everything or nothing: when a part fails, those that had come up are taken down again."""
         # For us alone: keys and recordings are in it.
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self.directory / "lock").open("w") as lock:  # two `make up` at once
@@ -153,7 +153,7 @@ class Stack:
         return self._started(self._console, command, ready, die_with_parent)["url"]
 
     def _started(self, daemon: Daemon, command: list, ready: Path, die_with_parent: bool) -> dict:
-        """What the process writes once it listens."""
+        """The content of the file that the process writes once it listens."""
         daemon.start(command, dict(os.environ), die_with_parent, cwd=ROOT)
         if not daemon.becomes(ready.exists):
             raise daemon.not_started()

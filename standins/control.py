@@ -52,13 +52,13 @@ class FileAnswer:
 
 
 class Vendor:
-    """What a stand-in has to say for itself."""
+    """The part of a stand-in that is its own: routes, bodies of errors, settings."""
 
     # Its description in `published/`, where there is one.
     published: str | None = None
 
     def __init__(self, directory: Path) -> None:
-        self.breaches: list[dict] = []  # what was not as published: {"agent", "what"}
+        self.breaches: list[dict] = []  # requests and answers that were not as published: {"agent", "what"}
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self.url = ""  # known when it listens
@@ -74,7 +74,7 @@ class Vendor:
         raise NotImplementedError
 
     def reset(self) -> None:
-        """Back to how it started."""
+        """Brings the stand-in back to its state at the start."""
         raise NotImplementedError
 
     def set_account(self, settings: dict) -> dict:
@@ -275,7 +275,7 @@ def _given(fault: Fault) -> web.Response:
 
 
 def _reset(request: web.Request) -> web.Response:
-    if request.transport is not None:  # None: the client was faster
+    if request.transport is not None:  # None: the client has gone
         request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         request.transport.abort()
     return web.Response()  # has nowhere to go

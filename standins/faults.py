@@ -1,4 +1,4 @@
-"""Which request is hit by which fault. What a fault does is in `control.py`, its JSON in README.md."""
+"""Decides which fault hits a request. `control.py` does what the fault says, and README.md describes its JSON."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Fault:
         self._headers = {name: re.compile(pattern) for name, pattern in self.spec.get("header", {}).items()}
 
     def take(self, request: web.Request) -> bool:
-        """Whether this request is hit; counts it if so."""
+        """Returns whether the fault hits this request, which is then counted."""
         if self.spec.get("method", request.method) != request.method:
             return False
         if not self._path.search(request.rel_url.raw_path) or not self._query.search(request.rel_url.raw_query_string):
@@ -70,7 +70,7 @@ class Faults:
         self._faults.clear()
 
     async def add(self, request: web.Request) -> web.Response:
-        """POST /_control/faults. A misspelt fault would be a test that tests nothing: everything unknown is refused."""
+        """POST /_control/faults. Everything unknown is refused, since a misspelt fault would be a test that tests nothing."""
         try:
             spec = request[BODY].json()
             fault = Fault(str(next(self._ids)), _checked(spec))

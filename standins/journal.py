@@ -1,4 +1,4 @@
-"""What was asked of a stand-in, without secrets and without bodies."""
+"""The journal of the requests to a stand-in, without secrets and without bodies."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ WAIT_AT_MOST = 120.0  # seconds
 
 
 class Journal:
-    """Entries are added when a request is over; `changed` wakes whoever waits for one."""
+    """Entries are added when a request is over; `changed` wakes those who wait for one."""
 
     def __init__(self) -> None:
         self._entries: list[dict] = []
         self._ids = count(1)
-        self._forgotten = 0  # ids up to this one: a request that was under way is not of interest afterwards either
+        self._forgotten = 0  # ids up to this one, also of a request that was under way
         self._changed = asyncio.Condition()
 
     def open(self, request: web.Request) -> dict:

@@ -59,7 +59,7 @@ SETTINGS = {
     "scram_iterations": "1",
     "timezone": "UTC",
     "log_statement": "none",
-    # The log is for whoever looks for a failure; values of statements do not belong into it.
+    # People look for failures in the log; values of statements do not belong in it.
     "log_parameter_max_length": "0",
     "log_parameter_max_length_on_error": "0",
 }
@@ -143,12 +143,12 @@ class Postgres:
 
     @property
     def authenticator_url(self) -> str:
-        """The role PostgREST logs in as; it may `set role` to anon, authenticated and service_role, and nothing else."""
+        """PostgREST's connection string. Its role may `set role` to anon, authenticated and service_role, and nothing else."""
         return self._url("authenticator")
 
     @property
     def superuser_url(self) -> str:
-        """For tests that must see everything; nothing of the project itself needs it."""
+        """The superuser's connection string, for tests that must see everything; nothing of the project itself needs it."""
         return self._url("supabase_admin")
 
     def start(self, die_with_parent: bool = False) -> None:
@@ -195,7 +195,7 @@ class Postgres:
         return with_database(self.url, name)
 
     def dump(self, url: str, *options: str) -> str:
-        """What pg_dump writes of a database: by default all but the rows, and not whose it is."""
+        """The dump of a database by pg_dump: by default everything but rows and owners."""
         database = with_database(self.superuser_url, urlsplit(url).path.lstrip("/"))
         command = [self._bin / "pg_dump", *(options or ("--schema-only", "--no-owner")), "--dbname", database]
         return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
@@ -270,7 +270,7 @@ class Postgres:
         self._daemon.start(command, dict(os.environ), die_with_parent, Path("/"), **self._as_user())
 
     def _is_ready(self) -> bool:
-        """A server that was killed may have left a file, so the file has to be of this one."""
+        """Returns whether the file of this server says so: a server that was killed may have left one, too."""
         return self._postmaster_line(1) == str(self._daemon.pid) and self._postmaster_line(8) == "ready"
 
     def _become_supabase(self) -> None:
@@ -300,7 +300,7 @@ class Postgres:
             os.chown(path, self._user.pw_uid, self._user.pw_gid)
 
     def _may(self, path: Path) -> bool:
-        """Whether the server's user reaches and may execute (a directory: enter) `path`."""
+        """Returns whether the server's user reaches and may execute (a directory: enter) `path`."""
         return subprocess.run(["test", "-x", path], cwd="/", **self._as_user()).returncode == 0
 
 
@@ -329,7 +329,7 @@ def with_database(url: str, name: str) -> str:
 
 
 def _server_user() -> pwd.struct_passwd | None:
-    """Whom the server runs as when we are root; None: as ourselves."""
+    """The user as which the server runs when we are root; None where it runs as ourselves."""
     if os.geteuid() != 0:
         return None
     try:

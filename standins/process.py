@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Callable
 
-# Seconds; longer than any process needs to say good-bye when it still can.
+# Seconds; longer than any process needs to end by itself when it still can.
 GRACE = 5
 # Seconds; slower than any start that works, so it is only reached when something is broken.
 PATIENCE = 60
@@ -43,7 +43,7 @@ def write_atomically(path: Path, text: str) -> None:
 def run(command: list, env: dict[str, str], cwd: Path, log: Path, **user) -> int:
     """Runs a command to its end and returns its exit code. When we are interrupted, its children are ended too.
 
-    `user`: whom it runs as, in the words of `subprocess.Popen`; as ourselves without it."""
+    `user` is the user that it runs as, as `subprocess.Popen` takes it; without it, it runs as ourselves."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
@@ -91,7 +91,7 @@ class Daemon:
         raise self.not_started()
 
     def becomes(self, ready: Callable[[], bool]) -> bool:
-        """Waits until `ready` says so. False when the process ended before, or is not ready for too long."""
+        """Waits until `ready` says so. Returns False when the process ends first, or takes too long."""
         deadline = time.monotonic() + PATIENCE
         while self.running() and time.monotonic() < deadline:
             if ready():

@@ -1,4 +1,4 @@
-"""What a vendor publishes of the operations that are used, and what in a request or an answer is not as published.
+"""The vendors' published descriptions of the operations that are used, and the check that a request or an answer is as published.
 
 The descriptions stand in `published/`: OpenAPI 3.1, with their sources and dates in `x-source` and `x-read`. A vendor ignores what it does not
 know, so that a misspelt filter would go unnoticed: here, parameters and fields that are not described are wrong, too.
@@ -37,11 +37,11 @@ class Published:
     def __init__(self, description: dict) -> None:
         self._components = description["components"]
         self._security = [name for one in description["security"] for name in one]
-        # A path without names in it comes before one with names that would fit it, too.
+        # A path without names comes before one with names that fits it, too.
         self._paths = sorted(description["paths"].items(), key=lambda path: path[0].count("{"))
 
     def wrong_in_request(self, method: str, path: str, query, headers, body: Path | None = None) -> list[str]:
-        """What is not as published, a sentence each; no value is in it, which might be anybody's."""
+        """A sentence for each thing in the request that is not as published. It holds no value, which might be personal."""
         operation, parameters, named = self._operation(method, path)
         if operation is None:
             return [f"{method} {path} is not published"]
@@ -62,7 +62,7 @@ class Published:
         return [f"{method} {path}: {text}" for text in wrong]
 
     def wrong_in_answer(self, method: str, path: str, status: int, content_type: str, body: bytes) -> list[str]:
-        """Likewise, in a success. What is refused is described by none of the vendors."""
+        """The same for a successful answer. No vendor describes its refusals."""
         operation, _, _ = self._operation(method, path)
         if operation is None or not 200 <= status < 300:
             return []
@@ -82,7 +82,7 @@ class Published:
         return [f"{where}: {why}" for why in self._wrong(value, content[kind]["schema"])]
 
     def _operation(self, method: str, path: str) -> tuple[dict | None, dict, dict]:
-        """The operation, its parameters by place and name, and what stands for those of the path."""
+        """The operation, its parameters by place and name, and the values of those in the path."""
         for template, item in self._paths:
             pattern = "".join(f"(?P<{part}>[^/]+?)" if n % 2 else re.escape(part) for n, part in enumerate(re.split(r"\{(\w+)\}", template)))
             if method.lower() in item and (found := re.fullmatch(pattern, path)):
@@ -121,12 +121,12 @@ class Published:
 
     def _wrong(self, value, schema: dict) -> list[str]:
         errors = OAS31Validator(schema | {"components": self._components}).iter_errors(value)
-        # One that is missing is told once for each name.
+        # The validator tells of a missing field once for each name.
         return list(dict.fromkeys(_place(error) for error in errors))
 
 
 def _read(text: str, schema: dict):
-    """A text as what it may be."""
+    """A text, read as the type that its schema allows."""
     types = schema.get("type", "string")
     types = types if isinstance(types, list) else [types]
     if "integer" in types and re.fullmatch(r"-?\d+", text):
@@ -137,7 +137,7 @@ def _read(text: str, schema: dict):
 
 
 def _place(error) -> str:
-    """Without the value."""
+    """The place of the error and its kind, without the value."""
     where = ".".join(str(step) for step in error.absolute_path)
     if error.validator == "required":
         missing = [name for name in error.validator_value if name not in error.instance]

@@ -1,4 +1,4 @@
-"""`python -m local doctor`: what is wrong with a deployment, before anybody else finds out.
+"""`python -m local doctor`: finds out what is wrong with a deployment, before anybody else does.
 
 It looks and changes nothing: secrets, buckets, database, vendors, alarms. Every check is a small function of its vendor's module, which takes
 the deployment and returns a `Finding`; `CHECKS` there names it. A check that cannot be made says so.
@@ -28,7 +28,7 @@ def examine(deployment: Deployed) -> Iterator[tuple[str, Finding]]:
 
 
 def looked(check: Callable[[Deployed], Finding], deployment: Deployed) -> Finding:
-    """What a check found; that it could not look is a finding, too. No text of an exception is told, since it may hold anything."""
+    """Runs a check. If it could not look, that is a finding, too. No finding quotes an exception, whose text may hold anything."""
     try:
         return check(deployment)
     except NoStack:

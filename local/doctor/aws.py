@@ -100,7 +100,7 @@ def concurrency(deployment: Deployed) -> Finding:
 
 
 def alarms(deployment: Deployed) -> Finding:
-    """Whether somebody hears them. https://docs.aws.amazon.com/sns/latest/api/API_ListSubscriptionsByTopic.html"""
+    """Checks whether somebody hears them. https://docs.aws.amazon.com/sns/latest/api/API_ListSubscriptionsByTopic.html"""
     there = _alarms(deployment)
     mute = [one["AlarmName"] for one in there if not one["ActionsEnabled"] or not one["AlarmActions"]]
     advice = "deploy with AlarmEmail or AlarmTopicArn, and confirm the mail that SNS sends"
@@ -122,7 +122,7 @@ def ringing(deployment: Deployed) -> Finding:
 
 def _alarms(deployment: Deployed) -> list[dict]:
     names = list(deployment.resources.get("AWS::CloudWatch::Alarm", {}).values())
-    # More than a hundred names are not taken at once, nor told.
+    # AWS takes at most a hundred names at once, and answers as many.
     pages = [names[start : start + 100] for start in range(0, len(names), 100)]
     return [one for page in pages for one in deployment.aws("cloudwatch").describe_alarms(AlarmNames=page, MaxRecords=100)["MetricAlarms"]]
 

@@ -1,4 +1,4 @@
-"""`--call`: on which channel is whoever picks up?
+"""`--call`: finds the channel of the person who picks up.
 
 Twilio documents the order of the channels for calls of two legs only. So it calls the employee's number, presses keys that nobody says by
 accident, and records both channels: the keys are on Twilio's side, the employee is on the other. Recording and call are deleted afterwards.
@@ -51,7 +51,7 @@ def by_call(deployment: Deployed) -> Finding:
 
 
 def _left(deployment: Deployed, login: tuple[str, str], call: str) -> list[str]:
-    """Deletes the call and its recordings; what is still there."""
+    """Deletes the call and its recordings; returns what is still there."""
     paths = [f"/Recordings/{one['sid']}.json" for one in _recordings(deployment, login, call)] + [f"/Calls/{call}.json"]
     return [path.split("/")[2].removesuffix(".json") for path in paths if deployment.twilio("DELETE", path, login).status_code not in (204, 404)]
 
@@ -82,7 +82,7 @@ def _audio(deployment: Deployed, login: tuple[str, str], sid: str):
 
 
 def judged(heard: list[tuple[str, float]], parameter: str) -> Finding:
-    """`heard`: of each channel the keys, and how loud they are."""
+    """`heard` has, for each channel, the keys and their loudness."""
     there = [number for number, (keys, _) in enumerate(heard) if _in_order(keys) >= ENOUGH]
     if len(there) == 2:
         loudest = max(there, key=lambda number: heard[number][1])
@@ -98,7 +98,7 @@ def judged(heard: list[tuple[str, float]], parameter: str) -> Finding:
 
 
 def _in_order(keys: str) -> int:
-    """How many of the keys that were pressed are heard in their order (the longest common subsequence)."""
+    """The number of pressed keys that are heard in their order (the longest common subsequence)."""
     lengths = [0] * (len(DIGITS) + 1)
     for key in keys:
         before = 0

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace, stack_file: Path) -> int:
             return 2
         return _print(deployment, arguments.json)
     except (NoStack, BotoCoreError) as error:
-        # Such as that there are no credentials, or no region.
+        # For example, there are no credentials, or no region.
         print(error, file=sys.stderr)
         return 2
 

@@ -1,7 +1,7 @@
 """Checks of the database: whether it is what the migrations make, and lets nobody else in.
 
-It is asked by one function, `describe_database`, which reads no row of any table. What should be there is not written down
-anywhere: the migrations say it (`expected`).
+It is asked by one function, `describe_database`, which reads no row of any table. The check has no list of its own of what should be there:
+it compares the answer with the migrations (`expected`).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ APPLICATION = {
 }
 # Hosted projects have 8 s. No call of ours may take longer than one.
 LEAST_TIMEOUT_MS = 5000
-# What a callback looks a call up by, and what an erasure walks an employee's calls by.
+# The columns by which a callback finds its call, and those by which an erasure walks an employee's calls.
 INDEXES = {"(twilio_call_sid)": ["twilio_call_sid"], "(employee_id, id)": ["employee_id", "id"]}
 
 
 @cache
 def described(deployment: Deployed) -> dict:
-    """What the database says of itself; raises NotLookedAt."""
+    """The database's description of itself; raises NotLookedAt."""
     answer = deployment.supabase("POST", "/rest/v1/rpc/describe_database", json={})
     if answer.status_code == 200:
         return answer.json()
@@ -50,14 +50,14 @@ class Differences:
     """Names of objects, such as "table public.voices"."""
 
     missing: list[str]
-    # There, but not as the migrations make it.
+    # Objects that are there, but not as the migrations make them.
     other: list[str]
-    # What somebody may do, or may not, beyond what the migrations say.
+    # Rights that somebody has or lacks, other than the migrations say.
     rights: list[str]
 
 
 def compared(wanted: dict, there: dict) -> Differences:
-    """`objects` of two descriptions. What is there and not wanted is the application's own."""
+    """Compares the `objects` of two descriptions. An object that is there and not wanted is the application's own."""
     names = [name for name in wanted if _is_ours(name)]
     missing = [name for name in names if name not in there]
     both = [name for name in names if name in there]
@@ -68,20 +68,20 @@ def compared(wanted: dict, there: dict) -> Differences:
     for name in comparable:
         if wanted[name]["privileges"] is not None:
             may, should = set(there[name]["privileges"]), set(wanted[name]["privileges"])
-            # Who may use `public` is the project's business, as long as the service key may.
+            # The project decides who may use `public`, as long as the service key may.
             rights += [f"{name}: {one} is missing" for one in sorted(should - may)]
             rights += [f"{name}: {one} is too much" for one in sorted(may - should) if name != "schema public"]
     return Differences(missing, other, rights)
 
 
 def _table(name: str) -> str | None:
-    """Of what belongs to a table, the table."""
+    """The table to which an object belongs."""
     kind, _, rest = name.partition(" ")
     return rest if kind == "table" else rest.rpartition(".")[0] if kind in ("column", "constraint", "index", "trigger") else None
 
 
 def _is_ours(name: str) -> bool:
-    """Whether the functions need it, in a project that had the application's tables before, too."""
+    """Returns whether the functions need it, in a project that had the application's tables before, too."""
     kind, table, last = name.partition(" ")[0], _table(name), name.rpartition(".")[2]
     if table not in APPLICATION:
         return True
@@ -116,7 +116,7 @@ def calls_indexes(deployment: Deployed) -> Finding:
 
 
 def statement_timeout(deployment: Deployed) -> Finding:
-    """As it is for requests that come through the API: the setting of the role `authenticator`, or of `service_role`.
+    """The timeout of requests that come through the API: the setting of the role `authenticator`, or of `service_role`.
     https://supabase.com/docs/guides/database/postgres/timeouts"""
     found = described(deployment)["statement_timeout_ms"]
     if 0 < found < LEAST_TIMEOUT_MS:
@@ -125,7 +125,7 @@ def statement_timeout(deployment: Deployed) -> Finding:
 
 
 def users_reach(deployment: Deployed) -> Finding:
-    """What the application's own rights and policies let its users do; ours cannot be seen in them."""
+    """Looks at the application's own rights and policies: they may let its users do too much."""
     found = described(deployment)["open_to_users"]
     said = [f"users may write {_some(found['columns'], 9)}"] if found["columns"] else []
     said += [f"policies may open the buckets ({_some(found['policies'])})"] if found["policies"] else []

@@ -32,7 +32,7 @@ class Deployed:
 
     def __init__(self, client: Callable, stack_name: str, api_url: str | None = None, wishes: dict | None = None):
         self._client, self.stack_name, self._api_url = client, stack_name, api_url
-        # What was asked for on the command line: "callback_url", "call" and "from".
+        # The options of the command line: "callback_url", "call" and "from".
         self.wishes = wishes or {}
         self._clients: dict = {}
         self._secrets: dict = {}

@@ -10,7 +10,7 @@ from .finding import Finding, fail, ok, warn
 # A clone needs a place while the voice that it replaces still has one.
 FEW_PLACES = 3
 USER = "/v1/user"
-# What the functions ask for besides the making of voices → what it is for.
+# Requests of the functions besides the making of voices → their purpose.
 READS = {"/v2/voices?page_size=1": "to look for voices", "/v1/history?page_size=1": "to erase speech that was made with a voice", USER: "to read the user"}
 NEW_KEY = "make an API key that has no restrictions, or one that may read and write voices, read and delete history, and read the user"
 
@@ -28,7 +28,7 @@ def key(deployment: Deployed) -> Finding:
             return fail(f"ElevenLabs answers {answer.status_code} to {path.partition('?')[0]}", "look at https://status.elevenlabs.io, and at ElevenLabsApiUrl")
     said = f"the key has no permission {', nor '.join(READS[path] for path in lacking)}"
     if lacking == [USER]:
-        # `account` in shared/src/clients/elevenlabs.rs: then the key itself stands for the account.
+        # See `account` in shared/src/clients/elevenlabs/account.rs: then the key itself stands for the account.
         return warn(f"{said}: once it is replaced, voices that it made count as another account's, and are not erased", NEW_KEY)
     if lacking:
         return fail(said, NEW_KEY)

@@ -1,4 +1,4 @@
-"""What the migrations of this checkout make, on an empty database of its own: a second or two of a PostgreSQL that is then forgotten."""
+"""Describes the database that the migrations of this checkout make. A PostgreSQL of its own runs for a second or two, and is then forgotten."""
 
 from __future__ import annotations
 

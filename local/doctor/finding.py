@@ -1,4 +1,4 @@
-"""What a check has found."""
+"""The finding of a check."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Finding:
 
     verdict: Verdict
     found: str
-    # What to do about it; empty where nothing has to be done.
+    # Says what to do; empty where nothing has to be done.
     advice: str = ""
 
 
@@ -23,7 +23,7 @@ def ok(found: str) -> Finding:
 
 
 def warn(found: str, advice: str) -> Finding:
-    """It works without, or cannot be known from here."""
+    """The bundle works without it, or it cannot be known from here."""
     return Finding("warn", found, advice)
 
 

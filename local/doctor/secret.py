@@ -1,6 +1,6 @@
-"""What a vendor's secret has to be like, as the functions demand it at their start: `problem` in `shared/src/clients`.
+"""The demands on a vendor's secret, as the functions make them at their start: `problem` in `shared/src/clients`.
 
-Whatever is said here names a field and never its value.
+A message names a field and never its value.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ ALIASES = {"accountSid": "account_sid", "authToken": "auth_token", "apiKeySid": 
 
 
 def normal(value: dict) -> dict:
-    """With our own names for the fields."""
+    """The secret with our own names for its fields."""
     return {ALIASES.get(name, name): field for name, field in value.items()}
 
 
 def problem(vendor: str, value) -> str | None:
-    """What keeps the secret from being used; None if nothing does."""
+    """The problem for which the secret cannot be used; None if there is none."""
     if not isinstance(value, dict):
         return "it is no JSON object"
     value, rules = normal(value), VENDORS[vendor]

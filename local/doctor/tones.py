@@ -19,7 +19,7 @@ LEAST_BLOCKS = 2
 
 
 class NotStereo(ValueError):
-    """It is no WAV of two channels of 16-bit PCM."""
+    """The audio is no WAV of two channels of 16-bit PCM."""
 
 
 def channels(wav: bytes) -> tuple[array.array, array.array, int]:

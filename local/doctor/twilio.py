@@ -24,7 +24,7 @@ def _recordings(deployment: Deployed, login: tuple[str, str]) -> httpx.Response:
 
 
 def account(deployment: Deployed) -> Finding:
-    """Whether all that the secret has opens the recordings of the account that it names."""
+    """Checks whether all that the secret has opens the recordings of the account that it names."""
     sid, logins = deployment.secret("twilio")["account_sid"], deployment.twilio_logins
     for field, login in logins.items():
         answer = _recordings(deployment, login)
@@ -39,7 +39,7 @@ def account(deployment: Deployed) -> Finding:
 
 
 def media(deployment: Deployed) -> Finding:
-    """Whether Twilio keeps the audio itself, and as we can read it. An account may have it in its own S3 instead, or encrypted with its own key:
+    """Checks whether Twilio keeps the audio itself, and as we can read it. An account may have it in its own S3 instead, or encrypted with its own key:
     https://www.twilio.com/docs/voice/recording-settings"""
     answer = _recordings(deployment, next(iter(deployment.twilio_logins.values())))
     if answer.status_code != 200:
@@ -89,7 +89,7 @@ def public_url(deployment: Deployed) -> Finding:
 
 
 def callback_url(deployment: Deployed) -> Finding:
-    """Which address a call was given, Twilio tells nobody: it stands in the application's code or TwiML. So it is judged if it was given."""
+    """Judges the address that the command line gives. Twilio tells nobody which address a call has: it stands in the application's code or TwiML."""
     right = f"{deployment.public_base_url}/twilio/recording#{FRAGMENT}"
     given = deployment.wishes.get("callback_url")
     if not given:

@@ -1,7 +1,7 @@
-"""`python -m local trigger STORY`: what can happen to a call, told on the stack that is up, and what happened where.
+"""`python -m local trigger STORY`: plays a story of what can happen to a call on the stack that is up, and prints what happened.
 
-Each story has an employee of its own, plays everybody around the bundle, and ends with `Missing` if something else happens than it says.
-The first line of a story's docstring is what it is listed with.
+Each story has an employee of its own, plays everybody around the bundle, and ends with `Missing` if something else happens than it says. The
+list of stories shows the first line of each docstring.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ STORIES = recordings.STORIES | voices.STORIES
 
 
 def tell(name: str, scenario: Scenario, say=print) -> Stage:
-    """Tells a story to its end, with everything that it asked of the vendors and left in the database; raises Missing."""
+    """Tells a story to its end, then the requests to the vendors and the rows in the database that came of it; raises Missing."""
     stage = Stage(scenario, say)
     try:
         STORIES[name](stage)

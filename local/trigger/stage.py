@@ -11,9 +11,9 @@ from collections.abc import Callable
 from ..scenario import Missing, Scenario
 
 VENDORS = {"twilio": "Twilio", "elevenlabs": "ElevenLabs", "supabase": "Supabase"}
-# What the functions call themselves.
+# The User-Agent of the functions begins so.
 FUNCTIONS = "understudy/"
-# What the database has of an employee: each a query for lines of text.
+# Queries that describe an employee's rows, each in lines of text.
 DATABASE = {
     "recordings": "select recording_sid || case when erased_at is null then ' is stored, ' || bytes || ' bytes' else ' is erased' end"
     " from recordings where employee_id = %s order by started_at",
@@ -39,7 +39,7 @@ class Stage:
     # -- what a story does -------------------------------------------------------------------------------------------------
 
     def tell(self, what: str) -> None:
-        """What has just happened."""
+        """Prints what has just happened."""
         self._say(f"{time.monotonic() - self._began:7.1f} s  {what}")
 
     def same(self, what: str, found, expected) -> None:
@@ -53,7 +53,7 @@ class Stage:
         return answer.json() if answer.body else None
 
     def fault(self, vendor: str, **fault) -> Callable[[], bool]:
-        """Breaks a vendor as the stand-ins' documentation says, until the story is over. What is returned tells whether a request was hit."""
+        """Breaks a vendor as the stand-ins' documentation says, until the story is over. Returns a function that tells whether a request was hit."""
         number = self.control("POST", vendor, "/faults", fault)["id"]
         self._undo.append(lambda: self.control("DELETE", vendor, f"/faults/{number}"))
         return lambda: any(each["id"] == number and each["hits"] > 0 for each in self.control("GET", vendor, "/faults")["faults"])
@@ -71,7 +71,7 @@ class Stage:
     # -- what there is -----------------------------------------------------------------------------------------------------
 
     def asked(self, vendor: str, **query) -> list[dict]:
-        """What the functions have asked of a vendor since the story began."""
+        """The requests of the functions to a vendor since the story began."""
         found = self.scenario.journal(vendor, after=self._seen[vendor], **query)
         return [entry for entry in found if str(entry["headers"].get("user-agent", "")).startswith(FUNCTIONS)]
 
@@ -86,11 +86,11 @@ class Stage:
         return self.scenario.one("select coalesce(bool_and(erased_at is not null), false) from voice_erasures where employee_id = %s", self.employee)
 
     def what_happened(self) -> None:
-        """Prints every request of the functions to the vendors, whoever it was for, and what the database has of the employee."""
+        """Prints every request of the functions to the vendors, whoever it was for, and the employee's rows in the database."""
         entries = sorted(((entry["time"], VENDORS[vendor], entry) for vendor in VENDORS for entry in self.asked(vendor)), key=lambda each: each[0])
         lines = [(at[11:23], f"{vendor:<10}  {entry['method']:<6}  {_short(entry['path'])} → {_answered(entry)}") for at, vendor, entry in entries]
         self._say("\n  asked of the vendors")
-        # One who waits asks the same again and again.
+        # A function that waits asks the same again and again.
         for line, same in itertools.groupby(lines, key=lambda line: line[1]):
             times = [at for at, _ in same]
             self._say(f"    {times[0]}  {line}{f'  ({len(times)} times)' if len(times) > 1 else ''}")

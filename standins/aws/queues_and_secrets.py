@@ -1,7 +1,7 @@
 """AWS as the functions see it: queues and secrets, in the protocol of the AWS SDK (`AWS_API_URL` leads them here).
 
 A stand-in like the vendors', with the same journal and faults; all its requests are POST /, so a fault tells them apart by the
-header `X-Amz-Target`. Nobody polls the queues: whoever drives them takes the next message, at the time of a clock of their own.
+header `X-Amz-Target`. Nobody polls the queues: the harness takes the next message, at the time of its own clock.
 
 Sources: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference and
 https://docs.aws.amazon.com/secretsmanager/latest/apireference (AWS JSON 1.0 and 1.1).
@@ -37,7 +37,7 @@ class Refused(Exception):
 @dataclass(frozen=True)
 class Queue:
     name: str
-    function: str  # whom its messages are for
+    function: str  # the one that gets its messages
     visibility_timeout: int  # seconds
     most_receipts: int
     dead_letters: str
@@ -47,7 +47,7 @@ class Queue:
 class Message:
     queue: Queue
     body: str
-    visible_at: float  # on the clock of whoever drives it
+    visible_at: float  # on the harness's clock
     number: int
     attributes: dict = field(default_factory=dict)  # as they are sent
     id: str = field(default_factory=lambda: str(uuid4()))
@@ -59,10 +59,10 @@ class QueuesAndSecrets(Vendor):
     """Queues and secrets. It has no account to set."""
 
     def __init__(self, directory: Path, queues: dict[str, Queue], secrets: dict[str, str], now: Callable[[], float]):
-        """`secrets`: by ARN, each the text of one. `now`: seconds on the clock by which messages become visible."""
+        """`secrets` are their texts, by ARN. `now` gives the seconds on the clock by which messages become visible."""
         super().__init__(directory)
         self._queues, self._now = queues, now
-        # By ARN and stage; and what the next reads get instead of what is current.
+        # The texts by ARN and stage, and those that the next reads get instead of the current ones.
         self._secrets = {arn: {"AWSCURRENT": text} for arn, text in secrets.items()}
         self._read_first: dict[str, list[str]] = {arn: [] for arn in secrets}
         self._lock = threading.RLock()  # the driver is in another thread than the server
@@ -70,7 +70,7 @@ class QueuesAndSecrets(Vendor):
         self.messages: list[Message] = []
         self.dead: list[Message] = []
 
-    # -- for whoever drives it ---------------------------------------------------------------------------------------------
+    # -- for the harness ------------------------------------------------------------------------------------------------------
 
     def queue_url(self, name: str) -> str:
         return f"{self.url}/{ACCOUNT}/{name}"
@@ -107,7 +107,7 @@ class QueuesAndSecrets(Vendor):
         return {"Records": [record]}
 
     def settle(self, message: Message, done: bool, most_receipts: int) -> None:
-        """Done, it is gone; failed once too often, it is a dead letter."""
+        """Removes a message that is done. One that has failed once too often becomes a dead letter."""
         with self._lock:
             if done or message.receipts >= most_receipts:
                 self.messages.remove(message)
@@ -123,7 +123,7 @@ class QueuesAndSecrets(Vendor):
             return len(letters)
 
     def rotate(self, arn: str, versions: dict[str, str], first_reads: int) -> None:
-        """Replaces versions of a secret, by stage. So many reads still get the one that was current, as a function does that started before."""
+        """Replaces versions of a secret, by stage. The given number of reads still get the version that was current, as a function does that started before."""
         with self._lock:
             self._read_first[arn] = [self._secrets[arn]["AWSCURRENT"]] * first_reads
             self._secrets[arn] |= versions

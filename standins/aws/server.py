@@ -94,7 +94,7 @@ class LocalAws:
             "AUTH": "true",
             "IOT_MTLS_ENABLED": "0",  # else it opens port 8883 on every interface
             "SFTP_ENABLED": "0",
-            # What LoggingConfig comes to in the cloud.
+            # LoggingConfig comes to this in the cloud.
             "AWS_LAMBDA_LOG_FORMAT": "JSON",
             "AWS_LAMBDA_LOG_LEVEL": "INFO",
             "DOCKER_HOST": "unix:///nonexistent",  # no function needs a container; none is looked for

@@ -1,1 +1,1 @@
-"""ElevenLabs' stand-in: voices, what was generated with them, and the account's limits."""
+"""ElevenLabs' stand-in: voices, the speech that was generated with them, and the account's limits."""

@@ -1,7 +1,7 @@
-"""ElevenLabs' voices, history and subscription: instant voice clones without a voice.
+"""ElevenLabs' voices, history and subscription. A clone keeps what it was sent, and speaks only silence.
 
 Sources: https://elevenlabs.io/docs/api-reference/voices and https://elevenlabs.io/docs/eleven-api/resources/errors, and
-answers that others have seen. What the vendor does not document and is chosen here: 10 MiB a file, 5 s at least, 25
+answers that others have seen. The vendor does not document the following, which is chosen here: 10 MiB a file, 5 s at least, 25
 files; 404 for a voice that is not there (`delete_missing_status` makes it the 500 of the specification, which says of
 deleting a voice only that what fails is a 500).
 """
@@ -31,7 +31,7 @@ ACCOUNT = {
     "can_use_instant_voice_cloning": True,
     "concurrency_limit": None,  # of POST /v1/voices/add at the same time; more are a 429
     "add_seconds": 0,  # how long adding a voice takes
-    "search_lag_seconds": 0,  # how long GET /v2/voices does not know a new voice yet
+    "search_lag_seconds": 0,  # for so long GET /v2/voices does not have a new voice
     "requires_verification": False,  # what the next voices/add answers
     "library_voice_match": None,  # {"library_voice_id": "…", "public_owner_id": "…"}, likewise
     "max_file_bytes": 10 * 1024 * 1024,
@@ -169,7 +169,7 @@ class ElevenLabs(Vendor):
         if not account["can_use_instant_voice_cloning"]:
             raise Refused(400, "payment_required", "paid_plan_required", "Your subscription does not include instant voice cloning. Please upgrade your plan.", "can_not_use_instant_voice_cloning")
         if used >= account["voice_limit"]:
-            # As seen: only the two old fields, and a 400.
+            # Such answers have been seen: a 400 with only the two old fields.
             message = f"You have reached your maximum amount of custom voices ({used} / {account['voice_limit']}). You can upgrade your subscription to increase your custom voice limit."
             raise Refused(400, None, "voice_limit_reached", message)
         most = account["max_voice_add_edits"]
@@ -197,7 +197,7 @@ class ElevenLabs(Vendor):
         return web.json_response(page(known, request.query, field_error))
 
     async def _speak(self, request: web.Request) -> web.Response:
-        """Text to speech: a second of nothing, kept in the history as the vendor does unless `enable_logging` is false."""
+        """Text to speech: a second of silence, kept in the history as the vendor does unless `enable_logging` is false."""
         voice = self._voice(request)
         if request.query.get("enable_logging", "true").lower() != "false":
             self.history.keep(Item(voice.voice_id, voice.name, str(request[BODY].json().get("text", ""))))

@@ -1,7 +1,7 @@
-"""What was generated with a voice, and is kept: https://elevenlabs.io/docs/api-reference/history
+"""The history of the speech that was generated with voices: https://elevenlabs.io/docs/api-reference/history
 
-It outlives the voice: only deleting an item itself, or zero retention (an enterprise plan), takes it away. Not documented,
-and chosen here: 404 with `history_item_not_found` for an item that is not there.
+It outlives the voice: only deleting an item itself, or zero retention (an enterprise plan), takes it away. One thing is not documented, and
+is chosen here: 404 with `history_item_not_found` for an item that is not there.
 """
 
 from __future__ import annotations

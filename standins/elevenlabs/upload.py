@@ -1,4 +1,4 @@
-"""The form of POST /v1/voices/add, and what is refused in it."""
+"""The form of POST /v1/voices/add, and the refusals of its contents."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Form:
 
 
 def read_form(request: web.Request, account: dict) -> Form:
-    """Raises Refused or Malformed. First the form, then the audio: as the vendor's framework does."""
+    """Checks the form first, then the audio, as the vendor's framework does. Raises Refused or Malformed."""
     mark = multipart.boundary(request.headers.get("Content-Type", ""))
     try:
         parts = multipart.parts(request[BODY].path, mark) if mark else []
@@ -89,7 +89,7 @@ def _audio(files: list[Part], account: dict) -> list[tuple[Part, str]]:
 
 
 def _seconds(part: Part, refuse) -> float:
-    """Exact for WAV; other formats are only recognised, and taken as long enough."""
+    """The length is exact for WAV; other formats are only recognised, and taken to be long enough."""
     head = next(part.chunks(16), b"")
     if head[:4] == b"RIFF":
         found = wav.read_header(part.path, part.start, part.length)

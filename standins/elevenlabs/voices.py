@@ -44,7 +44,7 @@ class Voice:
             self.samples.append(Sample(path, part.filename, part.content_type or "application/octet-stream", part.length, digest))
 
     def received(self) -> dict:
-        """What the client sent, for tests."""
+        """Everything that the client sent, for tests."""
         return {
             "voice_id": self.voice_id,
             "name": self.name,
@@ -104,13 +104,13 @@ class Voice:
         }
 
     def mentions(self, text: str) -> bool:
-        """Searches name, description, labels and category, as the vendor says."""
+        """Returns whether the text is in the name, description, labels or category, which the vendor says it searches."""
         everything = [self.name, self.description or "", self.category, *self.labels, *self.labels.values()]
         return any(text.lower() in part.lower() for part in everything)
 
 
 def premade() -> list[Voice]:
-    """Every account has some; who counts voices must not count them."""
+    """Voices that every account has. A count of an account's voices must leave them out."""
     return [
         Voice("21m00Tcm4TlvDq8ikWAM", "Rachel", "A calm voice", {"gender": "female"}, category="premade", created=1.6e9),
         Voice("pNInz6obpgDQGcFmaJgB", "Adam", "A deep voice", {"gender": "male"}, category="premade", created=1.6e9),

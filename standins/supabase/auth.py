@@ -91,7 +91,7 @@ class Auth:
             "amr": [{"method": "password", "timestamp": now}],
             "session_id": str(uuid4()),
             "is_anonymous": kind == "anonymous",
-            # Of a third party that the user has let act for them (supabase/auth `internal/tokens/service.go`).
+            # The token of a third party that the user has let act for them (supabase/auth `internal/tokens/service.go`).
             **({"client_id": str(uuid4()), "scope": "openid email"} if kind == "oauth_client" else {}),
         } | (claims or {})
         payload = {name: value for name, value in payload.items() if value is not None}
@@ -108,7 +108,7 @@ class Auth:
         return jwt.encode(payload, self._keys[self._current], self._algorithm(self._current), {"kid": kid})
 
     def verified(self, token: str) -> dict:
-        """What PostgREST and Storage check: signature, exp, nbf, aud. Raises BadToken."""
+        """Checks what PostgREST and Storage check: signature, exp, nbf, aud. Returns the claims; raises BadToken."""
         try:
             head = jwt.get_unverified_header(token)
             if head.get("alg") == "HS256" and self.jwt_secret:

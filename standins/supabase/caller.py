@@ -1,4 +1,4 @@
-"""Who asks."""
+"""The caller of a request, as the gateway has found them."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Pool:
 
     @asynccontextmanager
     async def transaction(self, caller, request: web.Request):
-        """Committed at the end, rolled back by an exception. A broken connection is not used again."""
+        """A transaction that the end commits and an exception rolls back. A broken connection is not used again."""
         async with self._places:
             connection = await self._connection()
             try:
@@ -58,7 +58,7 @@ class Pool:
                     self._idle.append(connection)
 
     async def _connection(self) -> psycopg.AsyncConnection:
-        """An idle one may have died with its server: then another is tried, and at last a new one made."""
+        """A connection that works. An idle one may have died with its server; then another is tried, and at last a new one is made."""
         while self._idle:
             connection = self._idle.pop()
             try:

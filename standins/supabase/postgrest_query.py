@@ -25,7 +25,7 @@ order by p.oid
 
 
 class Unreadable(ValueError):
-    """A filter that PostgREST, or this part of it, does not understand."""
+    """PostgREST, or this part of it, does not understand a filter."""
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """PostgREST, as far as this project needs it: `POST /rest/v1/rpc/<name>` and `GET /rest/v1/<table>`.
 
 PostgreSQL decides: the role and claims are set as PostgREST sets them, so that grants, policies and functions behave as
-they will. Errors: https://docs.postgrest.org/en/stable/references/errors.html and PostgREST's `Error.hs`. What is not
-there (writing to tables, embedding, Prefer) answers 405 or 400 instead of doing something else.
+they will. Errors: https://docs.postgrest.org/en/stable/references/errors.html and PostgREST's `Error.hs`. The missing parts (writing to
+tables, embedding, Prefer) are answered with 405 or 400, so that nothing else is done instead.
 """
 
 from __future__ import annotations

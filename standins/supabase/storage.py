@@ -1,13 +1,13 @@
 """Supabase Storage: buckets and objects as files. Read from supabase/storage (`src/http/routes`, `src/storage`).
 
-What surprises, and is as there:
+Surprises, all of which Supabase has as well:
 * Nearly every error is HTTP 400, with the true status as a string in the body ("statusCode").
 * POST refuses an object that exists unless `x-upsert: true`; PUT always replaces. The check comes before the body is
-  read, the write does not check again: of two that upload at once, both may be told 200 and the last one wins.
+  read, and the write does not check again: two that upload at once may both be told 200, and the last one wins.
 * A new version is a new file and the name is flipped to it; who reads the old one goes on reading it.
 * A key with a segment `.` or `..` is refused when something is written to it.
-* Nothing of a private bucket is told without a good token: `GET /object/info/{bucket}/{key}` then says that there is no such
-  bucket, and `/object/info/authenticated/…` what is wrong with the token.
+* Nothing of a private bucket is told without a good token: `GET /object/info/{bucket}/{key}` then says that there is no such bucket, while
+  `/object/info/authenticated/…` says what is wrong with the token.
 * A URL that is signed for an upload is for one object, and as often as anybody likes until that object is there. Signing it checks that it is
   not there yet; the upload checks again. Its token opens no download, nor the other way round.
 * The project's size limit holds for every bucket, and nothing but `OPTIONS /upload/resumable` tells it: `Tus-Max-Size`.
@@ -41,7 +41,7 @@ RLS = StorageRefused("403", "AccessDenied", "Unauthorized", "new row violates ro
 OPEN = re.compile(r"^/storage/v1/object/(public|sign|info/public)/|^/storage/v1/object/(info/)?(?!authenticated/|info/|list/)[^/]+/.")
 # The project's, where nobody has raised it: https://supabase.com/docs/guides/storage/uploads/file-limits
 DEFAULT_SIZE_LIMIT = 50 * 1024**2
-# What the server of resumable uploads says of itself to anybody (`routes/tus/index.ts`, whose `publicRoutes` ask for no key).
+# The server of resumable uploads says this of itself to anybody (`routes/tus/index.ts`, whose `publicRoutes` ask for no key).
 TUS = {"Tus-Resumable": "1.0.0", "Tus-Version": "1.0.0", "Tus-Extension": "creation,creation-with-upload,creation-defer-length,termination,expiration"}
 
 SIGNED_UPLOAD_SECONDS = 7200  # hosted; 60 where nobody set UPLOAD_SIGNED_URL_EXPIRATION_TIME
@@ -104,7 +104,7 @@ class Storage:
         self.buckets.clear()
 
     def before(self, request: web.Request) -> None:
-        """As Storage itself does it, which a gateway in front of it may have spared the caller: see `adds_authorization`."""
+        """Refuses a request without `Authorization`, as Storage itself does. A gateway in front of it may have added one: see `adds_authorization`."""
         is_open = request.method in ("GET", "HEAD") and OPEN.search(request.path)
         if not is_open and not self.adds_authorization and "Authorization" not in request.headers:
             raise no_authorization()
@@ -112,7 +112,7 @@ class Storage:
     # -- who may ---------------------------------------------------------------------------------------------------
 
     def _served(self, request: web.Request) -> bool:
-        """Whether the caller is the service role; the token of anybody else must at least be good, before anything is told."""
+        """Returns whether the caller is the service role. Anybody else learns something only with a good token."""
         caller = request[CALLER]
         if caller.token:
             raise StorageRefused("403", "AccessDenied", "Unauthorized", str(caller.token))
@@ -174,7 +174,7 @@ class Storage:
         return bucket
 
     async def _resumable_uploads(self, request: web.Request) -> web.Response:
-        """No such upload is taken here; but this is where the project's limit can be read, which holds for every kind."""
+        """Tells the project's limit, which holds for every kind of upload. No resumable upload is taken here."""
         return web.Response(status=204, headers=TUS | {"Tus-Max-Size": str(self.size_limit)})
 
     # -- writing ---------------------------------------------------------------------------------------------------
@@ -202,7 +202,7 @@ class Storage:
         return stored
 
     async def _sign_upload(self, request: web.Request) -> web.Response:
-        """No look at the bucket, but a row that is inserted and rolled back: a missing bucket is a broken reference."""
+        """Storage does not look for the bucket: it inserts a row and rolls it back, so a missing bucket is a broken reference."""
         self._must_serve(request)
         bucket, key = request.match_info["bucket"], request.match_info["key"]
         replace = request.headers.get("x-upsert") == "true"
@@ -215,7 +215,7 @@ class Storage:
         return web.json_response({"url": f"/object/upload/sign/{url}?token={token}", "token": token})
 
     async def _signed_upload(self, request: web.Request) -> web.Response:
-        """Whoever has the URL: no key, no user. Whether it replaces was decided when it was signed."""
+        """Anybody with the URL may upload, without a key and a user. The signature says whether the upload may replace an object."""
         claims = self._claims(request, "upload")
         stored = self._receive(request, True, claims["upsert"])
         return web.json_response({"Key": f"{stored.bucket}/{stored.name}"})
@@ -225,7 +225,7 @@ class Storage:
         return jwt.encode({"url": url, "iat": issued, "exp": issued + seconds} | claims, self._secret, "HS256")
 
     def _claims(self, request: web.Request, scope: str) -> dict:
-        """Of the token in the query, which must be for this object and this purpose; raises StorageRefused."""
+        """The claims of the token in the query, which must be for this object and this purpose; raises StorageRefused."""
         try:
             claims = jwt.decode(request.query.get("token", ""), self._secret, ["HS256"])
         except jwt.InvalidTokenError as error:
@@ -276,7 +276,7 @@ class Storage:
         return web.json_response({"message": "Successfully deleted"})
 
     async def _delete_many(self, request: web.Request) -> web.Response:
-        """Exact names, in spite of what they are called. What is not there is not in the answer, and no error."""
+        """Takes exact names, although they are called prefixes. An object that is not there is left out of the answer, and is no error."""
         prefixes = required_json(request, "prefixes")["prefixes"]
         if not isinstance(prefixes, list) or not prefixes:
             raise StorageRefused("400", "InvalidRequest", "Error", "body/prefixes must NOT have fewer than 1 items")
@@ -330,7 +330,7 @@ class Storage:
         return download(request, self._object(request))
 
     def _must_be_known(self, request: web.Request) -> None:
-        """Whoever has no good token hears of no private bucket."""
+        """A caller without a good token hears of no private bucket."""
         bucket = self.buckets.get(request.match_info["bucket"])
         if request[CALLER].token and not (bucket and bucket.public):
             raise no_bucket()

@@ -1,4 +1,4 @@
-"""Reading what Storage is asked, and answering with a file or a part of one."""
+"""Reads requests to Storage, and answers with a file or a part of one."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Bucket:
         }
 
     def listed(self) -> dict:
-        """Only the list tells the type."""
+        """The bucket as the list shows it: only the list tells the type."""
         return self.shown() | {"type": "STANDARD"}
 
 

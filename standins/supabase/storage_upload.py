@@ -1,4 +1,4 @@
-"""What an upload brings: raw, with everything in headers, or as a form (which is what the official SDKs send)."""
+"""The content of an upload: raw, with everything else in headers, or as a form (which is what the official SDKs send)."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _from_form(request: web.Request, kind: str) -> Upload:
 
 
 def _fits(mime: str, pattern: str) -> bool:
-    """Letter by letter: audio/x-wav is not audio/wav. Only `type/*` is a pattern."""
+    """Returns whether the bucket takes the media type. Types are compared letter by letter: audio/x-wav is not audio/wav. Only `type/*` is a pattern."""
     kind, _, rest = mime.partition("/")
     wanted_kind, _, wanted_rest = pattern.partition("/")
     return kind == wanted_kind and wanted_rest in ("*", rest)

@@ -1,4 +1,4 @@
-"""Users of a project: an administrator makes them, they sign in with a password. Nothing of the functions does either; `make contract` does.
+"""Users of a project: an administrator makes them, and they sign in with a password. `make contract` needs both; the functions need neither.
 
 Sources: https://supabase.com/docs/reference/javascript/auth-admin-createuser, supabase/auth `internal/api/admin.go` and `token.go`
 """

@@ -1,8 +1,8 @@
 """Twilio's Recordings resource, media and signed callbacks.
 
 Sources: https://www.twilio.com/docs/voice/api/recording and the OpenAPI description twilio/twilio-oai (twilio_api_v2010).
-Error bodies are JSON below `.json` and XML elsewhere, with the codes of https://www.twilio.com/docs/api/errors. Not
-documented, and chosen here: the code of the other 400 answers (20001, which Twilio has for the deletion of what is not
+Error bodies are JSON below `.json` and XML elsewhere, with the codes of https://www.twilio.com/docs/api/errors. Two things are not
+documented, and are chosen here: the code of the other 400 answers (20001, which Twilio has for the deletion of what is not
 completed), and that another account's path is a 401.
 """
 
@@ -139,7 +139,7 @@ class Twilio(Vendor):
     # -- the API -----------------------------------------------------------------------------------------------------
 
     async def _fetch(self, request: web.Request) -> web.Response:
-        """A deleted one is still there with IncludeSoftDeleted (for 40 days), and a 404 without."""
+        """A deleted recording is still there with IncludeSoftDeleted (for 40 days), and is a 404 without."""
         recording = self._known(request)
         if recording.status == "deleted" and request.query.get("IncludeSoftDeleted", "").lower() != "true":
             raise Refused(404)

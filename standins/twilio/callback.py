@@ -16,7 +16,7 @@ Answers {"status", "headers", "body", "sent": {"url", "signed_url", "headers", "
 nobody answers within Twilio's 15 s. Nothing is retried: Twilio does that only when it cannot connect.
 
 Sources: https://www.twilio.com/docs/voice/twiml/recording, https://www.twilio.com/docs/usage/webhooks/webhooks-security
-and the helper library's `request_validator`. Not documented: the format of RecordingStartTime here (RFC 2822, as in the
+and the helper library's `request_validator`. Two things are not documented: the format of RecordingStartTime here (RFC 2822, as in the
 REST API) and the spelling of ErrorCode.
 """
 

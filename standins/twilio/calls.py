@@ -1,7 +1,7 @@
 """Calls that are made over the API: somebody picks up, both speak, and the recording is there at once.
 
-Of TwiML only the keys that `<Play digits>` presses are heard: then they are all that our side, the first channel, says. On which channel
-that is, Twilio does not document of a call without a second leg; here it is as in the call of `standins.call`.
+Of TwiML only the keys that `<Play digits>` presses are heard: they are all that our side, the first channel, says. Twilio does not document
+the channels of a call without a second leg; here they are as in the call of `standins.call`.
 
 Source: https://www.twilio.com/docs/voice/api/call-resource; errors 21201, 21205 and 21213 of https://www.twilio.com/docs/api/errors
 """
@@ -79,7 +79,7 @@ RATE = 8000
 
 
 def played(digits: str) -> bytes:
-    """A WAV in which the keys are on the first channel, after a second, and who was called speaks on the second. "w" is half a second."""
+    """A WAV with the keys on the first channel, after a second, and the speech of the called person on the second. "w" is half a second."""
     ours = array.array("h", [0] * RATE)
     for digit in digits:
         low, high = TONES.get(digit, (0, 0))

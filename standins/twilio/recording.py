@@ -15,9 +15,9 @@ SOURCES = {
     "DialVerb", "Conference", "OutboundAPI", "Trunking", "RecordVerb", "StartCallRecordingAPI", "StartConferenceRecordingAPI",
 }  # fmt: skip
 TRACKS = {"inbound", "outbound", "both"}
-# `start_time` and `date_created` are nullable in Twilio's OpenAPI; of these there may be none.
+# `start_time` and `date_created` are nullable in Twilio's OpenAPI; recordings of these statuses may have neither.
 UNDATED = {"absent", "processing", "deleted"}
-# Where an account with external storage has its media (https://www.twilio.com/docs/voice/recording-settings).
+# The place in which an account with external storage has its media (https://www.twilio.com/docs/voice/recording-settings).
 EXTERNAL = "https://recordings-of-a-customer.s3.amazonaws.com"
 _made = count()
 
@@ -59,12 +59,12 @@ class Recording:
 
     @property
     def order(self) -> tuple:
-        """Of creation; the number parts those of one second."""
+        """The order of creation; the number tells recordings of the same second apart."""
         return self.date_created.replace(microsecond=0), self.number
 
     @classmethod
     def made(cls, sid: str, query: dict[str, str], head: Wav | None) -> "Recording":
-        """From the query of PUT /_control/recordings/{sid} and the header of its media. Raises ValueError."""
+        """The recording that PUT /_control/recordings/{sid} describes by its query and by the header of its media. Raises ValueError."""
         query = dict(query)
 
         def one_of(name: str, values: set[str], default: str) -> str:

@@ -1,4 +1,4 @@
-"""What npm installs, and the client built beside a contract of the test's own."""
+"""The packages that npm installs, and the client, built beside a contract of the test's own."""
 
 from __future__ import annotations
 

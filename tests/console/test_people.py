@@ -1,4 +1,4 @@
-"""Who may do what, as the page shows it; and the employee, who has no account."""
+"""The rights of people, as the page shows them; and the employee, who has no account."""
 
 from __future__ import annotations
 

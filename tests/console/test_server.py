@@ -1,4 +1,4 @@
-"""What the console's server refuses: everybody but its own page, and everything that is not listed."""
+"""The console's server refuses everybody but its own page, and everything that is not listed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Do the vendors do what we think? `python -m tests.contract` asks them; see docs/vendors.md.
 
-Each thing that the functions rely on is an assumption: a sentence, and a question that the vendor can answer. The questions are asked
-of real accounts by `make contract`, and of the stand-ins by `make test`.
+Each thing that the functions rely on is an assumption: a sentence, and a question that the vendor can answer. `make contract` asks real
+accounts, and `make test` asks the stand-ins.
 """

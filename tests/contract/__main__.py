@@ -79,7 +79,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def plan(accounts: dict[str, Account]) -> list[str]:
-    """What is going to be done, and what it may cost."""
+    """Lists what is going to be done, and what it may cost."""
     lines = []
     for vendor in VENDORS:
         account = accounts.get(vendor)
@@ -98,7 +98,7 @@ def plan(accounts: dict[str, Account]) -> list[str]:
 
 
 def ask(accounts: dict[str, Account], options: argparse.Namespace) -> bool:
-    """Whether all went well; nothing is done before somebody has agreed to the plan."""
+    """Asks the accounts, once somebody has agreed to the plan. Returns whether all went well."""
     print("This asks:", *plan(accounts), sep="\n  ")
     if not set(accounts) - {"callbacks"}:
         print("There is nobody to ask.")
@@ -131,7 +131,7 @@ def finish(done: Run, accounts: dict[str, Account], options: argparse.Namespace)
 
 @contextmanager
 def ended_gently():
-    """Being told to end is like Ctrl-C: what was made is removed first."""
+    """Makes SIGTERM like Ctrl-C: what was made is removed first."""
 
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -144,7 +144,7 @@ def ended_gently():
 
 
 def tell_moved() -> bool:
-    """Whether all that the vendors publish is as we have written it down."""
+    """Tells where the vendors' publications have moved from our descriptions. Returns whether none has."""
     all_is_same = True
     for vendor in moved.VENDORS:
         source = description(vendor)["x-source"]

@@ -1,4 +1,4 @@
-"""An account at a vendor, real or a stand-in's: it is asked here, each answer is kept for the recording, and what was made is removed.
+"""An account at a vendor, real or a stand-in's. It asks, keeps each answer for the recording, and removes what was made.
 
 A stand-in can be brought into states that no real account should be in, by its control surface: it has a `stage` (see `stages.py`), which
 is None where a vendor is asked.
@@ -14,7 +14,7 @@ import httpx
 
 from .assumption import No, Skipped
 
-# A browser's would be turned away by Supabase; the functions' own is what the faults and the tests look for.
+# The User-Agent. Supabase turns browsers' away, and faults and tests look for that of the functions.
 AGENT = "understudy-contract/1"
 SECONDS = 60
 PAUSE = 1.0
@@ -22,7 +22,7 @@ PAUSE = 1.0
 
 @dataclass(frozen=True)
 class Wishes:
-    """What may cost more than nothing, and what for."""
+    """The questions that cost money, which are asked only where somebody wishes it."""
 
     speak: bool = False
     call: bool = False
@@ -42,7 +42,7 @@ class Exchange:
 
 @dataclass
 class Account:
-    """`names` are parts of paths that are another in each run, and what stands for them in the recording."""
+    """`names` has parts of paths that differ in each run, with the text that stands for them in the recording."""
 
     url: str
     headers: dict = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Account:
 
     def __post_init__(self) -> None:
         self.exchanges: list[Exchange] = []
-        self.facts: dict = {}  # what an earlier question has found, for later ones
+        self.facts: dict = {}  # findings of earlier questions, for later ones
         self._made: list[tuple[str, Callable[[], object]]] = []
         self._http = httpx.Client(base_url=self.url, timeout=120, headers={"User-Agent": AGENT})
 
@@ -70,7 +70,7 @@ class Account:
         return answer
 
     def until(self, look: Callable[[], object], otherwise: str, seconds: float = SECONDS):
-        """What `look` returns once it is something; vendors may know a thing only after a while."""
+        """Calls `look` until it returns something, since vendors may know a thing only after a while."""
         deadline = time.monotonic() + seconds
         while not (found := look()):
             if time.monotonic() > deadline:
@@ -79,23 +79,23 @@ class Account:
         return found
 
     def staged(self, why: str):
-        """The stage; raises Skipped where there is none. `why`: what only a stand-in may be made to do."""
+        """The stage; raises Skipped where there is none. `why` says what only a stand-in may be made to do."""
         if self.stage is None:
             raise Skipped(why)
         return self.stage
 
     def fact(self, name: str, why: str):
-        """What an earlier question has found."""
+        """The finding of an earlier question."""
         if name not in self.facts:
             raise Skipped(why)
         return self.facts[name]
 
     def later(self, what: str, undo: Callable[[], object]) -> None:
-        """To be removed at the end, the last one first. `undo` raises when it cannot."""
+        """Keeps `undo` for the end, where the last one comes first. It raises when it cannot remove its thing."""
         self._made.append((what, undo))
 
     def clean(self) -> list[str]:
-        """Removes all that was made; what could not be removed, and why."""
+        """Removes all that was made. Returns what could not be removed, and why."""
         left = []
         while self._made:
             what, undo = self._made.pop()
@@ -138,7 +138,7 @@ def code(answer: httpx.Response) -> str | None:
 
 
 def stated(answer: httpx.Response) -> int:
-    """The status: Storage says the true one in the body."""
+    """The true status, which Storage says in the body."""
     try:
         return int(answer.json()["statusCode"])
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Who is asked: accounts whose keys stand in the environment, a storage server, or the stand-ins."""
+"""The accounts that are asked: those whose keys stand in the environment, a storage server, or the stand-ins."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WITHOUT = {
     "database": "SUPABASE_URL and SUPABASE_SECRET_KEY are not set",
     "auth": "SUPABASE_URL and SUPABASE_SECRET_KEY are not set",
 }
-# What has to be there before the first question.
+# They make what has to be there before the first question.
 PREPARE = {"twilio": twilio.prepare, "database": database.prepare, "auth": auth.prepare}
 
 
@@ -54,7 +54,7 @@ def of_environment(environment: Mapping[str, str], wishes: Wishes) -> dict[str, 
 
 
 def of_storage_server(url: str, key: str, wishes: Wishes) -> dict[str, Account]:
-    """Only a server of supabase/storage, without a gateway in front."""
+    """The account of a server of supabase/storage alone, without a gateway in front."""
     account = Account(url.rstrip("/"), {"apikey": key, "Authorization": f"Bearer {key}"}, wishes=wishes)
     account.facts["gateway"] = False
     return {"storage": account}

@@ -1,6 +1,6 @@
-"""What is assumed of a vendor, and how it is asked.
+"""An assumption about a vendor, and the question that tests it.
 
-    @assume("storage", "A bucket that there is not is a 404, by the statusCode in the body.")
+    @assume("storage", "A bucket that does not exist is a 404, by the statusCode in the body.")
     def _(storage):
         hold(stated(storage.ask("GET", "/bucket/nothing")) == 404, "…")
 

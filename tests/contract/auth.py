@@ -16,14 +16,14 @@ from .account import Account, succeeded
 from .assumption import No, Skipped, assume, hold
 
 NO_KEYS = "the key set could not be read, or is empty"
-# What would make a key private (RFC 7518).
+# The fields that would make a key private (RFC 7518).
 PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 ALGORITHMS = ("ES256", "RS256", "EdDSA")
 NOBODY = "contract.invalid"
 
 
 def prepare(auth: Account) -> None:
-    """Somebody signs in: a user that is there for this alone, and whose address nobody can have (RFC 2606)."""
+    """Makes a user for this run alone, with an address that nobody can have (RFC 2606), and signs in."""
     if auth.stage:
         auth.facts["user"] = "7d0c1b3e-4c9b-4e0a-9a53-0a3f0d5f7c11"
         auth.facts["token"] = auth.stage.token(sub=auth.facts["user"])
@@ -37,7 +37,7 @@ def prepare(auth: Account) -> None:
 
 
 def forget(auth: Account, email: str) -> None:
-    """Also where nobody heard the id: the newest users are listed first."""
+    """Removes the user, also where the answer with the id was lost: the newest users are listed first."""
     listed = succeeded(auth.ask("GET", "/auth/v1/admin/users", kept=False, params={"page": 1, "per_page": 100})).json()["users"]
     for user in listed:
         if user["email"] == email:
@@ -49,7 +49,7 @@ def keys(auth: Account) -> list[dict]:
 
 
 def claims_of(auth: Account, token: str) -> dict:
-    """Verified as the functions do it."""
+    """The claims of a token, verified as the functions do it."""
     head = jwt.get_unverified_header(token)
     found = [key for key in keys(auth) if key["kid"] == head.get("kid")]
     hold(found, "it names no published key")

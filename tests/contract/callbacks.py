@@ -1,5 +1,5 @@
-"""How Twilio signs what it sends. Twilio's servers cannot reach whoever runs this, so Twilio's own library answers (`twilio.request_validator`),
-and the stand-in, which must send what that library takes.
+"""Twilio's signatures. Twilio's servers cannot reach the machine that runs this, so Twilio's own library answers
+(`twilio.request_validator`), and the stand-in, which must send what that library takes.
 
 Source: https://www.twilio.com/docs/usage/webhooks/webhooks-security
 """
@@ -29,7 +29,7 @@ def signed(text: str, key: str = TOKEN, algorithm: str = "sha1") -> str:
 
 
 def by_name(fields: list[tuple[str, str]]) -> str:
-    """As recording-webhook puts it: names sorted, and of each the values, sorted and each once."""
+    """The fields as recording-webhook puts them: names sorted, and the values of each sorted, each once."""
     return "".join(f"{name}{value}" for name in sorted({name for name, _ in fields}) for value in sorted({v for n, v in fields if n == name}))
 
 
@@ -90,7 +90,7 @@ def _(callbacks):
         hold(got.headers["X-Twilio-Signature"] == signed(text, algorithm="sha256"), "it is signed otherwise")
 
 
-@assume("callbacks", "What is no form is vouched for by the SHA-256 of the body in the address (bodySHA256), and only the address is signed.")
+@assume("callbacks", "Of a body that is no form, the SHA-256 stands in the address (bodySHA256), and only the address is signed.")
 def _(callbacks):
     body = '{"property": "value", "boolean": true}'
     url = f"{URL}&bodySHA256={hashlib.sha256(body.encode()).hexdigest()}"

@@ -50,7 +50,7 @@ notify pgrst, 'reload schema';
 
 
 def prepare(database: Account) -> None:
-    """The function, and PostgREST knows it."""
+    """Makes the function, and waits until PostgREST knows it."""
     if not (url := database.facts.get("url")):
         return
     name = f"understudy_contract_{secrets.token_hex(6)}"
@@ -86,7 +86,7 @@ def hold_error(answer: httpx.Response, status: int, word: str) -> None:
     hold((answer.status_code, code(answer)) == (status, word), f"it was answered {answer.status_code} ({code(answer)})")
 
 
-@assume("database", "Calling a function that there is not is a 404 with code PGRST202.")
+@assume("database", "Calling a function that does not exist is a 404 with code PGRST202.")
 def _(database):
     hold_error(database.ask("POST", "/rest/v1/rpc/understudy_contract_nothing", json={}), 404, "PGRST202")
 
@@ -136,7 +136,7 @@ def _(database):
     hold_error(call(database, "raise", "42501"), 403, "42501")
 
 
-@assume("database", "What may succeed later is a 5xx: a deadlock, a conflict, a lock or a statement that takes too long (40P01, 40001, 55P03, 57014).")
+@assume("database", "A failure that may succeed later is a 5xx: a deadlock, a conflict, a lock or a statement that takes too long (40P01, 40001, 55P03, 57014).")
 def _(database):
     for state in ("40P01", "40001", "55P03", "57014"):
         answer = call(database, "raise", state)

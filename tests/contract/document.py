@@ -1,4 +1,4 @@
-"""The table of all assumptions, as docs/vendors.md has it: when a real account has answered, and what."""
+"""The table of all assumptions in docs/vendors.md, with the answers of real accounts and their dates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _answered(vendor: str, sentence: str, directory: Path) -> str:
 
 
 def with_table(text: str, directory: Path = record.DIRECTORY) -> str:
-    """The document with the table as it is now; it has one, and nothing that looks like its head."""
+    """The document with the table brought up to date. It has exactly one, and nothing else that looks like its head."""
     lines = text.splitlines(keepends=True)
     start = lines.index(HEAD[0] + "\n")
     end = next((place for place in range(start, len(lines)) if not lines[place].startswith("|")), len(lines))

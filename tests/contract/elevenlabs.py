@@ -1,4 +1,4 @@
-"""ElevenLabs' account, and its voices: one is made of the project's own synthetic speech, and deleted. Its history: `elevenlabs_history.py`.
+"""ElevenLabs' account, and its voices: one is made of the project's own synthetic speech, and deleted. `elevenlabs_history.py` has its history.
 
 Sources: https://elevenlabs.io/docs/api-reference/voices, https://elevenlabs.io/docs/eleven-api/resources/errors
 """
@@ -56,7 +56,7 @@ class Attempt:
 
 
 def add(elevenlabs: Account, attempt: Attempt, sample: bytes, kept: bool = True, **changes) -> httpx.Response:
-    """Makes a voice. Whatever becomes of the answer, a voice of the attempt is removed at the end."""
+    """Makes a voice. The attempt's voice is removed at the end, even if the answer is lost."""
     elevenlabs.later("a voice", lambda: forget(elevenlabs, attempt))
     form = {name: value for name, value in (attempt.form() | changes).items() if value is not None}
     answer = elevenlabs.ask("POST", "/v1/voices/add", kept, data=form, files={"files": ("sample.wav", sample, "audio/wav")})
@@ -139,7 +139,7 @@ def _(elevenlabs):
     hold(isinstance(said.get("voice_add_edit_counter"), int) and (most is None or isinstance(most, int)), "it says nothing of additions")
 
 
-@assume("elevenlabs", "What is no audio is refused with a code that says so, and makes no voice.")
+@assume("elevenlabs", "A file that is no audio is refused with a code that says so, and makes no voice.")
 def _(elevenlabs):
     attempt = Attempt()
     refused(add(elevenlabs, attempt, b"This is no audio. " * 5000), NO_AUDIO)
@@ -201,7 +201,7 @@ def _(elevenlabs):
     hold({one["category"] for one in found} == {"cloned"}, "there are others, too")
 
 
-@assume("elevenlabs", "A list that goes on says so (has_more, next_page_token), and the next page has other voices.")
+@assume("elevenlabs", "A list that does not end here says so (has_more, next_page_token), and the next page has other voices.")
 def _(elevenlabs):
     first = succeeded(elevenlabs.ask("GET", "/v2/voices", params={"page_size": 1}), 200).json()
     if not first["has_more"] and first.get("total_count", 2) < 2:
@@ -212,13 +212,13 @@ def _(elevenlabs):
     hold(second["voices"] and second["voices"][0]["voice_id"] != first["voices"][0]["voice_id"], "it has the same")
 
 
-@assume("elevenlabs", "A search that nothing fits finds nothing.")
+@assume("elevenlabs", "A search that fits no voice answers an empty list.")
 def _(elevenlabs):
     hold(search(elevenlabs, search=str(uuid4())) == [], "it finds something")
 
 
 def refused_when(elevenlabs: Account, codes: set[str], why: str, **settings) -> None:
-    """Of the account's own state, if it was refused for that; of a stand-in that is brought into it otherwise."""
+    """Holds that a state of the account is refused. The account's own refusal will do if it was for that; else a stand-in is brought into the state."""
     answer = elevenlabs.facts.get("refused")
     if answer is not None and code(answer) in codes:
         return
@@ -233,7 +233,7 @@ def _(elevenlabs):
     refused_when(elevenlabs, FULL, "the account is not full", voice_limit=0)
 
 
-@assume("elevenlabs", "So does one whose month has no more additions (voice_add_edit_limit_reached, …).")
+@assume("elevenlabs", "An account whose month has no more additions says so with a code (voice_add_edit_limit_reached, …).")
 def _(elevenlabs):
     refused_when(elevenlabs, MONTH_FULL, "the account has additions left", max_voice_add_edits=0)
 

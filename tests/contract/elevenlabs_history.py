@@ -1,4 +1,4 @@
-"""What ElevenLabs keeps of what a voice has spoken, and what is left when a voice is deleted.
+"""The speech that ElevenLabs keeps of a voice, also after the voice is deleted.
 
 Sources: https://elevenlabs.io/docs/api-reference/history, https://elevenlabs.io/docs/api-reference/voices/delete
 """
@@ -22,7 +22,7 @@ def history(elevenlabs: Account, voice: str, kept: bool = True, **query) -> dict
 
 
 def spoken(elevenlabs: Account) -> list[str]:
-    """The items of what the voice has spoken, the newest first."""
+    """The voice's items of the history, the newest first."""
     return elevenlabs.fact("spoken", NEEDS_SPEAK)
 
 
@@ -32,7 +32,7 @@ def _(elevenlabs):
     hold(page["history"] == [] and page["has_more"] is False, "it is not")
 
 
-@assume("elevenlabs", "What was generated with a voice is listed by the voice, each with an id and a state, the newest first.")
+@assume("elevenlabs", "The speech that was generated with a voice is listed by the voice, each item with an id and a state, the newest first.")
 def _(elevenlabs):
     voice = elevenlabs.fact("voice", NO_VOICE)
     if not (elevenlabs.stage or elevenlabs.wishes.speak):
@@ -72,7 +72,7 @@ def _(elevenlabs):
     hold(page["last_history_item_id"] == newest and page["has_more"] is True, "it does not")
 
 
-@assume("elevenlabs", "A voice that there is not answers 404 or voice_not_found.")
+@assume("elevenlabs", "A voice that does not exist answers 404 or voice_not_found.")
 def _(elevenlabs):
     there_is_not(elevenlabs.ask("GET", "/v1/voices/21m00Tcm4TlvDq8ikWAX"))
 
@@ -109,7 +109,7 @@ def _(elevenlabs):
     elevenlabs.until(look, "one of them has")
 
 
-@assume("elevenlabs", "What was generated with a voice outlives it, and is still listed by it.")
+@assume("elevenlabs", "The speech that was generated with a voice outlives the voice, and is still listed by it.")
 def _(elevenlabs):
     items = spoken(elevenlabs)
     page = history(elevenlabs, elevenlabs.fact("deleted", NO_VOICE))
@@ -126,7 +126,7 @@ def _(elevenlabs):
     hold(item not in [one["history_item_id"] for one in left if one["state"] != "deleted"], "it is listed")
 
 
-@assume("elevenlabs", "An answer that was lost may have been a yes: the work is done although nobody hears of it.")
+@assume("elevenlabs", "A lost answer may have been a success: the voice is there although nobody heard of it.")
 def _(elevenlabs):
     attempt = Attempt()
     with elevenlabs.staged("no real answer is lost on purpose").fault("^/v1/voices/add$", do_work=True, reset=True):

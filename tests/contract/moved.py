@@ -1,4 +1,4 @@
-"""Whether what a vendor publishes has moved since our description of it (`standins/published/`) was written."""
+"""Compares the document that a vendor publishes with our description of it (`standins/published/`)."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ class _Comparison:
 
     def _of_schema(self, where: str, ours: dict, theirs: dict) -> list[str]:
         mine, other = _Schema(self._ours, ours), _Schema(self._theirs, theirs)
-        if not mine.types:  # nothing is said of it
+        if not mine.types:  # our description says nothing of it
             return []
         found = []
         if other.types - mine.types:
             found.append(f"{where} is {' or '.join(sorted(other.types))}, it was {' or '.join(sorted(mine.types))}")
-        # Of some the values are told in words only.
+        # The values of some are documented in words only.
         if mine.values and other.values:
             new, gone = sorted(other.values - mine.values), sorted(mine.values - other.values)
             found += [f"{where} may be {value}, too" for value in new] + [f"{where} is never {value}" for value in gone]
@@ -102,7 +102,7 @@ class _Comparison:
 
 
 class _Schema:
-    """What both ways of OpenAPI (3.0 and 3.1) say of a schema, in one."""
+    """A schema of OpenAPI 3.0 or 3.1, in one form."""
 
     def __init__(self, document: dict, schema: dict) -> None:
         self.types: set[str] = set()

@@ -1,7 +1,7 @@
-"""What was answered, without anything of anybody's, and whether a stand-in answers likewise.
+"""Recordings of vendors' answers without personal values, and the check that a stand-in answers alike.
 
 A recording has no values but the codes of errors: of a body, its fields and their types; of a query, its names; of a path, what is the same in
-every run. It is kept in `recorded/`, a file for each vendor, and only what a vendor has really answered is put there.
+every run. It is kept in `recorded/`, a file for each vendor, and only real answers of a vendor are put there.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from .run import NO, SKIPPED, YES, Result
 DIRECTORY = Path(__file__).with_name("recorded")
 # Objects whose fields are named by whoever made them.
 MAPS = {"headers", "labels", "metadata", "user_metadata"}
-# What may be kept as it is, of a refusal.
+# The fields of a refusal whose values may be kept.
 CODES = {"code", "error_code", "error", "status", "statusCode", "type"}
 CODE = re.compile(r"[A-Za-z][A-Za-z0-9_ .-]{0,63}|\d{3,5}")
-# Ids, however they came into a code.
+# Ids, which may stand in a code.
 IDS = re.compile(r"\d{6}|[0-9a-f]{12}")
 PATHS = [
     (re.compile(r"^/storage/v1(?=/)"), ""),
@@ -43,14 +43,14 @@ def shape(value, refused: bool = False, name: str = ""):
 
 
 def _merged(shapes: list):
-    """One shape for all elements of a list: of a field that not all have, it says so."""
+    """One shape for all elements of a list. It marks fields that not all of them have."""
     if all(isinstance(one, dict) for one in shapes):
         names = dict.fromkeys(name for one in shapes for name in one)
         return {name: _merged([one.get(name, "absent") for one in shapes]) for name in names}
     if all(isinstance(one, list) for one in shapes):
         inner = [one[0] for one in shapes if one]
         return [_merged(inner)] if inner else []
-    # Of objects beside something else (null), the objects tell more.
+    # Where some elements are objects and others are not (null), the objects tell more.
     objects = [one for one in shapes if isinstance(one, (dict, list))]
     return _merged(objects) if objects and len(objects) < len(shapes) else "|".join(sorted({str(one) for one in shapes}))
 
@@ -82,7 +82,7 @@ def of(results: list[Result], account: Account) -> dict:
 
 
 def write(results: list[Result], accounts: dict[str, Account], directory: Path = DIRECTORY, of_: str | None = None) -> list[Path]:
-    """`of_`: what was asked, if it was no account. A vendor of whom nothing was asked over HTTP leaves nothing to keep."""
+    """`of_` names what was asked, if it was no account. A vendor that was not asked over HTTP leaves nothing to keep."""
     written = []
     for vendor, account in accounts.items():
         own = [result for result in results if result.assumption.vendor == vendor]
@@ -103,7 +103,7 @@ def read(vendor: str, directory: Path = DIRECTORY) -> dict | None:
 
 
 def differences(recorded: dict, answered: dict) -> list[str]:
-    """How a stand-in answers otherwise than the vendor did; both as `of` gives them."""
+    """The differences between a stand-in's answers and the vendor's; both as `of` gives them."""
     found = []
     for sentence, vendor in recorded["assumptions"].items():
         stand_in = answered["assumptions"].get(sentence)
@@ -117,7 +117,7 @@ def differences(recorded: dict, answered: dict) -> list[str]:
 
 
 def _unlike(exchange: dict, recorded: list[dict]) -> list[str]:
-    """Nothing if the vendor has answered one of these requests so, or none of the kind was asked there."""
+    """Empty if the vendor has answered one of these requests alike, or if nobody sent it such a request."""
     asked = [one for one in recorded if all(one[name] == exchange[name] for name in ("method", "path", "query"))]
     if not asked:
         return []
@@ -131,7 +131,7 @@ def _unlike(exchange: dict, recorded: list[dict]) -> list[str]:
 
 
 def _unfit(vendor, stand_in, at: str) -> list[str]:
-    """`null` may be anything, an empty list may hold anything: what there was says no more."""
+    """The misfits of two shapes. A `null` may stand for anything, and an empty list may hold anything."""
     if vendor == stand_in or "null" in (vendor, stand_in) or "map" in (vendor, stand_in):
         return []
     if isinstance(vendor, dict) and isinstance(stand_in, dict):

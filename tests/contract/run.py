@@ -14,7 +14,7 @@ from .accounts import PREPARE, WITHOUT
 from .assumption import VENDORS, Assumption, No, Skipped, of
 
 YES, NO, SKIPPED = "yes", "no", "skipped"
-# What a vendor's answer can lead to that is not as it was thought to be; anything else is a mistake of ours, and is not caught.
+# Exceptions that an unforeseen answer of a vendor can cause. Any other one is a mistake of ours, and is not caught.
 UNFORESEEN = (httpx.HTTPError, psycopg.Error, KeyError, IndexError, TypeError, ValueError, AttributeError)
 
 
@@ -46,7 +46,7 @@ class Run:
 
 
 def run(accounts: dict[str, Account], tell: Callable[[object], None] = print) -> Run:
-    """Ctrl-C ends the questions; what was made is removed all the same, and then it is raised again."""
+    """Asks the questions. Ctrl-C ends them; what was made is removed all the same, and the interrupt is raised again."""
     done = Run()
     try:
         for vendor in VENDORS:
@@ -68,7 +68,7 @@ def _ask_all(vendor: str, account: Account, done: Run, tell: Callable[[object], 
     try:
         PREPARE.get(vendor, lambda account: None)(account)
     except (No, Skipped, *UNFORESEEN) as error:
-        # What depends on it is skipped, and says so; but a failure is none of the vendor's answers.
+        # Questions that depend on it are skipped and say so; none of them counts as answered with no.
         done.left.append(f"{vendor}: what has to be there could not be made: {_why(error)}")
         tell(f"        {done.left[-1]}")
     for assumption in of(vendor):
@@ -89,7 +89,7 @@ def _asked(assumption: Assumption, account: Account) -> Result:
 
 
 def _why(error: Exception) -> str:
-    """Of what was not foreseen only its kind, and of a missing field its name: the rest may be somebody's."""
+    """The reason. Of an unforeseen exception it is the kind alone, and of a missing field the name: the rest may be personal."""
     if isinstance(error, (No, Skipped)):
         return str(error)
     return f"{type(error).__name__}{f' {error}' if isinstance(error, KeyError) else ''}"

@@ -1,4 +1,4 @@
-"""What is uploaded: the project's own synthetic speech, which is nobody's (`standins/call.py`)."""
+"""The audio that is uploaded: the project's own synthetic speech, which is nobody's (`standins/call.py`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stand-ins, brought by their control surface into states that no real account should be in, or that no request of ours makes."""
+"""Stages: they bring the stand-ins, by their control surface, into states that no real account should be in, or that no request of ours makes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Stage:
 
     @contextmanager
     def fault(self, path: str, **what):
-        """Requests to the path are answered so, as long as the block runs."""
+        """For as long as the block runs, requests to the path are answered as the fault says."""
         made = self.control("POST", "/faults", json={"path": path, **what})
         try:
             yield
@@ -38,7 +38,7 @@ class Stage:
 
     @contextmanager
     def account(self, **settings):
-        """The account has these settings as long as the block runs."""
+        """For as long as the block runs, the account has these settings."""
         before = self.control("PUT", "/account", json={})
         self.control("PUT", "/account", json=settings)
         try:

@@ -1,4 +1,4 @@
-"""Supabase's Storage: buckets and objects. Two small buckets are made, and removed. Who may, and what goes wrong: `storage_access.py`.
+"""Supabase's Storage: buckets and objects. Two small buckets are made, and removed. `storage_access.py` has rights and failures.
 
 Source: https://github.com/supabase/storage, `src/http/routes` and `src/storage`
 """
@@ -24,7 +24,7 @@ WAV, JSON = "audio/wav", "application/json"
 
 
 def make_bucket(storage: Account, name: str, **settings) -> None:
-    """With a name of its own. Its objects are those that `put` and `leave` know."""
+    """Makes a bucket with a name of its own. Its objects are those that `put` and `leave` know."""
     bucket = f"understudy-contract-{secrets.token_hex(6)}"
     storage.names[bucket] = f"{{{name}}}"
     storage.facts.setdefault("objects", {})[bucket] = set()
@@ -45,7 +45,7 @@ def bucket_of(storage: Account) -> str:
 
 
 def leave(storage: Account, key: str, bucket: str | None = None) -> str:
-    """Somebody stores an object there; its path."""
+    """Stores an object there as somebody else would, and returns its path."""
     bucket = bucket or bucket_of(storage)
     storage.facts["objects"][bucket].add(key)
     return f"{bucket}/{key}"
@@ -91,7 +91,7 @@ def _(storage):
     hold(said["file_size_limit"] is None or isinstance(said["file_size_limit"], int), "it tells no size")
 
 
-@assume("storage", "A bucket that there is not is a 404, by the statusCode in the body.")
+@assume("storage", "A bucket that does not exist is a 404, by the statusCode in the body.")
 def _(storage):
     hold_stated(storage.ask("GET", "/bucket/understudy-contract-nothing"), 404)
 
@@ -129,7 +129,7 @@ def _(storage):
     hold(answer.content == body and answer.headers["Content-Type"].startswith(JSON), "it is not")
 
 
-@assume("storage", "What is larger than the bucket takes is a 413 (EntityTooLarge), by the statusCode in the body, and nothing is stored.")
+@assume("storage", "A file that is larger than the bucket takes is a 413 (EntityTooLarge), by the statusCode in the body, and nothing is stored.")
 def _(storage):
     make_bucket(storage, "small", file_size_limit=1024)
     small = storage.facts["small"]
@@ -178,13 +178,13 @@ def _(storage):
     hold(copied.content == mono(1), "the copy is something else")
 
 
-@assume("storage", "What Storage says of an object tells its size in bytes.")
+@assume("storage", "The info of an object tells its size in bytes.")
 def _(storage):
     succeeded(put(storage, "kept.wav", mono(2)), 200)
     hold(succeeded(info(storage, "kept.wav"), 200).json()["size"] == len(mono(2)), "it tells another")
 
 
-@assume("storage", "Copying what there is not is NoSuchKey.")
+@assume("storage", "Copying an object that does not exist is NoSuchKey.")
 def _(storage):
     hold_not_there(copy(storage, "never.wav", "copied.wav"))
 
@@ -209,7 +209,7 @@ def put_signed(storage: Account, url: str) -> httpx.Response:
     return storage.ask("PUT", url, content=b"%PDF-1.7", headers={"Content-Type": "application/pdf"})
 
 
-@assume("storage", "Whoever has a signed address stores that object without a key, once: then it is there, and is refused.")
+@assume("storage", "A signed address stores its object without a key, and once: a second upload is refused, because the object is there.")
 def _(storage):
     url = storage.fact("signed", "no upload was signed")
     succeeded(put_signed(storage, url), 200)
@@ -226,7 +226,7 @@ def _(storage):
     hold(not answer.is_success, "it opens a download")
 
 
-@assume("storage", "No upload is signed of what is there already: 409.")
+@assume("storage", "No upload of an object that is there already is signed: 409.")
 def _(storage):
     hold_stated(sign(storage, "paper.pdf"), 409)
 

@@ -1,4 +1,4 @@
-"""Who may read what is in Storage, and how it says no.
+"""The rights to read from Storage, and its refusals.
 
 Sources: https://github.com/supabase/storage (`getObjectInfo.ts`, `deleteObjects.ts`, `src/internal/errors/codes.ts`),
 https://supabase.com/docs/guides/getting-started/api-keys
@@ -28,7 +28,7 @@ def gateway(storage: Account) -> None:
         raise Skipped(NO_GATEWAY)
 
 
-@assume("storage", "Reading what there is not is NoSuchKey, HTTP 400 with statusCode 404 in the body.")
+@assume("storage", "Reading an object that does not exist is NoSuchKey, HTTP 400 with statusCode 404 in the body.")
 def _(storage):
     answer = get(storage, "never.wav")
     hold_not_there(answer)
@@ -43,7 +43,7 @@ def _(storage):
         hold(not answer.is_success, f"somebody does, at /object/{below}")
 
 
-@assume("storage", "Whether an object is there is told by its info: a success, or NoSuchKey.")
+@assume("storage", "The info of an object tells whether it is there: a success, or NoSuchKey.")
 def _(storage):
     succeeded(put(storage, "kept.wav", mono(1)), 200)
     succeeded(info(storage, "kept.wav"), 200)
@@ -72,7 +72,7 @@ def remove(storage: Account, *keys: str):
     return storage.ask("DELETE", f"/object/{bucket_of(storage)}", json={"prefixes": list(keys)})
 
 
-@assume("storage", "Removing is a success, whether the object is there or not; then it is not.")
+@assume("storage", "Removing an object is a success, whether it was there or not; afterwards it is not there.")
 def _(storage):
     succeeded(put(storage, "kept.wav", mono(1)), 200)
     for _ in range(2):
@@ -80,7 +80,7 @@ def _(storage):
         hold_not_there(info(storage, "kept.wav"))
 
 
-@assume("storage", "Removing takes exact names, whatever their field is called (prefixes).")
+@assume("storage", "Removing takes exact names, although their field is called prefixes.")
 def _(storage):
     succeeded(put(storage, "folder/a.wav", mono(1)), 200)
     succeeded(remove(storage, "folder", "folder/", "folder/a"), 200)
@@ -110,7 +110,7 @@ def _(storage):
     hold_stated(storage.ask("GET", f"/bucket/{bucket_of(storage)}", headers=storage.headers | {"User-Agent": BROWSER}), 401)
 
 
-@assume("storage", "Of everything that is private, nothing is answered without Authorization and apikey.")
+@assume("storage", "Nothing that is private is answered without Authorization and apikey.")
 def _(storage):
     gateway(storage)
     bucket = bucket_of(storage)

@@ -10,7 +10,7 @@ from .assumption import ALL, VENDORS, assume
 from .document import FILE, table
 from .run import YES
 
-# What the stand-ins are asked for beyond what the functions ask.
+# Requests to the stand-ins that the functions do not make.
 BEYOND = ("POST /v1/voices/add: the whole is without name", "POST /v1/text-to-speech/")
 
 

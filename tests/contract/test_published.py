@@ -1,4 +1,4 @@
-"""What the vendors publish: our description of it, whether it has moved, and what is not as published."""
+"""Our descriptions of what the vendors publish: they are sound, and show what has moved and what is not as published."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BASIC, KEY = [("Authorization", "Basic eA==")], [("xi-api-key", "a secret")]
 
 
 def as_published(vendor: str) -> dict:
-    """A document as the vendor's own: without what it does not publish."""
+    """Our description as the vendor's own document would be: without the parts that it does not publish."""
     theirs = copy.deepcopy(document(vendor))
     for schema in theirs["components"]["schemas"].values():
         for name in [name for name, one in schema.get("properties", {}).items() if one.get("x-unpublished")]:

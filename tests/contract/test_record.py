@@ -1,4 +1,4 @@
-"""What is kept of real answers, and how the stand-ins are held against it."""
+"""Recordings of real answers, and the comparison of the stand-ins with them."""
 
 from __future__ import annotations
 

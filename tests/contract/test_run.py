@@ -1,4 +1,4 @@
-"""What a run does before, when a vendor is otherwise, and at the end."""
+"""A run: its plan, a vendor that does otherwise, and its end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .assumption import ALL
 from .run import NO, SKIPPED, run
 from .test_published import as_published
 
-SPOKEN = "What was generated with a voice is listed by the voice, each with an id and a state, the newest first."
+SPOKEN = "The speech that was generated with a voice is listed by the voice, each item with an id and a state, the newest first."
 
 
 def silent(what: object) -> None:
@@ -37,8 +37,8 @@ PRIVATE = {"keys": [{"kid": "1", "kty": "EC", "alg": "ES256", "d": "x"}]}
         ("twilio", {"path": "Recordings.json$", "status": 200, "body": {"recordings": []}}, "The list is of recordings with sid"),
         ("elevenlabs", {"path": "^/v1/user$", "status": 200, "body": {}}, "The user of a key has a user_id"),
         ("elevenlabs", {"path": "^/v1/user/subscription$", "status": 502, "body": "<html>"}, "The subscription says how many voices"),
-        ("storage", {"path": "/bucket/understudy-contract-nothing$", "status": 200, "body": {}}, "A bucket that there is not is a 404"),
-        ("database", {"path": "/rpc/understudy_contract_nothing$", "reset": True}, "Calling a function that there is not is a 404"),
+        ("storage", {"path": "/bucket/understudy-contract-nothing$", "status": 200, "body": {}}, "A bucket that does not exist is a 404"),
+        ("database", {"path": "/rpc/understudy_contract_nothing$", "reset": True}, "Calling a function that does not exist is a 404"),
         ("auth", {"path": "jwks.json$", "status": 200, "body": PRIVATE}, "Each published key has an id (kid)"),
     ],
 )
@@ -87,7 +87,7 @@ def test_what_cannot_be_removed_is_named_and_the_run_is_not_good(accounts):
 
 @pytest.fixture
 def environment(where, database_url, monkeypatch):
-    """As if they were real accounts: nothing knows of a control surface."""
+    """The environment of real accounts: nothing in it knows of a control surface."""
     twilio, supabase = where["twilio"], where["supabase"]
     values = {
         "TWILIO_API_URL": twilio["url"], "TWILIO_ACCOUNT_SID": twilio["account_sid"], "TWILIO_AUTH_TOKEN": twilio["auth_token"],

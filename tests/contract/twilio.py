@@ -1,4 +1,4 @@
-"""Twilio's recordings. Those that were there before are read at most; what is deleted was made here.
+"""Twilio's recordings. Those that were there before are at most read; a recording that is deleted was made here.
 
 Source: https://www.twilio.com/docs/voice/api/recording
 """
@@ -27,7 +27,7 @@ def unknown(kind: str) -> str:
 
 
 def ask(twilio: Account, method: str, path: str, **request):
-    """Below the account's path."""
+    """Asks below the account's path."""
     answer = twilio.ask(method, f"/2010-04-01/Accounts/{twilio.facts['account_sid']}{path}", **request)
     if code(answer) == TEST_CREDENTIALS:
         raise Skipped("test credentials reach no recordings")
@@ -35,12 +35,12 @@ def ask(twilio: Account, method: str, path: str, **request):
 
 
 def listed(twilio: Account) -> list[dict]:
-    """The recordings that the account's list begins with."""
+    """The first recordings of the account's list."""
     return twilio.fact("listed", "the list could not be read")
 
 
 def some(twilio: Account, fits=lambda recording: True, why: str = NONE) -> dict:
-    """A completed recording that fits, the shortest."""
+    """The shortest completed recording that fits."""
     found = [one for one in listed(twilio) if one["status"] == "completed" and one["call_sid"] and fits(one)]
     if not found:
         raise Skipped(why)
@@ -54,7 +54,7 @@ def is_elsewhere(twilio: Account, recording: dict) -> bool:
 
 
 def plain(twilio: Account, **wanted) -> dict:
-    """One whose audio Twilio has, and anybody can read."""
+    """A recording whose audio Twilio has, without encryption."""
     return some(twilio, lambda one: not one["encryption_details"] and not is_elsewhere(twilio, one) and wanted.items() <= one.items())
 
 
@@ -63,7 +63,7 @@ def own(twilio: Account) -> str:
 
 
 def prepare(twilio: Account) -> None:
-    """A recording that may be deleted: of a call, where one may be made."""
+    """Prepares a recording that may be deleted: that of a call, where a call may be made."""
     if twilio.stage:
         twilio.facts["own"] = twilio.stage.own
     elif twilio.wishes.call:
@@ -94,7 +94,7 @@ def _(twilio):
     succeeded(ask(twilio, "GET", "/Recordings.json", params={"PageSize": 1}, auth=(twilio.auth[0], "0" * 32)), 401)
 
 
-@assume("twilio", "The list is of recordings with sid, call_sid, status and date_created, and says where it goes on, or null.")
+@assume("twilio", "The list is of recordings with sid, call_sid, status and date_created, and names its next page, or null.")
 def _(twilio):
     page = succeeded(ask(twilio, "GET", "/Recordings.json", params={"PageSize": 1000}), 200).json()
     hold("next_page_uri" in page, "it does not say where it goes on")
@@ -135,7 +135,7 @@ def _(twilio):
         hold(parsedate_to_datetime(one["date_created"]) >= parsedate_to_datetime(other["date_created"]), "it leads to a newer one")
 
 
-@assume("twilio", "CallSid gives the recordings of that call and no others; of a call that there is not, none.")
+@assume("twilio", "CallSid gives the recordings of that call and no others; of a call that does not exist, none.")
 def _(twilio):
     def of(call: str) -> list[dict]:
         return succeeded(ask(twilio, "GET", "/Recordings.json", params={"CallSid": call, "PageSize": 1000}), 200).json()["recordings"]
@@ -147,7 +147,7 @@ def _(twilio):
     hold({each["call_sid"] for each in found} == {one["call_sid"]}, "there are others")
 
 
-@assume("twilio", "A recording that there is not is a 404 with code 20404, below its call's path and without.")
+@assume("twilio", "A recording that does not exist is a 404 with code 20404, below its call's path and without.")
 def _(twilio):
     for path in (f"/Recordings/{unknown('RE')}.json", f"/Calls/{unknown('CA')}/Recordings/{unknown('RE')}.json"):
         hold(code(succeeded(ask(twilio, "GET", path), 404)) == "20404", "the code is another one")
@@ -227,7 +227,7 @@ def _(twilio):
     hold(len(audio(twilio, sid)) == 1, "it has two channels")
 
 
-@assume("twilio", "The audio of a recording that there is not is a 404, with a body that is no WAV.")
+@assume("twilio", "The audio of a recording that does not exist is a 404, with a body that is no WAV.")
 def _(twilio):
     answer = succeeded(ask(twilio, "GET", f"/Recordings/{unknown('RE')}.wav", params={"RequestedChannels": 2}), 404)
     hold(not answer.content.startswith(b"RIFF"), "it is one")
@@ -241,7 +241,7 @@ def _(twilio):
     hold(code(succeeded(ask(twilio, "DELETE", f"/Recordings/{sid}.json"), 400)) == "20001", "the code is another one")
 
 
-@assume("twilio", "Deleting a recording that there is not is a 404.")
+@assume("twilio", "Deleting a recording that does not exist is a 404.")
 def _(twilio):
     succeeded(ask(twilio, "DELETE", f"/Recordings/{unknown('RE')}.json"), 404)
 
@@ -270,7 +270,7 @@ def _(twilio):
     hold(sid not in [one["sid"] for one in found if one["status"] != "deleted"], "it has")
 
 
-@assume("twilio", "Who asks too often is told so with 429.")
+@assume("twilio", "Too many requests are answered with 429.")
 def _(twilio):
     said = {"code": 20429, "message": "Too Many Requests", "more_info": "https://www.twilio.com/docs/errors/20429", "status": 429}
     with twilio.staged("nobody should ask a vendor too often").fault("Recordings", status=429, body=said):

@@ -1,4 +1,4 @@
-"""What becomes of the events of events/, whoever runs the function: the table in `local.events`, asserted."""
+"""The outcomes of the events in events/, whoever runs the function: the table in `local.events`, asserted."""
 
 from __future__ import annotations
 

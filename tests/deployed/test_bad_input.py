@@ -1,4 +1,4 @@
-"""Whatever a stranger sends comes to an answer: no 5xx, no panic, nobody reached who need not be.
+"""Every request of a stranger comes to an answer: there is no 5xx and no panic, and nobody is reached who need not be.
 
 Inputs are made by hypothesis, the same ones in each run; `BAD_INPUT=20` tries twenty times as many, others in each run.
 """

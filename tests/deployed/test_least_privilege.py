@@ -1,4 +1,4 @@
-"""Least privilege, proven: without any one statement that a function itself uses, something no longer works.
+"""Least privilege, proven: each statement that a function itself uses is needed, since without it something no longer works.
 
 One statement at a time is taken out of the deployed role, the function is made cold, and a path through the bundle that needs it
 is walked: it must fail, and fail because of that right. Then the statement is put back.

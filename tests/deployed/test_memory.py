@@ -1,4 +1,4 @@
-"""What a function needs, measured on its own process: the `bootstrap` against a runtime API on loopback."""
+"""The memory that a function needs, measured on its own process: the `bootstrap` against a runtime API on loopback."""
 
 from __future__ import annotations
 

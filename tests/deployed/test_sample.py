@@ -1,4 +1,4 @@
-"""What is sent to the vendor: the employee's own speech, from as many calls as it takes, and how that is told."""
+"""The sample that is sent to the vendor has the employee's own speech, from as many calls as it takes, and its report says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the local AWS and the stand-ins cannot be like: the checks on answers that are made up here."""
+"""The checks on answers that are made up here, for states that the local AWS and the stand-ins cannot be in."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def _json(file: str) -> dict:
 
 
 class Report:
-    """What has gone wrong, at once, and how far it is, from time to time."""
+    """Prints each finding at once, and the progress from time to time."""
 
     EVERY = 20  # seconds
 
@@ -111,7 +111,7 @@ class Report:
 
 @contextmanager
 def ground(stack: dict | None, progress: Progress) -> Iterator[Ground]:
-    """What lanes stand on; gone afterwards. `stack`: content of the stack.json whose binaries are run."""
+    """The ground that lanes stand on; it is gone after the block. `stack` is the content of the stack.json whose binaries are run."""
     with tempfile.TemporaryDirectory(prefix="faults-") as name:
         directory = Path(name)
         bootstraps = bundle.build(directory / "build", progress) if stack is None else stack["aws"]["bootstraps"]

@@ -1,4 +1,4 @@
-"""What a lane has to know of the deployment, read from the template: it is the only place that says so."""
+"""The facts of the deployment that a lane needs, read from the template, which is the only place that has them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Route:
 class Bundle:
     functions: dict[str, Function]
     queues: dict[str, Queue]
-    routes: list[Route]  # those for one method before those for any
+    routes: list[Route]  # routes for one method come before those for any
     defaults: dict[str, str]  # of the parameters
     bootstraps: dict[str, Path]  # by function
 
@@ -89,13 +89,13 @@ def read(bootstraps: dict[str, Path]) -> Bundle:
 
 
 def _named(node) -> str:
-    """The resource that a Ref or GetAtt is about."""
+    """The resource that a Ref or GetAtt names."""
     node = node.get("Ref") or node["Fn::GetAtt"]
     return node if isinstance(node, str) else node[0]
 
 
 def _resolved(node, values: dict[str, str]) -> str:
-    """What CloudFormation would make of it."""
+    """The value that CloudFormation would make of it."""
     if isinstance(node, str):
         return node
     if "Fn::If" in node:  # of a parameter that is given, or something else

@@ -1,4 +1,4 @@
-"""The outside calls of the functions: which there were, in which order, and being there when one comes."""
+"""The outside calls of the functions: a record of them in their order, and a hook that runs when one comes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Awaitable, Callable
 
 from aiohttp import web
 
-# In a path, whatever is different each time; the name stands in its place.
+# Parts of paths that differ each time, by the name that takes their place.
 VARIABLE = {
     "{id}": r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
     "{RE}": r"RE[0-9a-f]{32}", "{AC}": r"AC[0-9a-f]{32}", "{CA}": r"CA[0-9a-f]{32}", "{voice}": r"(?<=/v1/voices/)[A-Za-z0-9]{20}",
 }  # fmt: skip
-# In front of every path, for people to skip.
+# The table leaves these beginnings of paths out, since they tell people nothing.
 PREFIXES = re.compile(r"^/(rest/v1/rpc|storage/v1|auth/v1|2010-04-01/Accounts/\{AC\})/")
 
 
@@ -41,7 +41,7 @@ class Call:
 
     @property
     def api(self) -> str:
-        """Whose errors it may be answered with."""
+        """The API whose errors may answer it."""
         if self.vendor == "supabase":
             return {"rest": "postgrest", "auth": "auth", "storage": "storage"}[self.path.split("/")[1]]
         return {"AmazonSQS": "sqs", "secretsmanager": "secrets"}[self.target.partition(".")[0]] if self.vendor == "aws" else self.vendor
@@ -65,8 +65,8 @@ class Watch:
         self.calls: list[Call] = []
         self._seen: Counter = Counter()
         self._function, self.invocation = "", -1
-        # Awaited with each call, in the stand-ins' thread: before anything else happens, and when the work is done but (unless the
-        # answer is a stream) nothing is answered yet.
+        # Both are awaited with each call, in the stand-ins' thread: the first one before anything else happens, the second one when the work is
+        # done and nothing is answered yet (unless the answer is a stream).
         self.arrived: Callable[[Call], Awaitable[None]] = nothing
         self.answered: Callable[[Call], Awaitable[None]] = nothing
 
@@ -100,9 +100,9 @@ class Watch:
 
 
 async def nothing(call: Call) -> None:
-    """Where nobody waits for a call."""
+    """The hook where nobody waits for a call."""
 
 
 def _is_a_functions(request: web.Request) -> bool:
-    """And not the harness's own. Control requests have a user agent of their own, too."""
+    """Returns whether a function made the request, and not the harness. Control requests have a user agent of their own, too."""
     return request.headers.get("User-Agent", "").startswith("understudy/") or "X-Amz-Target" in request.headers

@@ -1,4 +1,4 @@
-"""Many employees' lives at once, while functions are killed at random: it must end as if nobody had been killed.
+"""Many employees' lives at once, while functions are killed at random. They must end as if no function had been killed.
 
 A life is a sequence of things that happen to one employee, each begun when the one before has had its effect; its seed decides it. So
 the state that it ends in does not depend on how long anything took, and that of a run with kills can be compared with a quiet one.
@@ -23,10 +23,10 @@ from .invariants import Finding, Inspection
 from .lane import Ground, Lane
 from .staff import Staff
 
-# How much faster than real time.
+# The lane's clock runs so much faster than real time.
 RATE = 60
 LIVES_AT_ONCE = 6
-# How many environments of a function work at once, by queue.
+# The number of environments of a function that work at once, by queue.
 CONCURRENCY = {"RecordingQueue": 3, "CloneQueue": 2, "ErasureQueue": 2}
 # Real seconds, on average, between two kills.
 KILL_EVERY = 0.5
@@ -36,9 +36,9 @@ PATIENCE = 300
 
 @dataclass
 class End:
-    """What a run came to."""
+    """The end of a run."""
 
-    lives: dict[int, tuple] = field(default_factory=dict)  # by seed: what `Life.state` says
+    lives: dict[int, tuple] = field(default_factory=dict)  # the `Life.state` by seed
     kills: Counter[str] = field(default_factory=Counter)  # by function
     findings: list[Finding] = field(default_factory=list)
 
@@ -52,7 +52,7 @@ def run(ground: Ground, seconds: float, seeds: range | None = None) -> End:
 
 
 def compare(killed: End, quiet: End) -> list[str]:
-    """What is wrong in either, and where they differ."""
+    """Everything that is wrong in either run, and the differences between them."""
     wrong = [f"{finding.letter} {name}: {finding.what}" for name, end in (("killed", killed), ("quiet", quiet)) for finding in end.findings]
     for seed, state in sorted(killed.lives.items()):
         if state != (expected := quiet.lives.get(seed)):
@@ -111,7 +111,7 @@ class Chaos:
 
 
 class Life(Flow):
-    """One employee's, decided by a seed."""
+    """The life of one employee, which a seed decides."""
 
     STEPS = 8
 
@@ -133,7 +133,7 @@ class Life(Flow):
             self._random.choice(possible)()
 
     def state(self) -> tuple:
-        """The ids are different each time; what there is of each thing is not."""
+        """The state in which the life ends, without ids, which differ each time."""
         count = "select count(*) filter (where erased_at is null), count(*) from recordings where employee_id = %s"
         voices = "select count(*) from voices where employee_id = %s and state in ('ready', 'retired')"
         has_voice = self.scenario.one("select voice_id is not null from employees where id = %s", self._employee)
@@ -142,7 +142,7 @@ class Life(Flow):
     def _is_recorded(self) -> None:
         self.a_second_passes()
         recording_sid = self.recorded(self._employee)
-        # Whatever was erased before: this is a new one.
+        # This is a new one, even if others were erased before.
         self.world.told[recording_sid].erased = False
         self.scenario.callback(recording_sid)
         self._until("select exists (select from recordings where recording_sid = %s)", recording_sid, "the recording")
@@ -169,7 +169,7 @@ class Life(Flow):
         self._consented = self._has_recording = False
 
     def _until(self, query: str, value: str, what: str, again=lambda: None) -> None:
-        """Until the query says so; somebody tries again from time to time."""
+        """Waits until the query says so; somebody tries again from time to time."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             again()

@@ -4,8 +4,8 @@ Queues delay for minutes and leases last longer still, so waiting for them in re
 `clock_timestamp()`, which decides leases and expiry, is therefore replaced by one whose hands can be moved. It has to be done before
 the migrations run: defaults of columns keep the function that they were made with.
 
-For the functions and for Twilio it is as late as it is: their clocks cannot be moved. So in every lane the database's clock is ahead
-of theirs by all the time that has passed in it; that one which is off by some minutes more changes nothing is a test of its own.
+The clocks of the functions and of Twilio cannot be moved. So in every lane the database's clock is ahead of theirs by all the time that has
+passed in the lane. A test of its own shows that a clock which is minutes further off changes nothing.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Clock:
         self._database.close()
 
     def go_on(self, passed: float, database_time: datetime) -> None:
-        """It is as late as it was when another lane ended."""
+        """Sets the clock to the time at which another lane ended."""
         self._passed = passed
         self._database.execute("update clock.hands set ahead = %s - began", [database_time])
 
@@ -55,10 +55,10 @@ class Clock:
         return (time.monotonic() - self._began) * self._rate + self._passed
 
     def real(self, seconds: float) -> float:
-        """How many real seconds that is."""
+        """The number of real seconds for so many of the lane."""
         return seconds / self._rate
 
     def pass_time(self, seconds: float) -> None:
-        """At once it is that much later, for the database too."""
+        """Makes it that much later at once, for the database too."""
         self._passed += seconds
         self._database.execute("update clock.hands set ahead = ahead + make_interval(secs => %s)", [seconds])

@@ -1,4 +1,4 @@
-"""What employees and admins do with consents and with the voice they have consented to."""
+"""Flows in which employees and admins deal with consents, and with the voice they have consented to."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SelfService(Flow):
         self._has_withdrawn = False
 
     def act(self) -> None:
-        """As far as it goes."""
+        """Goes on from where the last try ended, as far as it can."""
         self._token = self._token or self.invited(self._employee)
         if self._token and self._withdrawal_token is None:
             self._reads_and_grants()

@@ -1,4 +1,4 @@
-"""How each vendor says that it is busy, that it is broken, and no: statuses, codes and bodies as documented.
+"""The answers by which each vendor says that it is busy, that it is broken, or no: statuses, codes and bodies as documented.
 
 The shapes are the stand-ins' own. Sources: https://elevenlabs.io/docs/eleven-api/resources/errors,
 https://www.twilio.com/docs/api/errors, supabase/storage `src/internal/errors/codes.ts`,
@@ -15,7 +15,7 @@ class Error:
     status: int
     code: str
     body: dict
-    # What an attempt to clone must do when making the voice is answered so; None: nothing in particular.
+    # Tells whether an attempt to clone must end when making the voice is answered so; None: nothing looks at it.
     ends: bool | None = None
 
     def fault(self) -> dict:

@@ -1,4 +1,4 @@
-"""What people and vendors do with the bundle: each flow from where it starts to where it has to lead."""
+"""The flows: things that people and vendors do with the bundle, each from its start to the end that it must reach."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .lane import Lane
 
 # Bytes of a frame, and of the header before them.
 FRAME, HEADER = 4, 44
-# How much of the laptop's call a recording has: enough speech for a voice, and not so much that an older one is never needed.
+# The part of the laptop's call that a recording has: enough speech for a voice, and not so much that an older one is never needed.
 SECONDS = 56
 TRIES = 3
 # Seconds.
@@ -30,30 +30,30 @@ class Told:
 
     employee: str
     sha256: str
-    # Consent was withdrawn since: it must be nowhere.
+    # Consent was withdrawn since, so it must be nowhere.
     erased: bool = False
 
 
 @dataclass
 class World:
-    """What is true however often things went wrong."""
+    """The facts that hold however often things went wrong."""
 
     told: dict[str, Told] = field(default_factory=dict)  # by RecordingSid
-    # What an employee has in the end: "voice", "nothing", or, whatever there was before, "erased".
+    # The end for each employee: "voice", "nothing", or, whatever there was before, "erased".
     ends: dict[str, str] = field(default_factory=dict)
     # Voices that were put at the vendor, so that something finds them.
     planted: set[str] = field(default_factory=set)
-    # What people were told that is not so.
+    # Untrue things that people were told.
     untrue: list[str] = field(default_factory=list)
 
 
 class Flow:
-    """`prepare`, then `act` with a fault in the way; `again` is what somebody does who sees that it did not work, once the fault is over."""
+    """A flow runs `prepare`, then `act` with a fault in the way. A person who sees that it did not work does `again`, once the fault is over."""
 
     name: str
-    # Whose calls are of interest; those of others have a flow of their own.
+    # The functions whose calls are of interest; those of others have a flow of their own.
     functions: frozenset[str]
-    # Which of them, by their label.
+    # It must be found in the label of a call that is of interest.
     calls = re.compile("")
     # True if most of its cases wait for something; they run in the slow lanes, beside many others.
     waits = False
@@ -73,7 +73,7 @@ class Flow:
         pass
 
     def check(self) -> None:
-        """Looks, when the dust has settled, at what only this flow knows, and adds to `world.untrue`."""
+        """Checks, when the dust has settled, the things that only this flow knows, and adds to `world.untrue`."""
 
     # -- people ------------------------------------------------------------------------------------------------------------
 
@@ -92,7 +92,7 @@ class Flow:
         return recording_sid
 
     def a_second_passes(self) -> None:
-        """Twilio tells whole ones, and of two recordings, or of a recording and an erasure, which was first must be seen from them."""
+        """Twilio tells whole seconds. They must show which of two recordings was first, and whether a recording was before an erasure."""
         time.sleep(1 - time.time() % 1)
 
     def call_becomes_known(self, call_sid: str, employee: str) -> None:
@@ -128,7 +128,7 @@ class Flow:
         self._insists(lambda: self.scenario.ask_for_clone(employee, headers={"Prefer": "respond-async"}))
 
     def _insists(self, request) -> Answer:
-        """The last answer."""
+        """Asks until the answer is no failure; returns the last answer."""
         for _ in range(TRIES):
             if (answer := request()).status < 500:
                 break
@@ -136,7 +136,7 @@ class Flow:
         return answer
 
     def _is_told(self, status: int, request) -> Answer:
-        """Insists; whatever is no failure is to have this status."""
+        """Insists; an answer that is no failure must have this status."""
         answer = self._insists(request)
         if answer.status < 500 and answer.status != status:
             self.world.untrue.append(f"a request was answered {answer.status}: {answer.body[:200].decode(errors='replace')}")
@@ -155,7 +155,7 @@ class Flow:
         return self._is_told(200, lambda: self.scenario.anyone("POST", "/voice-consent/invitation", answer, consent_token=token))
 
     def grants(self, employee: str) -> str:
-        """With nothing in the way; the token to withdraw with."""
+        """Grants with nothing in the way, and returns the token to withdraw with."""
         return self.answers(self.invited(employee), True).json()["withdrawal_token"]
 
 
@@ -187,7 +187,7 @@ class Oversized(Flow):
 
     name = "oversized"
     functions = frozenset({"recording-ingest", "voice-sweeper"})
-    # What an ordinary recording, or an ordinary sweep, has not.
+    # Calls that an ordinary recording, or an ordinary sweep, does not make.
     calls = re.compile("object/recordings|upload/resumable|recording_too_large|storable_recordings|recordings_queued|SendMessage")
 
     def prepare(self) -> None:
@@ -202,7 +202,7 @@ class Oversized(Flow):
         self.lane.drain()
 
     def _takes(self, size: int) -> None:
-        # Past the door, which may be shut.
+        # This goes past the door, which may be shut.
         self.lane.outside.vendors.supabase.storage.size_limit = size
 
 
@@ -328,7 +328,7 @@ class Return(Withdraw):
 
 
 class Sweep(Flow):
-    """The schedule finds all that no message will come for."""
+    """The schedule finds everything that no message will come for."""
 
     name = "sweep"
     functions = frozenset({"voice-sweeper"})
@@ -422,7 +422,7 @@ def _call() -> bytes:
 
 
 def audio_of(number: int) -> bytes:
-    """A part of the laptop's call as a WAV that no other number has: it is said in the last sample."""
+    """A part of the laptop's call as a WAV. The last sample says the number, so that no two are alike."""
     whole = _call()
     rate = int.from_bytes(whole[24:28], "little")
     sound = whole[HEADER : HEADER + SECONDS * rate * FRAME - 2] + number.to_bytes(2, "little")

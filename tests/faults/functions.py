@@ -27,7 +27,7 @@ AWS_SETTINGS = {
 }  # fmt: skip
 
 
-# The one that says so, by failing, when it could not do everything: then it is invoked again.
+# This function fails when it could not do everything, and is then invoked again.
 SWEEPER = "voice-sweeper"
 
 
@@ -78,7 +78,7 @@ class Functions:
             self._kill(environment)
 
     def kill_one(self, choose) -> str | None:
-        """SIGKILL to one of all environments, at work or not. Whose it was, if there was one."""
+        """Sends SIGKILL to one of all environments, at work or not. Returns its function, if there was one."""
         with self._lock:
             environments = self._busy | {each: name for name, idle in self._idle.items() for each in idle}
             alive = [environment for environment in environments if environment not in self._killed]
@@ -93,7 +93,7 @@ class Functions:
         os.kill(environment.pid, signal.SIGKILL)
 
     def make_cold(self) -> None:
-        """Whoever runs later starts anew."""
+        """Ends every environment, so that a later invocation starts a new one."""
         for name, environments in list(self._idle.items()):
             for environment in list(environments):
                 environments.remove(environment)
@@ -102,13 +102,13 @@ class Functions:
     close = make_cold
 
     def log(self) -> str:
-        """What all of them have logged."""
+        """The logs of all of them."""
         self.make_cold()
         return "".join(f"-- {name}\n{text}" for name, text in self._logs.items())
 
     def _patience(self, name: str) -> float:
-        """Real seconds until Lambda would end it. Who works for a queue must be gone before its lease is over, on the lane's clock; people
-        wait in real time."""
+        """Real seconds until Lambda would end it. A function that works for a queue must be gone before its lease is over, on the lane's
+        clock; people wait in real time."""
         timeout = self._bundle.functions[name].timeout
         works_for_a_queue = any(queue.function == name for queue in self._bundle.queues.values())
         return self._clock.real(timeout) if works_for_a_queue else timeout

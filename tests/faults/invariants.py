@@ -1,4 +1,4 @@
-"""What must be true when the dust has settled.
+"""The invariants: these must hold when the dust has settled.
 
     L  lost      a recording that Twilio has of a call we know is neither in Storage with its bytes, nor erased on request
     D  doubled   two voices of one employee at the vendor, or two that one attempt has made
@@ -22,7 +22,7 @@ MARK = re.compile(r"employee ([0-9a-f-]{36}), made by attempt ([0-9a-f-]{36})")
 
 
 def _marks(voice) -> tuple[str, str]:
-    """Whose voice it is and which attempt has made it. What a test has left behind says it in its description."""
+    """The employee and the attempt of a voice. A voice that a test has left behind has them in its description."""
     if "employee" in voice.labels:
         return voice.labels["employee"], voice.labels["attempt"]
     return MARK.search(voice.description or "").groups()
@@ -138,7 +138,7 @@ class Inspection:
     # -- the vendors ------------------------------------------------------------------------------------------------------
 
     def _as_published(self) -> None:
-        """Of what the functions ask; the harness may ask otherwise."""
+        """Judges the requests of the functions only; the harness may ask otherwise."""
         vendors = self.lane.outside.vendors
         for breach in vendors.twilio.breaches + vendors.elevenlabs.breaches:
             if breach["agent"].startswith("understudy/"):

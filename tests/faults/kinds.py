@@ -1,7 +1,7 @@
-"""What can go wrong with an outside call.
+"""The faults that can befall an outside call.
 
-A fault befalls one call, or that call and every one of its kind after it. What the stand-ins do to a request is theirs
-(`standins/README.md`); a vendor that is down, and a function that is killed, are made here.
+A fault befalls one call, or that call and every one of its kind after it. The stand-ins do most of them to a request (`standins/README.md`);
+a vendor that is down, and a function that is killed, are made here.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def _media(call: Call) -> bool:
 
 
 def _upload(call: Call) -> bool:
-    """Whether the request has a body that takes its time."""
+    """Returns whether the request has a body that takes its time."""
     return call.method == "POST" and bool(re.search(r"/object/(recordings|deep-fakes)/|/voices/add$", call.path))
 
 
@@ -187,7 +187,7 @@ FAULTS = {
 }
 
 
-# Kinds that are something of its own only with some calls: a connection that is closed before all is sent, and a deletion that is done and
+# Kinds that make a difference only with some calls: a connection that is closed before all is sent, and a deletion that is done and
 # answered as if it had failed.
 ONLY = {
     "closed": _upload,

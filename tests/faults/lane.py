@@ -46,7 +46,7 @@ class NeverSettles(AssertionError):
 
 @dataclass(frozen=True)
 class Ground:
-    """What all lanes of a run stand on; can be handed to another process."""
+    """The ground that all lanes of a run stand on; it can be handed to another process."""
 
     directory: Path
     bundle: Bundle
@@ -57,7 +57,7 @@ class Ground:
         return Postgres(self.directory / "postgres", settings=SETTINGS)
 
     def prepare(self) -> None:
-        """Starts the database server, which ends with this process, and makes what each lane's database is a copy of."""
+        """Starts the database server, which ends with this process, and makes the database of which each lane's is a copy."""
         self.postgres.start(die_with_parent=True)
         url = self.postgres.create_database(self.template)
         with psycopg.connect(with_database(self.postgres.superuser_url, self.template), autocommit=True) as superuser:
@@ -88,7 +88,7 @@ class Lane:
         self._ahead, self._rate, self.prepared = ahead, rate, prepared
         # A message dies after this many receipts if that is fewer than its queue allows.
         self.patience: int | None = None
-        # Asked before time passes to a later moment: it may want to do something first.
+        # It is called before time passes to a later moment, and may do something first.
         self.before_time_passes = lambda until: None
 
     def __enter__(self) -> "Lane":
@@ -121,7 +121,7 @@ class Lane:
             self._at_first = state_of(self.outside.vendors, directory / "outside")
         where = self.outside.vendors.where()
 
-        # An ARN is what the template asks for; a lane's own says which secret it is.
+        # The template asks for an ARN; a lane's own ARN says which secret it is.
         self._arns = arns = {name: f"arn:aws:secretsmanager:eu-central-1:000000000000:secret:{name}-abcdef" for name in ("twilio", "supabase", "elevenlabs")}
         kept = {arns[name]: json.dumps({key: value for key, value in where[name].items() if key != "url"}) for name in arns}
         self.aws = QueuesAndSecrets(directory / "aws", bundle.queues, kept, self.clock.now)
@@ -141,7 +141,7 @@ class Lane:
         later(self.scenario.close)
 
     def keep(self, run: dict) -> Prepared:
-        """What there is now, for other lanes to begin with; this one is at its end. `run`: the flow's own state."""
+        """Keeps the present state, for other lanes to begin with; this lane is at its end. `run` is the flow's own state."""
         self._kept = True
         outside, kept = self._directory / "outside", self._directory / "kept"
         vendors = changed(self._at_first, state_of(self.outside.vendors, outside))
@@ -193,7 +193,7 @@ class Lane:
             self.clock.pass_time(until - self.clock.now())
 
     def sweep(self, tries: int = 3) -> bool:
-        """What the schedule does: a run that fails is repeated twice. Whether one did not."""
+        """Sweeps as the schedule does; a run that fails is repeated twice. Returns whether one succeeded."""
         for _ in range(tries):
             with suppress(FunctionFailed):
                 self.functions.invoke(SWEEPER, {})

@@ -1,4 +1,4 @@
-"""What comes later than it should: an upload that everybody has given up, and a function that still has an old secret."""
+"""Flows in which something comes later than it should: an upload that everybody has given up, and a function that still has an old secret."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Late(Flow):
         storage = self.lane.outside.vendors.supabase.storage
         (stored,) = (key for bucket, key in storage.objects if bucket == "recordings")
         self._upload = stored, storage.objects["recordings", stored].path.read_bytes()
-        # Whoever was uploading it can do so no longer than that.
+        # Nobody can be uploading it for longer than that.
         self.lane.pass_time(20 * 60)
         self.scenario.api("DELETE", f"/employees/{self._employee}/voice")
         self.lane.drain()

@@ -55,7 +55,7 @@ class Outcome:
 
 
 def undisturbed(ground: Ground, flow: str, ahead: float = 0) -> tuple[list[Call], list[Finding]]:
-    """The outside calls of a flow, and what is wrong even so. `ahead`: see `Lane`."""
+    """The outside calls of a flow, and the findings even so. `ahead`: see `Lane`."""
     with Lane(ground, ahead=ahead) as lane:
         run = FLOWS[flow](lane)
         _prepare(lane, run)
@@ -104,7 +104,7 @@ def _disturbed(lane: Lane, case: Case) -> list[Finding]:
     return findings + _settled(lane, run)
 
 
-# Of this process, by the database that the lanes begin with and by flow.
+# The preparations of this process, by the database that the lanes begin with and by flow.
 _preparations: dict[tuple[str, str], Prepared] = {}
 
 
@@ -181,7 +181,7 @@ class Lanes:
 
 
 def find_cases(ground: Ground, lanes: Lanes, flows: list[str]) -> tuple[list[Case], dict[str, list[Finding]]]:
-    """Every case of these flows, and what is wrong with a flow that nothing is done to."""
+    """Every case of these flows, and the findings in flows that nothing is done to."""
     cases, wrong = [], {}
     for flow, (calls, findings) in zip(flows, lanes.undisturbed(ground, flows)):
         wrong[flow] = findings

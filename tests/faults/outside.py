@@ -94,7 +94,7 @@ class Outside:
         async def removed() -> None:
             for door in self.doors.values():
                 await door.remove()
-            # Who still waits in a fault.
+            # Requests that still wait in a fault.
             waiting = asyncio.all_tasks() - {asyncio.current_task()}
             for task in waiting:
                 task.cancel()

@@ -1,4 +1,4 @@
-"""What a flow's preparation has made, kept to be copied: most of a case's time would go into preparing the same again.
+"""The state that a flow's preparation has made, kept to be copied: otherwise most of a case's time would go into preparing the same again.
 
 A case gets a lane of its own all the same: a copy of the database, and of all that the preparation has changed in the stand-ins. Its
 database goes on from the moment at which the preparation ended, so a preparation is used for a minute or two only: the clocks of the
@@ -20,7 +20,7 @@ from standins import Vendors
 
 # Seconds.
 MAY_BE_OLD = 120
-# What tells one account of a vendor from another; every stand-in begins with one of its own.
+# The attributes that tell one account of a vendor from another; every stand-in begins with one of its own.
 ACCOUNTS = {("twilio", "account_sid"), ("elevenlabs", "user_id")}
 
 
@@ -52,7 +52,7 @@ def copy_files(of: Path, to: Path) -> None:
 
 
 def parts_of(vendors: Vendors) -> dict[str, object]:
-    """Whatever of the stand-ins has a state."""
+    """The parts of the stand-ins that have a state."""
     supabase = vendors.supabase
     return {
         "twilio": vendors.twilio, "elevenlabs": vendors.elevenlabs, "supabase": supabase,
@@ -61,7 +61,7 @@ def parts_of(vendors: Vendors) -> dict[str, object]:
 
 
 def state_of(vendors: Vendors, directory: Path) -> dict[str, dict[str, bytes]]:
-    """By stand-in, each attribute that can be kept. What cannot be (servers, connections, tasks) belongs to one lane."""
+    """Each attribute that can be kept, by stand-in. The others (servers, connections, tasks) belong to one lane."""
     parts = parts_of(vendors)
     return {
         name: _kept({attribute: value for attribute, value in vars(part).items() if value not in parts.values()}, directory)
@@ -70,7 +70,7 @@ def state_of(vendors: Vendors, directory: Path) -> dict[str, dict[str, bytes]]:
 
 
 def changed(before: dict[str, dict[str, bytes]], after: dict[str, dict[str, bytes]]) -> dict[str, dict[str, bytes]]:
-    """What has changed since then, and whose account it is."""
+    """The attributes that have changed since then, and those that belong to the account."""
     return {
         name: {attribute: state for attribute, state in attributes.items() if (name, attribute) in ACCOUNTS or before[name].get(attribute) != state}
         for name, attributes in after.items()

@@ -1,4 +1,4 @@
-"""What AWS does by itself while a lane is busy: messages are worked on at once and side by side, and the schedule sweeps."""
+"""Does what AWS does by itself while a lane is busy: messages are worked on at once and side by side, and the schedule sweeps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REDRIVE_EVERY = 60 * 60
 
 
 class Staff:
-    """At work as long as the block runs. `concurrency`: environments at once, by queue."""
+    """The staff works for as long as the block runs. `concurrency` has the number of environments at once, by queue."""
 
     def __init__(self, lane: Lane, concurrency: dict[str, int]):
         self._lane = lane

@@ -1,4 +1,4 @@
-"""A part of the matrix, chosen evenly, and proof that it would show what it is there for. `make faults` runs the whole."""
+"""A part of the matrix, chosen evenly, and the proof that it would show a broken guard. `make faults` runs the whole."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ CHAOS_SECONDS = 10
 
 @pytest.fixture(scope="module")
 def stands(stack):
-    """What the lanes stand on, and the processes that they run in."""
+    """The ground that the lanes stand on, and the processes that they run in."""
     with ground(stack, Progress(quiet=True)) as made, matrix.lanes(QUICK_LANES, SLOW_LANES) as lanes:
         yield made, lanes
 
 
 @pytest.fixture(scope="module")
 def found(stands):
-    """Every case, and what is wrong with flows that nothing is done to."""
+    """Every case, and the findings in flows that nothing is done to."""
     return matrix.find_cases(*stands, list(FLOWS))
 
 

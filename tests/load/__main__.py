@@ -1,6 +1,6 @@
 """`python -m tests.load`: many callbacks at once through the whole bundle, then many recordings while everybody is slow.
 
-Prints what it measured, beside what the local gateway can do at all. Exit code 1 if a recording that was told of is lost, doubled or not
+Prints its measurements, beside those of the local gateway alone. Exit code 1 if a recording that was told of is lost, doubled or not
 what Twilio has, or if a message is left over.
 """
 
@@ -26,7 +26,7 @@ FUNCTIONS = ("recording-webhook", "recording-ingest")
 MIB = 1 << 20
 # Seconds between two looks at the queue and the memory.
 PAUSE = 2
-# The local gateway is no measure of AWS: it is loaded with so much of what it can do.
+# The local gateway is no measure of AWS, so it gets no more than this part of the load that it can take.
 BEARABLE = 0.8
 
 
@@ -94,7 +94,7 @@ def gateways_own_rate(scenario: Scenario) -> float:
 
 
 def tell(deliveries: Iterator[Answers]) -> list[str]:
-    """Shows each time; returns a line if something was never acknowledged: nobody has promised to store that."""
+    """Shows each time. Returns a line if a callback was never acknowledged, whose recording nobody has promised to store."""
     for again, answers in enumerate(deliveries):
         show("callbacks, again" if again else "callbacks", answers)
     return [f"{len(answers.refused)} callbacks were never acknowledged"] if answers.refused else []

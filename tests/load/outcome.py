@@ -1,4 +1,4 @@
-"""What has become of the recordings that were told of, and of the processes that worked on them."""
+"""The outcome: of the recordings that Twilio told of, and of the processes that worked on them."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Request:
 
 @dataclass
 class Answers:
-    """What came of a load."""
+    """The answers to a load."""
 
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Answers:
         return len(self.latencies) / self.seconds
 
     def percentile(self, percent: int) -> float:
-        """In seconds."""
+        """A percentile of the times that the answers took, in seconds."""
         return sorted(self.latencies)[min(len(self.latencies) * percent // 100, len(self.latencies) - 1)]
 
 
@@ -78,7 +78,7 @@ def make_recordings(scenario: Scenario, number: int, of_each: int = 3) -> list[R
 
 
 def callbacks(scenario: Scenario, recordings: list[Recording], number: int, seed: int = 1) -> list[Request]:
-    """`number` callbacks about all of them, each told of several times, in no order. A quarter says that a recording is in progress."""
+    """Makes `number` callbacks about the recordings, several for each, in no order. A quarter of them say that a recording is in progress."""
     wanted = [(recording, "completed") for recording in recordings]
     chance = random.Random(seed)
     while len(wanted) < number:
@@ -117,7 +117,7 @@ def deliver(requests: list[Request], rate: float | None = None) -> Iterator[Answ
 
 
 async def send(requests: list[Request], rate: float | None = None, at_once: int = AT_ONCE) -> Answers:
-    """Sends them all: `rate` of them a second, whether or not the answers keep up; without it as fast as they are answered."""
+    """Sends all requests: `rate` of them a second, whether or not the answers keep up, and without it as fast as they are answered."""
     answers, waiting = Answers(), asyncio.Semaphore(at_once)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=at_once), timeout=TIMEOUT) as session:
         began = time.monotonic()
@@ -131,7 +131,7 @@ async def send(requests: list[Request], rate: float | None = None, at_once: int 
                 status = type(error).__name__
             finally:
                 waiting.release()
-            # From when it was due: what had to wait for its turn has waited, too.
+            # The time counts from when it was due: a request that waits for its turn has waited, too.
             answers.latencies.append(time.monotonic() - due)
             answers.statuses[status] += 1
             if status != "204":

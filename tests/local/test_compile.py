@@ -1,4 +1,4 @@
-"""How far a build is, read from cargo's own progress bar."""
+"""The progress of a build, read from cargo's own bar."""
 
 from __future__ import annotations
 

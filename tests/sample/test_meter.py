@@ -1,4 +1,4 @@
-"""What the report says of a sample, another meter finds as well: ffmpeg's `astats` and `ebur128`."""
+"""The figures of a sample's report are also those of another meter: ffmpeg's `astats` and `ebur128`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a call of the database costs, and that it does not cost more as the tables grow.
+"""Measures what a call of the database costs, and whether it costs more as the tables grow.
 
     make scale                                       1,000 and 100,000 employees, then the two proofs
     python -m tests.scale --sizes 1000 1000000       others; a million employees need about 25 GB

@@ -85,7 +85,7 @@ def many_consents(postgres: Postgres, options: argparse.Namespace, progress: Pro
 
 
 def proved(url: str, what: str, proof, patience: float, progress: Progress) -> list[str]:
-    """Prints the calls that it took; returns what is wrong."""
+    """Runs the proofs and prints their calls; returns what is wrong."""
     with proofs.Calls(url, patience) as call:
         try:
             with progress.step("worked off, call by call"):

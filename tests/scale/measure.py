@@ -15,7 +15,7 @@ from .recipes import NOT_MEASURED, RECIPES, Recipe, State
 CALLS = 15
 # Not counted: plans are made, pages are read.
 FIRST_CALLS = 3
-# How often what seems to grow is measured.
+# A function that seems to grow is measured so often.
 TIMES = 3
 MOST_TIMES_AS_MUCH = 1.5
 # Milliseconds. Two calls of one and the same function differ by as much on a machine that others use.
@@ -30,7 +30,7 @@ class Measured:
 
     @property
     def ratio(self) -> float:
-        """How many times as much the dearest size costs as the smallest."""
+        """The cost at the dearest size, as a multiple of that at the smallest."""
         return max(self.milliseconds.values()) / self.milliseconds[min(self.milliseconds)]
 
     @property
@@ -46,7 +46,7 @@ def forgotten(connection: psycopg.Connection) -> list[str]:
 
 
 def measure(recipe: Recipe, databases: dict[int, psycopg.Connection], calls: int = CALLS, first_calls: int = FIRST_CALLS) -> Measured:
-    """`databases`: by size, a superuser's connection to each. What seems to grow is measured again: what does grow, grows each time."""
+    """`databases` has a superuser's connection to each, by size. A function that seems to grow is measured again: one that does, grows each time."""
     for _ in range(TIMES):
         measured = _measured(recipe, databases, calls, first_calls)
         if measured.wrong or not measured.grows:
@@ -70,7 +70,7 @@ def _measured(recipe: Recipe, databases: dict[int, psycopg.Connection], calls: i
 
 
 class WrongAnswer(Exception):
-    """Something else was measured than was to be."""
+    """The call did something else than it was to be measured for."""
 
 
 def _one_call(recipe: Recipe, connection: psycopg.Connection, size: int) -> float:
@@ -81,9 +81,9 @@ def _one_call(recipe: Recipe, connection: psycopg.Connection, size: int) -> floa
 
 
 def rows_read(recipe: Recipe, connection: psycopg.Connection, size: int) -> int:
-    """By one call that takes an index where there is one that it can use, as it would on large tables."""
+    """The rows that one call reads. It takes an index wherever it can use one, as it would on large tables."""
     with _prepared(recipe, connection, size) as call:
-        # What is read in an index alone is not counted.
+        # PostgreSQL does not count rows that it reads in an index alone.
         connection.execute("set local enable_seqscan = off")
         connection.execute("set local enable_indexonlyscan = off")
         before = _rows_read_so_far(connection)
@@ -98,7 +98,7 @@ def _rows_read_so_far(connection: psycopg.Connection) -> int:
 
 @contextmanager
 def _prepared(recipe: Recipe, connection: psycopg.Connection, size: int) -> Iterator[Callable[[], None]]:
-    """The call of a recipe, for which everything is there. Nothing of it stays."""
+    """The call of a recipe, in a state in which it can be made. All of it is rolled back."""
     with connection.transaction(force_rollback=True):
         connection.execute("set local role service_role")
         arguments = recipe.arguments(State(connection, size))

@@ -10,7 +10,7 @@ import psycopg
 
 from .seeding import ACCOUNT, Person, somebody
 
-# Of the role that PostgREST logs in as, on hosted Supabase.
+# The statement_timeout of the role that PostgREST logs in as, on hosted Supabase.
 STATEMENT_TIMEOUT = "8s"
 # Seconds that one call may take.
 MOST = 1.0
@@ -61,7 +61,7 @@ class ProofFailed(Exception):
 
 
 def work_off(call: Calls, erasure: str) -> int:
-    """What voice-erasure does with an erasure when every vendor does what it is asked: until the database says "erased". Returns how
+    """Does what voice-erasure does when every vendor does what it is asked, until the database says "erased". Returns how
     often it had to begin."""
     begun = 0
     while True:
@@ -101,7 +101,7 @@ def many_recordings(superuser_url: str, recordings: int) -> Person:
 
 
 def erase_many_recordings(call: Calls, person: Person) -> str:
-    """From the withdrawal to "erased"."""
+    """Erases them, from the withdrawal to "erased"."""
     answer = call("withdraw_voice_consent", person.admin, person.id)
     begun = work_off(call, answer["erasure_id"])
     status = call("read_erasure", person.admin, person.id)
@@ -124,7 +124,7 @@ def many_expiring(superuser_url: str, consents: int) -> None:
 
 
 def expire_many_consents(call: Calls, consents: int) -> str:
-    """As voice-sweeper does: one after the other, until no consent is left that is over."""
+    """Expires them as voice-sweeper does: one after the other, until no consent is left that is over."""
     ended = 0
     while call("sweep_erasures")["outcome"] == "started":
         ended += 1

@@ -23,9 +23,9 @@ NOT_MEASURED = {
     "describe_database": "reads the catalogue and no table: an operator's tool, which the bundle never calls",
 }
 
-# As voice-sweeper asks.
+# voice-sweeper asks for so many.
 LIMIT = 100
-# The one that the seeded voices are of.
+# The pipeline's version that the seeded voices were made by.
 PIPELINE = 1
 REPORT = {"speech_seconds": 75.5, "snr_db": 21.0, "warnings": []}
 PURPOSES = ["voice_clone"]
@@ -44,7 +44,7 @@ class State:
         return self.connection.execute(f"select public.{name}({marks})", arguments).fetchone()[0]
 
     def sql(self, statement: str, *values) -> None:
-        """As the owner: for what no function does."""
+        """Runs SQL as the owner, for things that no function does."""
         self.connection.execute("reset role")
         self.connection.execute(statement, values)
         self.connection.execute("set local role service_role")
@@ -102,7 +102,7 @@ class State:
         return recording_sid, call_sid, target["storage_path"], target["write_id"]
 
     def ingested(self) -> dict:
-        """What finish_ingest says of a new recording."""
+        """The answer of finish_ingest for a new recording."""
         recording_sid, call_sid, path, write = self.new_recording()
         return self.rpc("finish_ingest", *stored(recording_sid, call_sid, path, write))
 
@@ -540,7 +540,7 @@ def purge(at):
 
 @recipe("purged")
 def purge__something(at):
-    """A consent that ended so long ago that nobody owes a proof of it any more."""
+    """Purges a consent that ended so long ago that nobody owes a proof of it any more."""
     at.sql("alter table public.voice_consents disable trigger voice_consents_kept")
     at.sql(
         "update public.voice_consents set granted_at = granted_at - interval '6 years', ended_at = ended_at - interval '6 years',"

@@ -11,10 +11,10 @@ import uuid
 
 import psycopg
 
-# Of the employees with an even number, all of them in one organisation, ten kinds in turn; of the others, in organisations of a hundred, too.
+# The ten kinds of employees, in turn: of those with even numbers, all in one organisation, and of the others, in organisations of a hundred.
 KINDS = ["voice", "voice", "voice", "voice", "consented", "failed", "recorded", "invited", "erased", "voice after erasure"]
 RECORDINGS = 10
-# At Twilio.
+# The account at Twilio.
 ACCOUNT = f"AC{'a' * 32}"
 WORKSPACE = "workspace"  # at ElevenLabs
 
@@ -145,12 +145,12 @@ select a.org_id, max(a.seq), repeat('0', 64) from public.voice_audit a group by 
 
 
 def id_of(what: str) -> uuid.UUID:
-    """As the statements above make it."""
+    """An id as the statements above make it."""
     return uuid.UUID(hashlib.md5(what.encode()).hexdigest())
 
 
 def hashed(token: str) -> str:
-    """What the database knows of a token."""
+    """The hash by which the database knows a token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -199,7 +199,7 @@ def fill(superuser_url: str, size: int) -> None:
 
 
 def _take_indexes_off(connection: psycopg.Connection) -> list[str]:
-    """What makes them again. Those of constraints stay."""
+    """Drops the indexes, except those of constraints. Returns the statements that make them again."""
     found = connection.execute(
         """select c.oid::regclass::text, pg_get_indexdef(c.oid) from pg_index i join pg_class c on c.oid = i.indexrelid
            where c.relnamespace in ('public'::regnamespace, 'understudy'::regnamespace)

@@ -1,4 +1,4 @@
-"""That what measures the database fits the database: each function has a recipe, and each recipe does what it says."""
+"""The recipes fit the database: each function has one, and each does what it says."""
 
 from __future__ import annotations
 

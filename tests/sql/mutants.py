@@ -28,7 +28,7 @@ CONSENTS, VENDORS = "consents.sql", "sweep_vendors.sql"
 
 class Mutant(NamedTuple):
     """One guard that is broken. `place` is a function, or a schema where the guard is a constraint; `before` must be there exactly once;
-    `test` is what should notice: a file of this folder, or one test of it, which takes much less time."""
+    `test` should notice: it is a file of this folder, or one test of it, which takes much less time."""
 
     name: str
     place: str
@@ -194,7 +194,7 @@ def broken(text: str, mutant: Mutant) -> str:
 
 
 def apply_with_damage(url: str, name: str) -> None:
-    """The database, but for the one guard; a constraint is left out of its schema."""
+    """Makes the database without the one guard; a constraint is left out of its schema."""
     [mutant] = [mutant for mutant in MUTANTS if mutant.name == name]
     if not mutant.place.endswith(".sql"):
         apply_migrations(url)

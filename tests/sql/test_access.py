@@ -1,4 +1,4 @@
-"""Who reaches what: everything goes through functions, and only the service key reaches those."""
+"""Access: everything goes through functions, and only the service key reaches those."""
 
 from __future__ import annotations
 

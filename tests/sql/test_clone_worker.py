@@ -1,4 +1,4 @@
-"""What a worker does with an attempt, from its lease to its voice or its failure: every outcome of every function on the way."""
+"""A worker's way with an attempt, from its lease to its voice or its failure: every outcome of every function on the way."""
 
 from __future__ import annotations
 

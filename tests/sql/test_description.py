@@ -1,4 +1,4 @@
-"""What the database says of itself, and what the doctor makes of it."""
+"""The database's description of itself, and the doctor's findings in it."""
 
 from __future__ import annotations
 

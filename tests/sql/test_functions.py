@@ -1,4 +1,4 @@
-"""What holds for every function, and for the list of their guards."""
+"""The rules that every function keeps, and the list of their guards."""
 
 from __future__ import annotations
 

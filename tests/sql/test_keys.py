@@ -1,4 +1,4 @@
-"""What becomes a part of a storage key, and the keys themselves: nothing is written where an id is missing."""
+"""Storage keys and their parts: nothing is written where an id is missing."""
 
 import psycopg
 import pytest

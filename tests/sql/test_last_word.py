@@ -1,4 +1,4 @@
-"""What the employee themself has said is never overruled by an admin."""
+"""An admin never overrules the employee's own word."""
 
 from __future__ import annotations
 

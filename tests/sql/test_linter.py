@@ -1,4 +1,4 @@
-"""What Supabase's database linter looks for and what would open something here, on the migrations alone and with what is optional.
+"""The rules of Supabase's database linter that matter here, on the migrations alone and with the optional SQL.
 
 The rules are those of https://supabase.com/docs/guides/database/database-advisors, by their numbers; said here in our own words and for
 our own tables, so that no service has to be asked.

@@ -1,4 +1,4 @@
-"""Whatever is called in whatever order, what must always hold, holds."""
+"""The invariants hold, whatever functions are called in whatever order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `supabase/optional/protect_existing_tables.sql` closes in a project whose own rights and policies are careless."""
+"""`supabase/optional/protect_existing_tables.sql` closes a project whose own rights and policies are careless."""
 
 from __future__ import annotations
 

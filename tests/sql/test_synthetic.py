@@ -1,4 +1,4 @@
-"""Never a clone of a clone: a call in which a cloned voice spoke is no source of the next one."""
+"""No clone is made of a clone: a call in which a cloned voice spoke is no source of the next one."""
 
 from __future__ import annotations
 

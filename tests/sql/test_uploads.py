@@ -1,4 +1,4 @@
-"""How often samples go to the vendor: bounds for each attempt and each newest recording, whatever the vendor or the people say."""
+"""The number of samples that go to the vendor: there are bounds for each attempt and each newest recording, whatever the vendor or the people say."""
 
 from __future__ import annotations
 

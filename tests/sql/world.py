@@ -1,4 +1,4 @@
-"""What the SQL tests talk to: two organisations with people, and the functions called as PostgREST would call them."""
+"""The world of the SQL tests: two organisations with people, and the functions, called as PostgREST would call them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from psycopg.types.json import Jsonb
 
 SHA = "a" * 64
 ACCOUNT = f"AC{'a' * 32}"
-# Of a good sample.
+# The report of a good sample.
 REPORT = {"speech_seconds": 75.5, "snr_db": 21.0, "warnings": []}
 # The `minute` of a recording that begins after everything that happens in a test, and so after its erasures.
 LATER = 10_000_000
 
 
 def hashed(token: str) -> str:
-    """What the database sees of a token."""
+    """The hash by which the database knows a token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -189,7 +189,7 @@ class World:
         self, employee=None, user=None, purposes=("voice_clone",), method="written_release", days=365, expires_at=None, reference=None,
         sha256=SHA, read=SHA, connection=None,
     ):
-        """By an admin, on a signed release that was read; `read=None`: asked for the first time, when nobody has read it."""
+        """An admin records a consent on a signed release that was read. `read=None`: nobody has read it yet, as when it is first asked for."""
         employee, user = employee or self.here.employee, user or self.here.admin
         org = self.there if user in (self.there.admin, self.there.member) else self.here
         expires_at = expires_at or datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
@@ -231,7 +231,7 @@ class World:
         return self.rpc("take_sample", attempt_id, begun["lease_id"], Jsonb(listed), version, Jsonb(report), connection=connection)
 
     def sources(self, attempt_id) -> list[tuple[str, int | None]]:
-        """What the attempt's sample was made from."""
+        """The sources of the attempt's sample."""
         rows = self.sql("select recording_sid, channel from public.voice_sources where attempt_id = %s order by position", attempt_id)
         return [(row["recording_sid"], row["channel"]) for row in rows]
 
@@ -277,13 +277,13 @@ class World:
         return self.rpc("start_erasure", user or self.here.admin, employee or self.here.employee, connection=connection)
 
     def erasure(self, employee=None, user=None):
-        """What read_erasure says, without its outcome."""
+        """The answer of read_erasure, without its outcome."""
         answer = self.rpc("read_erasure", user or self.here.member, employee or self.here.employee)
         assert answer["outcome"] == "erasure", answer
         return answer
 
     def copies(self, erasure_id) -> dict[str, list[str]]:
-        """What begin_erasure offers, as {kind: [copy_id]} in its order."""
+        """The copies that begin_erasure offers, as {kind: [copy_id]} in its order."""
         offered: dict[str, list[str]] = {}
         for copy in self.rpc("begin_erasure", erasure_id).get("copies", []):
             offered.setdefault(copy["kind"], []).append(copy["copy_id"])

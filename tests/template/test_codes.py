@@ -1,4 +1,4 @@
-"""Whoever calls the API finds every code of a refusal in its contract, and with its status in the documentation."""
+"""Every code of a refusal is in the contract, and with its status in the documentation."""
 
 from __future__ import annotations
 

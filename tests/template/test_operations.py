@@ -1,4 +1,4 @@
-"""docs/operations.md says of the deployment what is true."""
+"""docs/operations.md is true of the deployment."""
 
 from __future__ import annotations
 

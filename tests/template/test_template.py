@@ -1,4 +1,4 @@
-"""What the local AWS cannot show by running: the rights of the poller, logs, tracing, limits, the checks of parameters."""
+"""The parts of the template that the local AWS cannot show by running: the rights of the poller, logs, tracing, limits, the checks of parameters."""
 
 from __future__ import annotations
 

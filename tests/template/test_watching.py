@@ -1,4 +1,4 @@
-"""What tells an operator: the metrics that the code counts, the metric filter, the alarms, the dashboard, the saved queries."""
+"""The watch over a deployment: the metrics that the code counts, the metric filter, the alarms, the dashboard, the saved queries."""
 
 from __future__ import annotations
 
