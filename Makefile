@@ -1,25 +1,27 @@
-# Linux with Rust, Python >= 3.11 (with venv), make and a C compiler; everything else is fetched from package registries.
+# This needs Linux with Rust, Python >= 3.11 (with venv), make and a C compiler. Everything else is fetched from package
+# registries.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 VENV := .venv
-# How long `make fuzz` looks, and where it keeps what it finds.
+# The seconds that `make fuzz` runs, and the folder for its findings.
 SECONDS ?= 600
 FOUND ?= target/fuzz/found
-# Numbers of employees that `make scale` compares. A million of them need about 25 GB of disk.
+# The numbers of employees that `make scale` compares. A million of them need about 25 GB of disk.
 SIZES ?= 1000 100000
 
-# Most tests wait for something: more of them run at once than there are cores. Each worker has a stack of its own.
+# The number of tests that run at once. It is larger than the number of cores, because most tests wait for something.
+# Each worker has a stack of its own.
 WORKERS ?= 6
 
 .PHONY: help demo up down client rust check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants
 .NOTPARALLEL:
 
-help: ## what there is to make
+help: ## lists the targets
 	@sed -n 's/^\([a-z.]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
-demo: venv ## a call becomes a voice: builds, starts a stack, tells each step, stops the stack; KEEP=1 keeps it, with its console
+demo: venv ## turns a call into a voice: builds, starts a stack, explains each step, stops the stack; KEEP=1 keeps it, with its console
 	@$(VENV)/bin/python -m local demo $(if $(KEEP),--keep)
 
 up: venv ## starts the stack and keeps it: the console's address is printed, .local/stack.json says where everything is
@@ -39,32 +41,32 @@ rust: ## format, lints and unit tests of the Rust code
 check: venv rust ## the quick checks, without a stack: the Rust code, the SQL, and how the files hang together
 	$(VENV)/bin/pytest -n $(WORKERS) --dist worksteal tests/sql tests/structure
 
-# The bundle is built once before every worker deploys it: here the build shows its progress.
+# The bundle is built once, here, where its progress is visible; then each worker deploys it.
 test: venv rust ## every check; WORKERS=6 of them at once
 	$(VENV)/bin/python -m local build
 	$(VENV)/bin/pytest -n $(WORKERS) --dist loadfile
 
-contract: venv ## do the vendors do what we think? Real accounts, keys from the environment; see docs/vendors.md. ARGS="--yes --speak"
+contract: venv ## checks that the vendors behave as we think, with real accounts and keys from the environment; see docs/vendors.md. ARGS="--yes --speak"
 	@$(VENV)/bin/python -m tests.contract $(ARGS)
 
-mutants: venv ## does a test notice when a guard of the SQL is broken?
+mutants: venv ## breaks each guard of the SQL, and checks that a test notices
 	@$(VENV)/bin/python -m tests.sql.mutants
 
-faults: venv ## whatever call fails, wherever a function dies: is anything lost, doubled, orphaned or wrong? (more than an hour)
+faults: venv ## has each call fail and each function die, and checks that nothing is lost, doubled, orphaned or wrong (more than an hour)
 	@$(VENV)/bin/python -m tests.faults
 
-load: venv ## many callbacks at once, and slow vendors: nothing is lost or doubled
+load: venv ## sends many callbacks at once, with slow vendors, and checks that nothing is lost or doubled
 	@$(VENV)/bin/python -m tests.load
 
-scale: venv ## does a call of the database cost more as the tables grow? SIZES="1000 100000" employees, ten recordings each
+scale: venv ## compares the cost of the database's calls as the tables grow. SIZES="1000 100000" employees, ten recordings each
 	@$(VENV)/bin/python -m tests.scale --sizes $(SIZES)
 
-fuzz: ## any bytes as a recording, for SECONDS=600: looks for some that break the way to a sample
+fuzz: ## tries random bytes as recordings, for SECONDS=600, to find some that break the way to a sample
 	@mkdir -p $(FOUND)
 	cd fuzz && cargo run --quiet --locked -- -max_total_time=$(SECONDS) -timeout=120 -rss_limit_mb=96 -dict=wav.dict \
 	  -print_final_stats=1 -artifact_prefix=$(abspath $(FOUND))/ $(abspath $(FOUND)) corpus
 
-corpus: ## keeps, of what fuzzing has found and of the seeds, the least that covers as much
+corpus: ## keeps the smallest part of the seeds and of the inputs that fuzzing found with the same coverage
 	@rm -rf target/fuzz/seeds target/fuzz/least && mkdir -p $(FOUND) target/fuzz/least
 	$(PYTHON) fuzz/seeds.py target/fuzz/seeds
 	cd fuzz && cargo run --quiet --locked -- -set_cover_merge=1 $(abspath target/fuzz/least) $(abspath target/fuzz/seeds) corpus $(abspath $(FOUND))
@@ -73,8 +75,9 @@ corpus: ## keeps, of what fuzzing has found and of the seeds, the least that cov
 fmt: ## formats the Rust code
 	cargo fmt --all
 
-# The lock is for two copies of make in one checkout; the copy of requirements.txt is what was installed last. The pip of an older Python
-# does not know a pin again that has extras, once hashes are demanded.
+# The lock keeps two copies of make in one checkout apart. installed.txt is the requirements.txt of the last
+# installation. pip is updated first, because the pip of an older Python cannot check the hashes of packages with
+# extras.
 venv:
 	@flock .venv.lock sh -ec ' \
 	  cmp -s requirements.txt $(VENV)/installed.txt && exit; \

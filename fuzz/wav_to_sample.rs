@@ -1,7 +1,7 @@
-//! Any bytes as a recording, all the way to a sample and its report: `make fuzz`.
+//! Fuzzes the whole way from the bytes of a recording to a sample and its report: `make fuzz`.
 //!
-//! Nothing may panic, overflow or allocate without bound; the bytes mean the same however they are cut; and if there is
-//! a sample, it is what the vendor asks for.
+//! Nothing may panic, overflow or allocate without bound. The result must not depend on the pieces in which the bytes
+//! arrive. If there is a sample, it is as the vendor recommends.
 #![no_main]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -9,9 +9,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use libfuzzer_sys::fuzz_target;
 use sample::{Assembly, Call, Channel, LONGEST, Origin, Problem, Sample, Take};
 
-/// Bytes before the WAV that say how it is read.
+/// Bytes before the WAV that choose the way in which it is read.
 const PREFIX: usize = 4;
-/// Most bytes that are pushed: as many as 75 s of µ-law.
+/// The most bytes that are pushed: 75 s of µ-law in one channel at 8 kHz.
 const MOST_PUSHED: usize = 600_000;
 
 fuzz_target!(|input: &[u8]| {
@@ -25,7 +25,7 @@ fuzz_target!(|input: &[u8]| {
         assert_same(cut, whole);
     }
 
-    // The same call again is the next older one.
+    // The same call is added again as the next older one.
     let mut assembly = Assembly::default();
     assembly.add(cut);
     assembly.add(whole);
@@ -35,7 +35,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// The origin of the recording, by the bits of a byte.
+/// The origin of the recording, from the bits of a byte.
 fn origin_of(bits: u8) -> Origin {
     let channel = |at: u8| match bits >> at & 3 {
         1 => Some(Channel::First),
@@ -50,7 +50,7 @@ fn origin_of(bits: u8) -> Origin {
     }
 }
 
-/// Reads a WAV in pieces of two sizes in turn. Its last half is repeated: that is how small inputs make long calls.
+/// Reads a WAV in pieces of two sizes in turn. Its last half is repeated, so that small inputs make long calls.
 fn take(origin: Origin, wav: &[u8], repeats: usize, sizes: &[usize; 2]) -> Result<Take, Problem> {
     let mut call = Call::traced(origin);
     let mut sizes = sizes.iter().cycle();
@@ -92,8 +92,7 @@ fn check(sample: &Sample) {
     assert!(!serde_json::to_string(report).expect("a report is serialisable").is_empty());
 }
 
-/// Ends the program where one allocation is larger than anything that is needed: two minutes at 16 kHz, measured at
-/// four times the rate a block at a time.
+/// Ends the program if one allocation is larger than any that is needed for two minutes at 16 kHz.
 struct Bounded;
 
 const LARGEST_ALLOCATION: usize = 16 << 20;
@@ -105,7 +104,7 @@ fn check_size(size: usize) {
     }
 }
 
-// SAFETY: the system's allocator does everything; only the size is looked at.
+// SAFETY: all calls go to the system's allocator; this one only checks the size.
 unsafe impl GlobalAlloc for Bounded {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         check_size(layout.size());

@@ -1,4 +1,4 @@
-//! The conditions under which the pipeline is measured, and what is demanded under each.
+//! The conditions under which the pipeline is measured, with a demand for each.
 
 use crate::corpus::Corpus;
 use crate::g711::Codec;
@@ -11,9 +11,9 @@ use crate::wav::Encoding;
 /// Calls that have something in common.
 #[derive(Debug, Clone)]
 pub struct Condition {
-    /// As the table has it.
+    /// The name in the table.
     pub name: String,
-    /// One call for each voice that is an employee's.
+    /// The calls, one for each voice of an employee.
     pub plans: Vec<CallPlan>,
     /// The encoding of the calls.
     pub encoding: Encoding,
@@ -26,11 +26,11 @@ pub struct Condition {
 pub enum Demand {
     /// The employee's speech is found: at least this precision, and this recall.
     Speech(f64, f64),
-    /// Next to nothing is taken for speech, and there is no sample.
+    /// Almost nothing is taken for speech, and there is no sample.
     NoSpeech,
-    /// There is no sample, for the reason with this code.
+    /// There is no sample; the reason has this code.
     Refusal(&'static str),
-    /// Nothing: it is only measured.
+    /// There is no demand: the condition is only measured.
     Nothing,
 }
 
@@ -39,7 +39,7 @@ const CLEAR: Demand = Demand::Speech(0.95, 0.95);
 /// The demand at 10 dB.
 const NOISY: Demand = Demand::Speech(0.92, 0.95);
 
-/// Sounds that are not speech, each at a level at which it is met.
+/// Sounds that are not speech, each at a usual level.
 fn sounds(corpus: &Corpus) -> Vec<(String, Sound)> {
     let mut sounds = vec![
         ("ring 440+480 Hz".to_owned(), Sound::Tone(Tone::RingAmerican, -20.0)),
@@ -54,7 +54,7 @@ fn sounds(corpus: &Corpus) -> Vec<(String, Sound)> {
     sounds
 }
 
-/// All conditions, each with a call of this length for each of these voices.
+/// All conditions, each with a call of this length, in seconds, for each of these voices.
 #[must_use]
 pub fn all(corpus: &Corpus, employees: &[usize], length: f64) -> Vec<Condition> {
     let mut conditions = Conditions { corpus, employees, length, all: Vec::new() };
@@ -92,7 +92,7 @@ impl Conditions<'_> {
         for kind in [NoiseKind::Line, NoiseKind::White, NoiseKind::Pink, NoiseKind::Car, NoiseKind::Babble] {
             for snr_db in [30.0, 20.0, 15.0, 10.0, 5.0] {
                 let demand = match snr_db {
-                    // Babble is speech: it can be told apart only by being softer.
+                    // Babble is speech, which differs from the employee's only by its level.
                     _ if kind == NoiseKind::Babble => Demand::Nothing,
                     20.0.. => CLEAR,
                     10.0.. => NOISY,
@@ -123,7 +123,8 @@ impl Conditions<'_> {
                 plan.employee.crosstalk_db = Some(-25.0);
             });
         }
-        // Frames in which both speak are not the employee's; whoever leaves out a little more there does well.
+        // Frames in which both speak do not count as the employee's, and it is right to leave out a little more around
+        // them.
         for share in [0.2, 0.5] {
             self.add(format!("double talk {} %, crosstalk -25 dB", share * 100.0), Demand::Nothing, |plan| {
                 plan.talk(corpus, share);
@@ -161,7 +162,7 @@ impl Conditions<'_> {
 
     fn sounds(&mut self) {
         for (name, sound) in sounds(self.corpus) {
-            // As where the employee is called, holds, or is put on hold.
+            // This is so when the employee is called, or one party puts the other on hold.
             self.add(format!("{name}, a third of the call"), CLEAR, |plan| {
                 let third = seconds(plan.frames) / 3.0;
                 plan.interrupt(Side::Employee, sound, third, third);

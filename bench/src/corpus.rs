@@ -1,27 +1,27 @@
-//! The voices and the music that calls are made of. Where they come from: `corpus/README.md`.
+//! The voices and the music that calls are made of. `corpus/README.md` names their sources.
 
 use crate::g711::mu_law_decode;
 use crate::{FRAME, amplitude, frames, rms};
 
-/// Everything there is.
+/// All voices and all music.
 #[derive(Debug)]
 pub struct Corpus {
-    /// Seven people, each once: any two voices are two people.
+    /// The voices of seven people, each once, so that any two voices are two people.
     pub voices: Vec<Voice>,
     /// Music that is played to those who wait.
     pub music: Vec<Music>,
 }
 
-/// One person, talking with pauses, undisturbed.
+/// One person who talks with pauses, without other sounds.
 #[derive(Debug)]
 pub struct Voice {
-    /// Who.
+    /// The person's name.
     pub name: &'static str,
     /// The clip, ±1 full scale.
     pub samples: Vec<f32>,
     /// Mean power of each whole frame.
     pub powers: Vec<f32>,
-    /// Whether each whole frame is speech.
+    /// True for each whole frame that is speech.
     pub speech: Vec<bool>,
     /// RMS over the frames that are speech.
     pub level: f32,
@@ -30,7 +30,7 @@ pub struct Voice {
 /// An excerpt of a piece.
 #[derive(Debug)]
 pub struct Music {
-    /// Which.
+    /// The name of the piece.
     pub name: &'static str,
     /// The excerpt, ±1 full scale.
     pub samples: Vec<f32>,
@@ -43,7 +43,7 @@ macro_rules! clips {
 }
 
 impl Corpus {
-    /// Decodes and labels all of it.
+    /// Decodes and labels the corpus.
     #[must_use]
     pub fn load() -> Self {
         let voices = clips!("allison", "armelle", "carlo", "dal-zot", "ivrvoice", "june", "ve9qrp");
@@ -57,7 +57,7 @@ impl Corpus {
 
 /// A frame of speech is at most this far below the speech level, in dB.
 const SPEECH_RANGE: f32 = 30.0;
-/// Shorter gaps, in seconds, belong to the speech around them: closures of consonants, breaths.
+/// Shorter gaps than this, in seconds, belong to the speech around them: closures of consonants, breaths.
 const SHORTEST_GAP: f64 = 0.2;
 
 impl Voice {
@@ -69,9 +69,9 @@ impl Voice {
     }
 }
 
-/// The label rule, which was there before anything was measured: a frame is speech when its level is within 30 dB of the
-/// clip's speech level, and so are gaps shorter than 200 ms between such frames. The speech level is the RMS over the
-/// frames within those 30 dB, found by repeating.
+/// Labels the frames that are speech. A frame is speech if its level is within 30 dB of the clip's speech level, and so
+/// is a gap shorter than 200 ms between such frames. The speech level is the RMS over the frames within those 30 dB,
+/// found by iteration. The rule was fixed before anything was measured.
 fn label(powers: &[f32]) -> Vec<bool> {
     let mut speech = vec![true; powers.len()];
     loop {
@@ -82,7 +82,7 @@ fn label(powers: &[f32]) -> Vec<bool> {
         }
         speech = again;
     }
-    let mut end = None; // of the speech before
+    let mut end = None; // end of the speech before
     for frame in 0..speech.len() {
         if speech[frame] {
             if let Some(end) = end.filter(|end| frame - end < frames(SHORTEST_GAP)) {

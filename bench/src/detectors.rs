@@ -1,4 +1,4 @@
-//! Voice activity detectors by themselves, on the employee's channel: what the choice of one rests on.
+//! Compares voice activity detectors on the employee's channel. The choice of the pipeline's detector rests on this.
 
 use std::fmt::{self, Write};
 
@@ -13,9 +13,9 @@ use crate::{FRAME, amplitude, conditions, decibels, rms};
 
 /// Length of the calls, in seconds.
 const CALL: f64 = 60.0;
-/// Gains before `earshot`, in dB: it answers to the absolute level.
+/// Gains before `earshot`, in dB, since its score depends on the absolute level.
 const GAINS: [f32; 3] = [0.0, -6.0, -12.0];
-/// Scores of `earshot` from which on a frame counts as speech.
+/// Thresholds of the score of `earshot`, from which on a frame counts as speech.
 const THRESHOLDS: [f32; 3] = [0.4, 0.5, 0.6];
 
 /// Measures the detectors under every condition in which there is speech to find, or none at all.
@@ -52,7 +52,7 @@ fn write_report(corpus: &Corpus, conditions: &[Condition], report: &mut String) 
     Ok(())
 }
 
-/// Of `earshot` at each gain and each threshold, then of the gate.
+/// The results of `earshot` at each gain and each threshold, and then of the gate.
 fn agreements(corpus: &Corpus, condition: &Condition) -> Vec<Agreement> {
     let mut agreements = vec![Agreement::default(); GAINS.len() * THRESHOLDS.len() + 1];
     for plan in &condition.plans {
@@ -77,12 +77,13 @@ fn agreements(corpus: &Corpus, condition: &Condition) -> Vec<Agreement> {
     agreements
 }
 
-/// `earshot` answers two frames late.
+/// Shifts the scores of `earshot`, which answers two frames late.
 fn late(scores: &[f32]) -> impl Iterator<Item = f32> {
     scores.iter().skip(2).copied().chain([0.0; 2])
 }
 
-/// Speech is what is 6 dB above the level that a tenth of the call stays below, and within 30 dB of the loudest.
+/// A plain level gate. A frame is speech if it is 6 dB above the 10 % quantile of the call's levels, and within 30 dB
+/// of the 95 % quantile.
 fn gate(levels: &[f32]) -> Vec<bool> {
     let mut sorted = levels.to_vec();
     sorted.sort_by(f32::total_cmp);
@@ -91,17 +92,17 @@ fn gate(levels: &[f32]) -> Vec<bool> {
     levels.iter().map(|&level| level > threshold).collect()
 }
 
-/// `earshot`, which is made for 16 kHz, at 8 kHz.
+/// `earshot` for audio at 8 kHz; it is made for 16 kHz.
 struct Earshot {
     detector: Box<Detector>,
     gain: f32,
     taps: [f32; TAPS],
-    /// The last samples of the frames before, and this frame.
+    /// The last samples of the frame before, and then this frame.
     samples: [f32; TAPS - 1 + FRAME],
 }
 
-/// Of a half-band low-pass of 47 taps, Kaiser window, β = 5. Every other one is 0, and the middle one ½. Flat to 3400 Hz
-/// within 0.01 dB; the image of that, at 4600 Hz, is 55 dB down.
+/// The taps that are neither 0 nor ½ of a half-band low-pass of 47 taps (Kaiser window, β = 5). The filter is flat up
+/// to 3400 Hz within 0.01 dB, and 55 dB down at the image of that, 4600 Hz.
 const TAPS: usize = 24;
 
 impl Earshot {

@@ -4,12 +4,12 @@ use std::f64::consts::PI;
 
 use crate::SAMPLE_RATE;
 
-/// 300–3400 Hz: a Butterworth high-pass and low-pass of fourth order each.
+/// The band from 300 to 3400 Hz: a Butterworth high-pass and low-pass, each of fourth order.
 #[derive(Debug, Clone)]
 pub struct TelephoneBand([Biquad; 4]);
 
 impl TelephoneBand {
-    /// A channel at rest.
+    /// A band whose input was silence so far.
     #[must_use]
     pub fn new() -> Self {
         // The quality factors of the two pole pairs of a fourth-order Butterworth filter.
@@ -34,7 +34,7 @@ impl Default for TelephoneBand {
     }
 }
 
-/// A second-order section: <https://www.w3.org/TR/audio-eq-cookbook/>.
+/// A second-order filter section, by <https://www.w3.org/TR/audio-eq-cookbook/>.
 #[derive(Debug, Clone)]
 pub struct Biquad {
     feed_forward: [f32; 3],
@@ -75,7 +75,8 @@ impl Biquad {
     }
 }
 
-/// A state far below any sample becomes zero: in silence it would reach subnormal numbers, which are slow.
+/// Sets a state to zero that is far below any sample, because in silence it would reach subnormal numbers, which are
+/// slow.
 fn at_rest(state: f32) -> f32 {
     if state.abs() < 1e-15 { 0.0 } else { state }
 }

@@ -1,4 +1,4 @@
-//! ITU-T G.711: what a telephone network does to samples.
+//! ITU-T G.711: the coding of samples in a telephone network.
 //!
 //! Source: <https://www.itu.int/rec/T-REC-G.711>
 

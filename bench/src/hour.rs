@@ -1,4 +1,4 @@
-//! The time and the memory that reading a long call takes, in a process that does nothing else.
+//! Measures the time and the memory of reading a long call, in a process that does nothing else.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
@@ -19,13 +19,13 @@ use crate::wav::Encoding;
 /// The cost of reading a call.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
-    /// Time on the processor, from the first byte to the sample: what else the machine does matters little.
+    /// Processor time from the first byte to the sample. Other load of the machine hardly matters.
     pub time: Duration,
     /// The most memory that the process had at any time (`VmHWM`), in KiB.
     pub peak_kib: u64,
 }
 
-/// A call of so many seconds, of both parties, with noise, crosstalk, ringing and music on hold.
+/// A call of `length` seconds, of both parties, with noise, crosstalk, ringing and music on hold.
 #[must_use]
 pub fn long_call(corpus: &Corpus, length: f64) -> CallPlan {
     let mut plan = CallPlan::new(corpus, [2, 5], length, 60);
@@ -36,10 +36,10 @@ pub fn long_call(corpus: &Corpus, length: f64) -> CallPlan {
     plan
 }
 
-/// Has a process of its own read a call `times` times; gives back the middle one in time, and the most memory.
+/// Has a separate process read a call `times` times. Returns the median time and the largest memory.
 ///
 /// # Errors
-/// When the call cannot be written to the temporary disk, or the process fails.
+/// The call cannot be written to the temporary disk, or the process fails.
 pub fn measure(corpus: &Corpus, plan: &CallPlan, times: usize) -> io::Result<Cost> {
     let wav = tempfile::NamedTempFile::new()?;
     let mut writer = BufWriter::new(wav.as_file());
@@ -67,7 +67,7 @@ fn in_a_process_of_its_own(wav: &Path) -> io::Result<Cost> {
 /// Reads the WAV of a [`long_call`] to its end and makes the sample; prints microseconds and KiB.
 ///
 /// # Errors
-/// When it cannot be read, or gives no sample.
+/// The file cannot be read, or gives no sample.
 pub fn read(wav: &Path) -> io::Result<()> {
     let start = time_on_processor()?;
     let mut file = File::open(wav)?;
@@ -88,7 +88,8 @@ pub fn read(wav: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Of this thread, and there is no other. Source: <https://docs.kernel.org/scheduler/sched-stats.html>
+/// The processor time of this thread, which is the only one. Source:
+/// <https://docs.kernel.org/scheduler/sched-stats.html>
 fn time_on_processor() -> io::Result<Duration> {
     let statistics = std::fs::read_to_string("/proc/thread-self/schedstat")?;
     let nanos = statistics.split_whitespace().next().and_then(|nanos| nanos.parse().ok());

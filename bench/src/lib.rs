@@ -1,11 +1,11 @@
-//! Measures the sample pipeline on telephone calls of which every 16 ms are known.
+//! Measures the sample pipeline on made-up telephone calls, in which each frame of 16 ms has a label.
 //!
 //! ```text
 //! corpus (voices, music) ─ plan (who says what, when, over what) ─ render ─→ frames with labels ─ wav ─→ bytes
 //! conditions × bytes ─ sample ─→ its classes of frames ─ measure (score) ─→ the table
 //! ```
 //!
-//! The same plan gives the same bytes everywhere and always. Nothing holds a call, so calls may last hours.
+//! The same plan always gives the same bytes, on every machine. No call is kept in memory, so calls may last hours.
 
 pub mod conditions;
 pub mod corpus;
@@ -27,13 +27,13 @@ pub const SAMPLE_RATE: usize = 8_000;
 /// Samples of a frame of 16 ms, the unit of every label and of the pipeline.
 pub const FRAME: usize = 128;
 
-/// Frames in so many seconds.
+/// The number of frames in a number of seconds.
 #[must_use]
 pub fn frames(seconds: f64) -> usize {
     (seconds * SAMPLE_RATE as f64 / FRAME as f64).round() as usize
 }
 
-/// Seconds of so many frames.
+/// The length of a number of frames, in seconds.
 #[must_use]
 pub fn seconds(frames: usize) -> f64 {
     (frames * FRAME) as f64 / SAMPLE_RATE as f64
@@ -45,13 +45,13 @@ pub fn decibels(amplitude: f32) -> f32 {
     20.0 * amplitude.log10()
 }
 
-/// The amplitude of so many decibels.
+/// The amplitude that a number of decibels stands for.
 #[must_use]
 pub fn amplitude(decibels: f32) -> f32 {
     10_f32.powf(decibels / 20.0)
 }
 
-/// Root of the mean square; 0 of nothing.
+/// Root of the mean square; 0 if there are no samples.
 pub fn rms<'a>(samples: impl IntoIterator<Item = &'a f32>) -> f32 {
     let (energy, count) =
         samples.into_iter().fold((0.0, 0_usize), |(energy, count), &x| (energy + f64::from(x).powi(2), count + 1));

@@ -1,7 +1,7 @@
-//! `cargo run --release -p bench` prints the table and what a one-hour call costs; it fails where a demand is not met.
+//! `cargo run --release -p bench` prints the table and the cost of a one-hour call; it fails if a demand is not met.
 //!
 //! `… -- hour` prints the latter only. `… -- detectors` measures voice activity detectors by themselves. `… -- wav
-//! CONDITION FILE` writes a condition's first call, to be listened to: the name is the table's.
+//! CONDITION FILE` writes the first call of a condition, by its name in the table, so that one can listen to it.
 
 use std::error::Error;
 use std::path::Path;
@@ -16,14 +16,14 @@ use bench::{conditions, detectors, hour};
 const CALL: f64 = 180.0;
 /// Length of the call whose cost is measured, in seconds.
 const HOUR: f64 = 3_600.0;
-/// The demands on it: times real time, and MiB.
+/// The demands on its cost: the least speed, in times real time, and the most memory, in MiB.
 const SLOWEST: f64 = 1_000.0;
 const MOST_MIB: f64 = 32.0;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let failed = match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        // The process that is measured here has no corpus in its memory.
+        // This is the measured process, so it does not load the corpus into its memory.
         ["read", file] => hour::read(Path::new(file)).map(|()| 0)?,
         [] => {
             let corpus = Corpus::load();
@@ -43,7 +43,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::from(u8::from(failed > 0)))
 }
 
-/// Prints the table; answers how many conditions are not as demanded.
+/// Prints the table. Returns the number of conditions that do not meet their demand.
 fn table(corpus: &Corpus) -> usize {
     let everybody: Vec<usize> = (0..corpus.voices.len()).collect();
     println!("{TABLE_HEAD}");
@@ -56,7 +56,7 @@ fn table(corpus: &Corpus) -> usize {
     failed
 }
 
-/// Prints what an hour costs; answers how much of that is too much.
+/// Prints the cost of an hour. Returns the number of demands that are not met.
 fn hour(corpus: &Corpus) -> std::io::Result<usize> {
     let cost = hour::measure(corpus, &hour::long_call(corpus, HOUR), 3)?;
     let (seconds, mib) = (cost.time.as_secs_f64(), cost.peak_kib as f64 / 1024.0);

@@ -1,4 +1,4 @@
-//! The pipeline's results under a condition, held against the labels.
+//! Compares the pipeline's results under a condition with the labels.
 
 use std::collections::BTreeMap;
 
@@ -12,32 +12,32 @@ use crate::score::Agreement;
 use crate::seconds;
 use crate::wav::Encoding;
 
-/// The most that may be left of the other party in a sample, in dB of the employee.
+/// The largest level of the other party in a sample, in dB relative to the employee.
 const MOST_LEAKAGE: f64 = -40.0;
-/// The most of what is not speech that may be taken for it, where there is none.
+/// The largest share of the frames that may be taken for speech in a call without speech.
 const FEW: f64 = 0.05;
 
 /// The results of the calls of a condition.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
-    /// Frames in which the employee speaks alone, against those that were taken for that; nothing of calls that were
-    /// not read to their end.
+    /// The agreement of the frames in which the employee speaks alone with those that were taken for it. Calls that
+    /// were not read to their end do not count.
     pub agreement: Agreement,
     /// The number of calls that gave a sample.
     pub samples: usize,
-    /// Energy of the other party's voice in a sample, of the employee's, in dB: the worst of the samples. `None` where
-    /// there is none of it.
+    /// The energy of the other party's voice in a sample relative to the employee's, in dB, in the worst of the
+    /// samples. `None` if the other party is in none.
     pub leakage_db: Option<f64>,
-    /// Seconds of speech that were found, of all calls.
+    /// Seconds of speech that were found in all calls.
     pub speech_seconds: f64,
     /// Seconds of all samples.
     pub sample_seconds: f64,
-    /// The number of times that each verdict, or the code of each reason for having no sample, was given.
+    /// The number of calls with each verdict, or with each code of a reason for having no sample.
     pub verdicts: BTreeMap<String, usize>,
 }
 
 impl Outcome {
-    /// Whether what is demanded holds.
+    /// True if the demand is met.
     #[must_use]
     pub fn meets(&self, demand: Demand) -> bool {
         let at_least = |figure: Option<f64>, least: f64| figure.is_some_and(|figure| figure >= least);
@@ -59,7 +59,7 @@ impl Outcome {
         if let Some(classes) = classes {
             let found = classes.iter().filter(|class| **class == Class::Speech).count();
             self.speech_seconds += seconds(found);
-            // Frames at the very end that were not classified were not taken.
+            // Frames at the very end that were not classified count as not taken.
             let taken = classes.iter().map(|class| *class == Class::Speech).chain(std::iter::repeat(false));
             self.agreement += Agreement::of(call.employee_alone.iter().copied().zip(taken));
         }
@@ -87,7 +87,7 @@ pub fn measure(corpus: &Corpus, condition: &Condition) -> Outcome {
     for plan in &condition.plans {
         let mut reading = Call::traced(origin(plan.layout));
         let call = LabelledCall::play(corpus, plan, condition.encoding, |bytes| {
-            // The end gives the problem of the call, too.
+            // A problem is not lost here: `finish` gives it again.
             let _ = reading.push(bytes);
         });
         let mut take = reading.finish();
@@ -103,7 +103,7 @@ pub fn measure(corpus: &Corpus, condition: &Condition) -> Outcome {
     outcome
 }
 
-/// The origin of a call with this layout, as Twilio and the deployment would say it.
+/// The origin of a call with this layout, as Twilio and the deployment would describe it.
 #[must_use]
 pub fn origin(layout: Layout) -> Origin {
     let usual = if layout == Layout::EmployeeSecond { Channel::Second } else { Channel::First };
@@ -123,7 +123,7 @@ struct LabelledCall {
 }
 
 impl LabelledCall {
-    /// Hands over the bytes of a call's WAV; keeps the labels.
+    /// Passes the bytes of a call's WAV on, and keeps the labels.
     fn play(corpus: &Corpus, plan: &CallPlan, encoding: Encoding, mut on_bytes: impl FnMut(&[u8])) -> Self {
         let energy = |samples: &Samples| samples.iter().map(|&sample| f64::from(sample).powi(2)).sum::<f64>();
         let mut call = Self { employee_alone: Vec::new(), own: Vec::new(), foreign: Vec::new() };
@@ -137,7 +137,8 @@ impl LabelledCall {
         call
     }
 
-    /// The energy of the other party, of the employee's, in the stretches that were taken; `None` where there is none.
+    /// The energy of the other party relative to the employee's in the stretches that were taken, in dB; `None` if the
+    /// other party is not in them.
     fn leakage_db(&self, pieces: &[Piece]) -> Option<f64> {
         let taken = |energies: &[f64]| -> f64 {
             pieces.iter().flat_map(|piece| &energies[piece.first_frame as usize..piece.end_frame as usize]).sum()
@@ -152,13 +153,13 @@ pub const TABLE_HEAD: &str = "\
 | condition                                     | precision | recall | leakage, dB | speech, s | samples, s | verdicts
 |-----------------------------------------------|----------:|-------:|------------:|----------:|-----------:|----------";
 
-/// The condition's line in the table. What is not as demanded is marked.
+/// The condition's line in the table. A demand that is not met is marked.
 #[must_use]
 pub fn table_line(condition: &Condition, outcome: &Outcome) -> String {
     let share = |share: Option<f64>| share.map_or("–".to_owned(), |share| format!("{share:.3}"));
     let leakage = match outcome.leakage_db {
         _ if outcome.samples == 0 => "–".to_owned(),
-        // Less than 16 bits can say is nothing.
+        // A level that is below the resolution of 16 bits counts as none.
         None | Some(..-100.0) => "none".to_owned(),
         Some(leakage) => format!("{leakage:.1}"),
     };

@@ -1,4 +1,4 @@
-//! Noises of known power, as streams without end.
+//! Endless noises of known power.
 
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
@@ -10,19 +10,19 @@ use crate::{SAMPLE_RATE, rms};
 /// The kind of a noise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoiseKind {
-    /// A line's own: a hiss that falls off above 1 kHz, as comfort noise is made (RFC 3389).
+    /// The noise of a line: a hiss that falls off above 1 kHz, like comfort noise (RFC 3389).
     Line,
-    /// The same power in every hertz.
+    /// The same power at every frequency.
     White,
     /// The same power in every octave: rooms, ventilation.
     Pink,
-    /// 12 dB an octave down from 250 Hz: a car.
+    /// A fall of 12 dB an octave from 250 Hz on: a car.
     Car,
-    /// Everybody of the corpus who is not in the call, talking at once.
+    /// All voices of the corpus that are not in the call, talking at once.
     Babble,
 }
 
-/// Noise of power 1, after the telephone band if it goes through one.
+/// Noise of power 1, measured after the telephone band if the noise passes through it.
 #[derive(Debug, Clone)]
 pub struct Noise<'a> {
     source: Source<'a>,
@@ -51,7 +51,7 @@ impl<'a> Noise<'a> {
             }
         };
         let band = band_limited.then(TelephoneBand::new);
-        // The power of filtered white noise is the energy of the filter's answer to an impulse. 2 s hold all of it.
+        // The power of filtered white noise is the energy of the filter's impulse response, which is over after 2 s.
         let (mut impulse, mut filter) = (colour.clone(), band.clone());
         let answer = (0..2 * SAMPLE_RATE).map(|n| limit(&mut filter, impulse.filter(if n == 0 { 1.0 } else { 0.0 })));
         let energy: f32 = answer.map(|sample| sample * sample).sum();
@@ -81,7 +81,7 @@ fn limit(band: &mut Option<TelephoneBand>, sample: f32) -> f32 {
     band.as_mut().map_or(sample, |band| band.process(sample))
 }
 
-/// White noise of power 1 and nearly normal distribution: the sum of four even ones.
+/// White noise of power 1 with a nearly normal distribution: the sum of four uniform ones.
 #[derive(Debug, Clone)]
 struct Gaussian(Pcg64Mcg);
 
@@ -93,7 +93,7 @@ impl Gaussian {
     }
 }
 
-/// A filter that makes white noise another.
+/// A filter that colours white noise.
 #[derive(Debug, Clone)]
 enum Colour {
     White,
@@ -111,7 +111,8 @@ impl Colour {
     }
 }
 
-/// Paul Kellet's filter, 3 dB an octave down: <https://www.firstpr.com.au/dsp/pink-noise/>. At 8 kHz it holds from 2 Hz.
+/// Paul Kellet's filter, 3 dB an octave down: <https://www.firstpr.com.au/dsp/pink-noise/>. At 8 kHz it is accurate
+/// from 2 Hz on.
 fn pink(white: f32, state: &mut [f32; 6]) -> f32 {
     const POLES: [(f32, f32); 6] = [
         (0.998_86, 0.055_517_9),
@@ -127,7 +128,7 @@ fn pink(white: f32, state: &mut [f32; 6]) -> f32 {
     state.iter().sum::<f32>() + 0.536_2 * white
 }
 
-/// One of those who babble: as loud as the others, over and over, from a place of its own.
+/// One voice of the babble. All are equally loud; each is repeated, and begins at a place of its own.
 #[derive(Debug, Clone)]
 struct Speaker<'a> {
     samples: &'a [f32],
@@ -161,7 +162,7 @@ mod tests {
             for band_limited in [false, true] {
                 let mut noise = Noise::new(kind, band_limited, 7, &corpus.voices);
                 let samples: Vec<f32> = (0..60 * SAMPLE_RATE).map(|_| noise.next_sample()).collect();
-                // Unlimited pink noise has much of its power below 1 Hz, where a minute is short.
+                // Pink noise without the band has much of its power below 1 Hz, so a minute of it varies.
                 assert!(decibels(rms(&samples)).abs() < 0.3, "{kind:?}: {} dB", decibels(rms(&samples)));
             }
         }

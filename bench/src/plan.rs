@@ -1,4 +1,4 @@
-//! The plan of a call, before a sample of it is made.
+//! The plan of a call, from which its samples are made.
 
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
@@ -9,7 +9,7 @@ use crate::g711::Codec;
 use crate::noise::NoiseKind;
 use crate::tone::Tone;
 
-/// One of the two who talk, and the channel that carries this one.
+/// One of the two parties, and the channel that carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// The party whose voice is wanted.
@@ -18,26 +18,26 @@ pub enum Side {
     Other,
 }
 
-/// A call. Times are frames of 16 ms, levels are RMS in dBFS with a full scale of 1.
+/// The plan of a call. Times are in frames of 16 ms, levels are RMS in dBFS with a full scale of 1.
 #[derive(Debug, Clone)]
 pub struct CallPlan {
-    /// Length.
+    /// The length.
     pub frames: usize,
-    /// Of everything that is left to chance.
+    /// The seed of everything random.
     pub seed: u64,
     /// The employee, and the employee's channel.
     pub employee: Party,
     /// The other party, and its channel.
     pub other: Party,
-    /// The turns of both parties; in order, and of one side never two at a time.
+    /// The turns of both parties, in order. Turns of the same side never overlap.
     pub turns: Vec<Turn>,
-    /// The sounds that nobody says.
+    /// The sounds that are not speech.
     pub events: Vec<Event>,
     /// The content of the recording's channels.
     pub layout: Layout,
-    /// Whether voices, noises and events go through the telephone's band, 300 to 3400 Hz.
+    /// True if voices, noises and events go through the telephone's band, 300 to 3400 Hz.
     pub band_limited: bool,
-    /// The code of the network that the samples went through.
+    /// The codec of the network that the samples pass through.
     pub codec: Codec,
 }
 
@@ -46,10 +46,10 @@ pub struct CallPlan {
 pub struct Party {
     /// Number of its voice in the corpus.
     pub voice: usize,
-    /// Level of its speech, over the frames that are labelled so.
+    /// Level of its speech, over the frames that are labelled speech.
     pub dbfs: f32,
-    /// The noise in its channel, and the ratio of the speech's power to the noise's, in dB: both after the band, the
-    /// speech's over the frames labelled speech. Without noise, pauses are digital silence.
+    /// The noise in its channel, with the signal-to-noise ratio in dB. The powers are measured after the band, that of
+    /// speech over the frames labelled speech. Without noise, pauses are digital silence.
     pub noise: Option<(NoiseKind, f32)>,
     /// The level of the *other* party in this channel, in dB of its level in its own.
     pub crosstalk_db: Option<f32>,
@@ -57,7 +57,7 @@ pub struct Party {
     pub clipping: Option<Clipping>,
 }
 
-/// Samples are cut off at full scale. What attenuates them afterwards hides that from whoever looks at full scale only.
+/// Clipping at full scale. A gain after it hides the clipping from a detector that looks only at full scale.
 #[derive(Debug, Clone, Copy)]
 pub struct Clipping {
     /// Gain before the cut, in dB.
@@ -75,20 +75,20 @@ pub struct Turn {
     pub start: usize,
     /// First frame in the voice's clip.
     pub from: usize,
-    /// Length.
+    /// The length.
     pub frames: usize,
 }
 
-/// A sound that nobody makes with their mouth.
+/// A sound that is not speech.
 #[derive(Debug, Clone, Copy)]
 pub struct Event {
-    /// What.
+    /// The sound.
     pub sound: Sound,
-    /// In whose channel.
+    /// The party in whose channel it sounds.
     pub side: Side,
     /// First frame.
     pub start: usize,
-    /// Length.
+    /// The length.
     pub frames: usize,
 }
 
@@ -103,7 +103,7 @@ pub enum Sound {
     ComfortNoise(f32),
     /// Comfort noise that comes and goes every 0.2 to 1.5 s, as where the far end suppresses silence.
     SwitchedComfortNoise(f32),
-    /// Not even noise.
+    /// Digital silence, without even noise.
     DigitalSilence,
 }
 
@@ -112,7 +112,7 @@ pub enum Sound {
 pub enum Layout {
     /// The employee in the first channel, the other party in the second.
     EmployeeFirst,
-    /// The other way round.
+    /// The other party in the first channel, the employee in the second.
     EmployeeSecond,
     /// One channel with the sum of both.
     Mono,
@@ -121,8 +121,8 @@ pub enum Layout {
 }
 
 impl CallPlan {
-    /// The call of which every other one is a variation: two people take turns at −23 dBFS, 40 dB above the noise of their
-    /// lines, through the band and µ-law, the employee in the first channel.
+    /// The basic call, of which all others are variations: two people take turns at −23 dBFS, 40 dB above the noise of
+    /// their lines, through the band and µ-law. The employee is in the first channel.
     #[must_use]
     pub fn new(corpus: &Corpus, [employee, other]: [usize; 2], seconds: f64, seed: u64) -> Self {
         assert_ne!(employee, other, "nobody calls themselves");
@@ -143,8 +143,8 @@ impl CallPlan {
         plan
     }
 
-    /// Fills the call with turns of about 2 to 7 s. They follow each other after pauses of 0.2 to 1.2 s; or, where
-    /// `double_talk` is not 0, before the one before them is over, so that both speak during this share of the turns.
+    /// Fills the call with turns of about 2 to 7 s, with pauses of 0.2 to 1.2 s between them. If `double_talk` is not
+    /// 0, each turn begins before the last one is over, so that both speak during this share of the turns.
     pub fn talk(&mut self, corpus: &Corpus, double_talk: f64) {
         let mut random = Pcg64Mcg::seed_from_u64(self.seed);
         let mut between = |least: f64, most: f64| {
@@ -164,13 +164,14 @@ impl CallPlan {
             }
             self.turns.push(Turn { side: *side, start, from, frames });
             *silent_from = start + frames;
-            // A turn is talked over at its beginning and at its end.
+            // A turn overlaps with others at its beginning and at its end, so each overlap is half of the share.
             let overlap = (double_talk / 2.0 * frames as f64) as usize;
             at = if overlap > 0 { start + frames - overlap } else { start + frames + between(0.2, 1.2) };
         }
     }
 
-    /// Adds an event in one party's channel, during which nobody speaks. From and for so many seconds.
+    /// Adds an event in one party's channel, during which nobody speaks. It begins at `from` and lasts `lasting`
+    /// seconds.
     pub fn interrupt(&mut self, side: Side, sound: Sound, from: f64, lasting: f64) {
         let event = Event { sound, side, start: frames(from), frames: frames(lasting) };
         let end = event.start + event.frames;
@@ -188,7 +189,7 @@ impl CallPlan {
     }
 }
 
-/// Cuts a clip into turns where it is quietest, from its beginning to its end and again.
+/// Cuts a clip into turns at its quietest places, from its beginning to its end, and then again.
 struct Reading<'a> {
     voice: &'a Voice,
     next: usize,
@@ -199,7 +200,7 @@ impl<'a> Reading<'a> {
         Self { voice, next: 0 }
     }
 
-    /// The beginning and the length of the next stretch of about so many frames.
+    /// The beginning and the length of the next stretch, of about this many frames.
     fn next(&mut self, about: usize) -> (usize, usize) {
         let (from, end) = (self.next, self.voice.speech.len());
         let quietest = |cuts: std::ops::Range<usize>| {

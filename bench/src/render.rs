@@ -1,4 +1,4 @@
-//! A plan becomes samples, frame by frame.
+//! Makes the samples of a plan, frame by frame.
 
 use std::collections::VecDeque;
 
@@ -17,12 +17,12 @@ pub type Samples = [f32; FRAME];
 /// The delay of the other party's crosstalk, in frames: 32 ms.
 const ECHO: usize = 2;
 
-/// 16 ms of a call.
+/// A frame of a call.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// Whether the employee speaks.
+    /// True if the employee speaks.
     pub employee: bool,
-    /// Whether the other party speaks.
+    /// True if the other party speaks.
     pub other: bool,
     /// The employee's voice in the channel that holds it, before clipping and codec.
     pub own: Samples,
@@ -42,7 +42,7 @@ pub struct Render<'a> {
 }
 
 impl<'a> Render<'a> {
-    /// Nothing is made yet.
+    /// Begins a call. No frame is made yet.
     #[must_use]
     pub fn new(corpus: &'a Corpus, plan: &'a CallPlan) -> Self {
         let line = |side| Line { speech: Speech::new(corpus, plan, side), ambience: Ambience::new(corpus, plan, side) };
@@ -79,7 +79,7 @@ impl Iterator for Render<'_> {
 }
 
 impl Render<'_> {
-    /// The other side, as it is heard in this one's channel.
+    /// The crosstalk of the other side in this side's channel.
     fn leak(&self, side: Side, echo: &Samples) -> Samples {
         let gain = self.plan.party(side).crosstalk_db.map_or(0.0, amplitude);
         echo.map(|sample| sample * gain)
@@ -160,11 +160,11 @@ fn limit(band: &mut Option<TelephoneBand>, sample: f32) -> f32 {
     band.as_mut().map_or(sample, |band| band.process(sample))
 }
 
-/// Everything in a party's channel that nobody says.
+/// The noise and the events in a party's channel.
 #[derive(Debug)]
 struct Ambience<'a> {
     corpus: &'a Corpus,
-    /// Each with the gain that gives it its level.
+    /// The events, each with the gain that gives it its level.
     events: Vec<(&'a Event, f32)>,
     noise: Option<Noise<'a>>,
     noise_level: f32,
@@ -246,12 +246,12 @@ fn add(samples: &mut Samples, mut more: impl FnMut(usize) -> f32) {
     samples.iter_mut().enumerate().for_each(|(n, sample)| *sample += more(n));
 }
 
-/// A seed of its own for each use of chance.
+/// A separate seed for each random part.
 fn seed(plan: &CallPlan, side: Side, salt: u64) -> u64 {
     plan.seed << 8 | salt << 1 | side as u64
 }
 
-/// On and off for 0.2 to 1.5 s each.
+/// A switch that is on and off in turn, for 0.2 to 1.5 s each.
 #[derive(Debug)]
 struct Switch {
     random: Pcg64Mcg,
@@ -319,7 +319,7 @@ mod tests {
             let mut plan = plan(&corpus);
             plan.employee.noise = None;
             let clean = level(&frames_of(&corpus, &plan), 0, |frame| frame.employee);
-            // The speech of a minute is a part of the clip.
+            // A minute of speech is only a part of the clip, so its level differs a little.
             assert!((clean + 23.0).abs() < 1.0, "{clean} dBFS");
             plan.turns.clear();
             plan.employee.noise = Some((kind, 20.0));

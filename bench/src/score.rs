@@ -1,22 +1,22 @@
-//! The agreement of the frames that were found with the labels.
+//! The agreement of detected speech with the labels.
 
 use std::ops::AddAssign;
 
-/// Frames, by what they are and what they were taken for.
+/// Numbers of frames, by their label and by the detector's decision.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Agreement {
     /// Speech that was found.
     pub found: usize,
     /// Speech that was missed.
     pub missed: usize,
-    /// No speech, but taken for it.
+    /// Other frames that were taken for speech.
     pub false_alarms: usize,
-    /// No speech, and not taken for it.
+    /// Other frames that were not taken for speech.
     pub rejected: usize,
 }
 
 impl Agreement {
-    /// Counts frames: whether each is speech, and whether it was taken for it.
+    /// Counts frames. Each pair says whether the frame is speech, and whether it was taken for speech.
     pub fn of(frames: impl IntoIterator<Item = (bool, bool)>) -> Self {
         let mut agreement = Self::default();
         for frame in frames {
@@ -30,13 +30,13 @@ impl Agreement {
         agreement
     }
 
-    /// The share of speech in the frames that were taken for it; `None` when there are none.
+    /// The share of speech in the frames that were taken for speech; `None` if there are no such frames.
     #[must_use]
     pub fn precision(&self) -> Option<f64> {
         share(self.found, self.false_alarms)
     }
 
-    /// The share of the speech that was found; `None` when there is none.
+    /// The share of the speech that was found; `None` if there is no speech.
     #[must_use]
     pub fn recall(&self) -> Option<f64> {
         share(self.found, self.missed)

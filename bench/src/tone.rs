@@ -4,7 +4,7 @@ use std::f32::consts::{FRAC_1_SQRT_2, TAU};
 
 use crate::SAMPLE_RATE;
 
-/// Which tone.
+/// The kind of a tone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
     /// Ringback of North America: 440 + 480 Hz, 2 s on, 4 s off.
@@ -16,7 +16,7 @@ pub enum Tone {
 }
 
 impl Tone {
-    /// Root of the mean square while it sounds.
+    /// RMS while the tone sounds.
     #[must_use]
     pub fn level(self) -> f32 {
         match self {
@@ -25,7 +25,7 @@ impl Tone {
         }
     }
 
-    /// The sample this many samples after the tone began, within ±1.
+    /// The value of the tone this many samples after it began, within ±1.
     #[must_use]
     pub fn at(self, sample: usize) -> f32 {
         let ms = sample * 1_000 / SAMPLE_RATE;
@@ -38,13 +38,14 @@ impl Tone {
     }
 }
 
-/// Two sines, half as high each. Whole numbers of hertz repeat every second: the phase stays exact for ever.
+/// The sum of two sines of half the amplitude. Frequencies in whole hertz repeat every second, so the phase stays
+/// exact.
 fn two(sample: usize, hertz: [usize; 2]) -> f32 {
     let sine = |hertz| (TAU * (sample * hertz % SAMPLE_RATE) as f32 / SAMPLE_RATE as f32).sin();
     hertz.map(sine).iter().sum::<f32>() / 2.0
 }
 
-/// The frequencies of a key, of which each row has four.
+/// The frequencies of a key. Each row has four keys.
 fn dtmf(key: usize) -> [usize; 2] {
     const ROWS: [usize; 4] = [697, 770, 852, 941];
     const COLUMNS: [usize; 4] = [1_209, 1_336, 1_477, 1_633];

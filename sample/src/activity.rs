@@ -5,20 +5,20 @@ use crate::frame::{Class, Frame};
 use crate::level_tracker::LevelTracker;
 use crate::window::{HORIZON, Measured, Window};
 
-/// Frames before speech in which words begin, and after it in which they end.
+/// Frames before and after detected speech that also count as speech, since words begin and end softly.
 const LEAD_IN: usize = 2;
 const LEAD_OUT: usize = 4;
-/// The same where there is noise, in which beginnings and ends of words drown.
+/// The same two numbers where there is noise, which hides more of the beginnings and ends of words.
 const LEAD_IN_NOISE: usize = 5;
 const LEAD_OUT_NOISE: usize = 9;
 
-/// Classifies frames, [`HORIZON`] frames after they are given.
+/// Classifies frames with a delay of [`HORIZON`] frames.
 pub struct Activity {
     window: Window,
     levels: LevelTracker,
-    /// Frames that were given and not yet given back.
+    /// The number of frames that were taken and not yet given back.
     pending: usize,
-    /// Frames until the first one that was given is in the middle of the window.
+    /// The number of frames until the first one is in the middle of the window.
     ahead: usize,
 }
 
@@ -40,7 +40,7 @@ impl Activity {
         None
     }
 
-    /// Gives back one of the last frames, after which nothing comes; `None` when there are no more.
+    /// Gives back the next of the last frames, after the end of the input; `None` when there are no more.
     pub fn finish(&mut self) -> Option<Frame> {
         self.pending = self.pending.checked_sub(1)?;
         for _ in 0..std::mem::take(&mut self.ahead) {
@@ -49,13 +49,13 @@ impl Activity {
         Some(self.advance(Measured::default()))
     }
 
-    /// Whether either party is clearly above its noise in the newest frame.
+    /// True if either party is clearly above its noise in the newest frame.
     pub fn is_anybody_heard(&self) -> bool {
         let newest = self.window.newest().measured;
         self.levels.is_anybody_heard(newest.employee, newest.other)
     }
 
-    /// The usual level of the employee's speech: mean power.
+    /// The usual mean power of the employee's speech.
     pub fn speech_level(&self) -> f64 {
         self.levels.speech_level()
     }
@@ -86,7 +86,7 @@ impl Activity {
         } else if has_speech {
             Class::Speech
         } else if middle.level.is_remarkable && !window.has_speech(LEAD_OUT + 1, LEAD_OUT + 1) {
-            // Nearer to speech, it is part of it.
+            // A loud frame closer to speech than this is part of the speech, and not another sound.
             Class::Sound
         } else {
             Class::Pause

@@ -2,7 +2,7 @@
 
 /// Length of the longest sample, in seconds.
 pub const LONGEST: f64 = 120.0;
-/// With less speech than this, in seconds, the next older recording is looked at as well.
+/// If there is less speech than this, in seconds, the next older recording is sampled as well.
 pub const ENOUGH: f64 = 60.0;
 /// Least speech in a sample, in seconds.
 pub const SHORTEST: f64 = 30.0;

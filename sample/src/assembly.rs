@@ -12,7 +12,7 @@ use crate::speech_quality::SpeechQuality;
 
 /// Below this signal-to-noise ratio, in dB, the vendor is asked to remove the noise.
 const NOISY: f64 = 25.0;
-/// More than this, in percent of the samples of speech, is worth a warning.
+/// A larger share of clipped samples of speech than this, in percent, gives a warning.
 const SOME_CLIPPED: f64 = 0.1;
 
 /// A voice sample: mono, at most [`LONGEST`] seconds.
@@ -21,11 +21,11 @@ pub struct Sample {
     pub wav: Vec<u8>,
     /// The stretches that it is made of, each with its source.
     pub pieces: Vec<Piece>,
-    /// The report of how it came about.
+    /// The report of how it was made.
     pub report: Report,
 }
 
-/// Puts a sample together out of what was taken of recordings. One that is too noisy, too quiet or clipped is passed
+/// Puts a sample together from the takes of recordings. A recording that is too noisy, too quiet or clipped is passed
 /// over, and so is one that could not be read.
 #[derive(Default)]
 pub struct Assembly {
@@ -33,7 +33,7 @@ pub struct Assembly {
 }
 
 impl Assembly {
-    /// Adds the next older recording: what was taken of it, or why nothing could be.
+    /// Adds the next older recording: its take, or the reason why there is none.
     pub fn add(&mut self, take: Result<Take, Problem>) {
         let taken: usize = self.parts.iter().map(Part::frames).sum();
         let room = ((LONGEST * FRAMES_PER_SECOND) as usize).saturating_sub(taken);
@@ -43,12 +43,12 @@ impl Assembly {
         });
     }
 
-    /// Whether there is enough speech, so that no older recording is needed.
+    /// True if there is so much speech that no older recording is needed.
     pub fn has_enough(&self) -> bool {
         self.speech_seconds() >= ENOUGH
     }
 
-    /// Whether there is as much speech as a voice needs.
+    /// True if there is at least as much speech as a voice needs.
     pub fn has_minimum(&self) -> bool {
         self.speech_seconds() >= SHORTEST
     }
@@ -56,7 +56,8 @@ impl Assembly {
     /// Makes the sample.
     ///
     /// # Errors
-    /// The report of why there is none. Its problem is the newest recording's own, if it has one.
+    /// The report, with the reason why there is no sample: that of the newest recording, if it has a problem of its
+    /// own.
     pub fn finish(mut self) -> Result<Sample, Box<Report>> {
         let figure = self.speech_seconds();
         if figure < SHORTEST {
@@ -90,8 +91,8 @@ impl Assembly {
         self.parts.iter().filter(|part| part.report.problem.is_none())
     }
 
-    /// A mean over the recordings that are used (or of all, when none is), by how much speech each has; `None` if no
-    /// speech was found.
+    /// The mean of a figure over the used recordings (or over all if none is used), weighted by the amount of speech in
+    /// each; `None` if no speech was found.
     fn mean(&self, of: impl Fn(&SpeechQuality) -> f64) -> Option<f64> {
         let nothing_used = self.speech_seconds() == 0.0;
         let parts = || self.parts.iter().filter(|part| nothing_used || part.report.problem.is_none());
@@ -101,9 +102,9 @@ impl Assembly {
         (weights > 0.0).then(|| sum / weights)
     }
 
-    /// Everything that is known before anything is mixed.
+    /// The report as far as it is known before the mix.
     fn report(&self, problem: Option<Problem>) -> Report {
-        // Each recording is brought to the same level, and its noise with it.
+        // Each recording is brought to the same level, so the mean is taken over the ratios of noise to speech.
         let noise_share = self.mean(|quality| quality.noise / quality.speech.max(f64::MIN_POSITIVE));
         let snr_db = noise_share.map(|noise| decibels(1.0 - noise) - decibels(noise));
         let clipped_percent = self.mean(|quality| quality.clipped_percent);

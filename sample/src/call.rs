@@ -1,4 +1,4 @@
-//! One recording, from its bytes to what may be taken of it.
+//! One recording, from its bytes to the speech that may be taken of it.
 
 use wav::{Channel, Format, WavReader};
 
@@ -15,14 +15,15 @@ use crate::window::{HORIZON, Measured};
 
 /// The highest rate that is kept, in Hz: no telephone codec carries more.
 const HIGHEST_RATE: u32 = 16_000;
-/// From here on, in percent of the frames in which anybody is heard, two channels hold the same mix.
+/// Two channels hold the same mix if at least this share of the frames is alike, in percent of the frames in which
+/// anybody is heard.
 const ALIKE: f64 = 80.0;
 
 /// A recording that is being read. Its memory does not grow with the recording's length.
 pub struct Call {
     origin: Origin,
     reader: WavReader,
-    /// There once the header was read.
+    /// Present once the header was read.
     analysis: Option<Analysis>,
     problem: Option<Problem>,
     trace: Option<Vec<Frame>>,
@@ -30,19 +31,19 @@ pub struct Call {
 
 /// The speech that may be taken of a recording.
 pub struct Take {
-    /// The format, as the header says it.
+    /// The format that the header states.
     pub format: Format,
-    /// The channel that was taken; `None` of a recording of one party.
+    /// The channel that was taken; `None` for a recording of one party.
     pub channel: Option<Channel>,
     /// Samples a second of the utterances.
     pub rate: u32,
-    /// The best of the employee's speech, in its order, at most [`crate::LONGEST`] seconds.
+    /// The best of the employee's speech, in the order of the call, at most [`crate::LONGEST`] seconds.
     pub utterances: Vec<Utterance>,
-    /// Frames of 16 ms of each class.
+    /// The number of frames of each class.
     pub counts: Counts,
     /// Share of the frames that are alike in both channels, in percent.
     pub alike_percent: f64,
-    /// Every frame, if asked for.
+    /// Every frame, if the call is traced.
     pub trace: Option<Vec<Frame>>,
 }
 
@@ -62,7 +63,7 @@ impl Call {
         Self { origin, reader: WavReader::default(), analysis: None, problem: None, trace: None }
     }
 
-    /// Keeps every frame, for a picture and for tests. Grows by 45 KB a minute.
+    /// Begins a recording and keeps every frame, for a picture or for tests. The memory grows by 45 KB a minute.
     pub fn traced(origin: Origin) -> Self {
         Self { trace: Some(Vec::new()), ..Self::new(origin) }
     }
@@ -70,7 +71,7 @@ impl Call {
     /// Takes the next bytes of the WAV file, however they are cut.
     ///
     /// # Errors
-    /// The recording's problem, as soon as it is known. There is no sense in reading on then.
+    /// The recording's problem, as soon as it is known. Reading on is of no use then.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         let Self { origin, reader, analysis, problem, trace } = self;
         if let Some(problem) = problem {
@@ -104,7 +105,7 @@ impl Call {
         let format = self.reader.finish()?;
         let mut analysis = match self.analysis {
             Some(analysis) => analysis,
-            // A header without a single sample.
+            // The file has a header and not a single sample.
             None => Analysis::new(format.rate, self.origin.choose(format.channels)?),
         };
         analysis.finish(&mut self.trace);
@@ -124,7 +125,7 @@ impl Call {
     }
 }
 
-/// From samples to utterances.
+/// Turns samples into utterances.
 struct Analysis {
     channel: Option<Channel>,
     rate: u32,
@@ -134,7 +135,7 @@ struct Analysis {
     activity: Activity,
     likeness: Likeness,
     utterances: Utterances,
-    /// Frames that were measured.
+    /// The number of frames that were measured.
     frames: u64,
     counts: Counts,
 }
@@ -190,7 +191,7 @@ impl Analysis {
         self.other.forget(needed);
     }
 
-    /// Counts a frame that is classified, and takes its samples.
+    /// Counts a classified frame, and passes its samples on.
     fn collect(&mut self, frame: Frame, trace: &mut Option<Vec<Frame>>) {
         let (from, to) = (self.start_of(self.counts.all), self.start_of(self.counts.all + 1));
         self.utterances.push(frame.class, self.employee.samples(from, to));

@@ -10,9 +10,9 @@ pub enum Class {
     Pause,
     /// The employee speaks, alone.
     Speech,
-    /// On the employee's channel something is heard that is not speech: ringing, music, a key.
+    /// A sound on the employee's channel is not speech: ringing, music, a key.
     Sound,
-    /// The other party speaks, or is still heard: over the employee's line, or over the employee.
+    /// The other party speaks, alone or together with the employee, or its echo is still heard.
     OtherParty,
 }
 

@@ -1,4 +1,4 @@
-//! A high-pass filter: it takes out a constant offset, and what changes more slowly than any voice.
+//! A high-pass filter, which removes a constant offset and everything below the lowest frequency of a voice.
 
 /// Lowest frequency that passes, in Hz: no voice is lower.
 const LOWEST: f64 = 20.0;
@@ -11,13 +11,13 @@ pub struct HighPass {
 }
 
 impl HighPass {
-    /// For audio of `rate` Hz.
+    /// A filter for audio of `rate` Hz.
     pub fn new(rate: u32) -> Self {
         let pole = (-2.0 * std::f64::consts::PI * LOWEST / f64::from(rate.max(1))).exp() as f32;
         Self { pole, last_in: 0.0, last_out: 0.0 }
     }
 
-    /// Begins as if the first sample had been there for ever: an offset makes no click.
+    /// Begins as if this sample had lasted for ever, so that an offset makes no click.
     pub fn start_at(&mut self, sample: f32) {
         (self.last_in, self.last_out) = (sample, 0.0);
     }

@@ -1,4 +1,4 @@
-//! The levels of the noise, of the employee's speech and of its echo, and what the level of a frame says by itself.
+//! Tracks the levels of the noise, of the employee's speech and of its echo, and judges each frame by its level alone.
 
 use crate::decibel::power;
 use crate::noise_floor::NoiseFloor;
@@ -7,20 +7,20 @@ use crate::noise_floor::NoiseFloor;
 const ABOVE_NOISE: f64 = 1.0;
 /// The beginning and the end of a word are at least this far above the noise, in dB.
 const EDGE_ABOVE_NOISE: f64 = 2.0;
-/// A syllable is at least this far above the noise, in dB, and no steady noise is.
+/// A syllable is at least this far above the noise, in dB; steady noise never is.
 const SYLLABLE_ABOVE_NOISE: f64 = 5.5;
-/// The employee is never this much softer than usual, in dB: it is somebody in the background.
+/// A voice that is this much softer than the employee's usual level, in dB, is somebody in the background.
 const SOFTEST_SPEECH: f64 = 35.0;
-/// Level of an employee of whom nothing was heard yet, in dBFS.
+/// The level that is assumed before the employee was heard, in dBFS.
 const USUAL_SPEECH: f64 = -24.0;
 /// Frames that the level of speech is averaged over.
 const SPEECH_MEMORY: f64 = 300.0;
-/// Words drown in the noise where speech is less than this above it, in dB.
+/// Noise hides the beginnings and ends of words if speech is less than this far above it, in dB.
 const NOISY: f64 = 17.0;
 
 /// A party counts as heard this far above the noise of its line, in dB.
 const HEARD_ABOVE_NOISE: f64 = 10.0;
-/// The other party does no harm this far below the employee's usual level, in dB: its crosstalk is beyond hearing.
+/// The other party is ignored this far below the employee's usual level, in dB, since its crosstalk is then inaudible.
 const HARMLESS: f64 = 26.0;
 /// Crosstalk of the employee into the other channel is at least this much softer, in dB.
 const CROSSTALK: f64 = 16.0;
@@ -29,23 +29,24 @@ const ECHO_DECAY: f64 = 1.0;
 /// The echo of the other party on the employee's channel is at least this much softer than the employee, in dB.
 const ECHO: f64 = 12.0;
 
-/// A sound that is no speech is remarkable when it is this far above the noise, in dB, and not much softer than speech.
+/// A sound that is not speech is too loud for a pause if it is this far above the noise, in dB, and also above
+/// [`LOUD_BELOW_SPEECH`].
 const LOUD_ABOVE_NOISE: f64 = 15.0;
-/// A remarkable sound is at most this much softer than the employee's usual level, in dB.
+/// A sound that is too loud for a pause is at most this much softer than the employee's usual level, in dB.
 const LOUD_BELOW_SPEECH: f64 = 20.0;
 
-/// A frame by its levels alone.
+/// The judgement of a frame by its levels alone.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Level {
-    /// Loud enough for the employee's speech.
+    /// The frame is loud enough for the employee's speech.
     pub may_be_speech: bool,
-    /// Loud enough for the employee's speech if its neighbour is that.
+    /// The frame is loud enough for the employee's speech if the frame next to it is speech.
     pub may_be_edge: bool,
-    /// As loud as a syllable.
+    /// The frame is as loud as a syllable.
     pub is_prominent: bool,
-    /// Too loud for a pause, whatever it is.
+    /// The frame is too loud for a pause.
     pub is_remarkable: bool,
-    /// The other party is heard, and that is no echo of the employee.
+    /// The other party is heard, and it is not the employee's echo.
     pub is_other_party: bool,
 }
 
@@ -55,7 +56,7 @@ pub struct LevelTracker {
     other_floor: NoiseFloor,
     speech_level: f64,
     speech_frames: f64,
-    /// The employee's level as it may still echo on the other channel.
+    /// The power of the employee's speech that may still echo on the other channel, before [`CROSSTALK`].
     echo: f64,
 }
 
@@ -72,7 +73,7 @@ impl Default for LevelTracker {
 }
 
 impl LevelTracker {
-    /// Takes the mean power of the next frame of either channel, and says what they mean.
+    /// Takes the mean power of the next frame in each channel, and judges the frame.
     pub fn push(&mut self, employee: f64, other: f64) -> Level {
         self.employee_floor.add(employee);
         self.other_floor.add(other);
@@ -90,28 +91,28 @@ impl LevelTracker {
         }
     }
 
-    /// Learns how loud the employee speaks, from a frame of that power that is clearly speech.
+    /// Updates the employee's usual level by the power of a frame that is clearly speech.
     pub fn learn_speech(&mut self, power: f64) {
         self.speech_frames = (self.speech_frames + 1.0).min(SPEECH_MEMORY);
         self.speech_level += (power - self.speech_level) / self.speech_frames;
     }
 
-    /// The usual level of the employee's speech: mean power.
+    /// The usual mean power of the employee's speech.
     pub fn speech_level(&self) -> f64 {
         self.speech_level
     }
 
-    /// Whether words begin and end in the noise.
+    /// True if the noise hides the beginnings and ends of words.
     pub fn is_noisy(&self) -> bool {
         self.speech_level < self.employee_floor.power() * power(NOISY)
     }
 
-    /// Whether this power of the employee's channel is so low that it may be the echo of the other party.
+    /// True if this power of the employee's channel is so low that it may be the echo of the other party.
     pub fn may_be_echo(&self, employee: f64) -> bool {
         employee < self.speech_level * power(-ECHO)
     }
 
-    /// Whether either party is clearly above the noise of its line.
+    /// True if either party is clearly above the noise of its line.
     pub fn is_anybody_heard(&self, employee: f64, other: f64) -> bool {
         employee > self.employee_floor.power() * power(HEARD_ABOVE_NOISE)
             || other > self.other_floor.power() * power(HEARD_ABOVE_NOISE)

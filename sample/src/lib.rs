@@ -15,15 +15,15 @@
 //!
 //! | module | its subject |
 //! |---|---|
-//! | `origin`, `likeness` | the channel that is the employee's, and a mix that was written twice |
+//! | `origin`, `likeness` | the choice of the employee's channel, and the detection of two channels with the same mix |
 //! | `speech_detector`, `steadiness` | how much a frame sounds like speech, and how much like a held tone |
 //! | `activity`, `window`, `level_tracker`, `noise_floor` | whether a frame is the employee's speech |
-//! | `call`, `track` | what may be taken of a recording, as its bytes arrive |
-//! | `utterances` | which stretches of speech are the best |
+//! | `call`, `track` | the speech that may be taken of a recording, as its bytes arrive |
+//! | `utterances` | the choice of the best stretches of speech |
 //! | `speech_quality`, `problem` | whether a recording is too quiet, clipped or noisy |
-//! | `assembly`, `part`, `amount` | which recordings make a sample, and whether it is enough |
+//! | `assembly`, `part`, `amount` | the choice of recordings for a sample, and whether they are enough |
 //! | `mix`, `limiter`, `true_peak`, `high_pass` | the level of the sample and its peaks |
-//! | `report` | the figures that say how it came about |
+//! | `report` | the figures that show how the sample was made |
 //! | `frame`, `decibel`, `resample`, `sums`, `rounding` | units and arithmetic |
 
 mod activity;

@@ -1,13 +1,13 @@
-//! Whether two channels carry the same: a mono mix that was written twice.
+//! Detects two channels that carry the same: a mono mix that was written twice.
 
 use crate::decibel::{decibels, power};
 
 /// Compares the levels of two channels.
 ///
-/// In a call people take turns, so the difference of the channels' levels jumps; in a mix it stays.
+/// In a call people take turns, so the difference between the channels' levels jumps; in a mix it stays the same.
 #[derive(Default)]
 pub struct Likeness {
-    /// Frames by the difference of their levels, in steps of 1 dB from −[`WIDEST`].
+    /// The number of frames with each difference of levels, in steps of 1 dB from −[`WIDEST`].
     differences: [u64; 2 * WIDEST + 1],
 }
 
@@ -15,7 +15,7 @@ pub struct Likeness {
 const WIDEST: usize = 12;
 /// Frames below this level, in dBFS, are not compared.
 const AUDIBLE: f64 = -50.0;
-/// Differences, in dB, that codecs make of the same signal.
+/// Codecs change the levels of the same signal by up to this much, in dB.
 const SAME: usize = 2;
 
 impl Likeness {
@@ -25,11 +25,11 @@ impl Likeness {
             return;
         }
         let difference = (decibels(first) - decibels(second)).round() + WIDEST as f64;
-        // Larger differences lie in the outermost steps, which do not count.
+        // Larger differences go into the outermost steps, which are not counted.
         self.differences[difference.clamp(0.0, 2.0 * WIDEST as f64) as usize] += 1;
     }
 
-    /// Percentage of the frames in which the difference was the usual one.
+    /// The percentage of frames whose difference is within [`SAME`] of the most frequent one.
     pub fn percent(&self) -> f64 {
         let all: u64 = self.differences.iter().sum();
         let inner = &self.differences[1..2 * WIDEST];

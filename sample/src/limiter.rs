@@ -2,18 +2,19 @@
 
 use crate::true_peak::oversampled;
 
-/// Seconds before and after a peak in which the limiter bends the level: shorter is a click, longer is pumping.
+/// The time before and after a peak in which the limiter changes the gain, in seconds. A shorter one would click, a
+/// longer one would pump.
 const BEND: f64 = 0.008;
 
 /// The factor for each sample that keeps the true peak of `gain × samples` at or below `ceiling`.
 ///
-/// Looks ahead: the level bends down before a peak and back after it, along a raised cosine; elsewhere it is `gain`.
+/// It looks ahead: the gain falls before a peak and rises after it, along a raised cosine. Elsewhere it is `gain`.
 pub fn limited_gain(samples: &[f32], rate: u32, gain: f32, ceiling: f32) -> Vec<f32> {
     let reach = (BEND * f64::from(rate)) as usize;
     let bend: Vec<f32> =
         (0..=reach).map(|n| 0.5 + 0.5 * (std::f32::consts::PI * n as f32 / (reach + 1) as f32).cos()).collect();
     let mut gains = vec![gain; samples.len()];
-    // A peak between two samples belongs to both; the deepest dip of a place counts.
+    // A peak between two samples lowers the gain at both. Where dips overlap, the lowest gain counts.
     let mut dip = |at: usize, factor: f32| {
         for (distance, shape) in bend.iter().enumerate() {
             let bent = gain * (1.0 - (1.0 - factor) * shape);

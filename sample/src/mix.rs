@@ -11,29 +11,30 @@ use crate::resample::Resampler;
 use crate::true_peak::true_peak;
 use crate::utterances::Utterance;
 
-/// Level of the sample's speech, RMS in dBFS: with its pauses it then is within the vendor's window, −23 to −18.
+/// The level of the sample's speech, RMS in dBFS. The whole sample, with its pauses, is then within the vendor's window
+/// of −23 to −18.
 const TARGET_LEVEL: f64 = -20.5;
 /// The limiter's ceiling, in dBTP: a little below the −3 that are asked for, since samples are rounded after it.
 const CEILING: f64 = -3.1;
 /// Raised-cosine fade on either side of a join, in seconds.
 const FADE: f64 = 0.01;
-/// Rounds in which the level that the limiter takes is given back.
+/// The most rounds in which the gain is raised again, by as much as the limiter has lowered the level.
 const ROUNDS: usize = 4;
-/// The largest factor by which it is given back: more would flatten the voice.
+/// The largest factor by which the gain is raised for that: more would flatten the voice.
 const MOST_GIVEN_BACK: f32 = 1.5;
 
 /// A stretch of the sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Piece {
-    /// Which of the recordings, counted from 0 in the order in which they were added.
+    /// The number of the recording, from 0 in the order in which they were added.
     pub recording: usize,
-    /// Its first frame of 16 ms in that recording.
+    /// The first frame of 16 ms in that recording.
     pub first_frame: u64,
     /// The frame after its last.
     pub end_frame: u64,
-    /// Its place in the sample.
+    /// The place of its first sample in the audio.
     pub from: usize,
-    /// The place after its last sample.
+    /// The place after its last sample in the audio.
     pub to: usize,
     /// The gain of all of it, as a factor, before fades and limiter.
     pub gain: f32,
@@ -42,10 +43,10 @@ pub struct Piece {
 /// The audio that is being put together.
 pub struct Mix {
     rate: u32,
-    /// Each recording's with its gain.
+    /// The samples of all recordings, each with its recording's gain.
     samples: Vec<f32>,
     pieces: Vec<Piece>,
-    /// From where to where somebody speaks.
+    /// The stretches of speech, from one sample to another.
     speech: Vec<(usize, usize)>,
     high_pass: HighPass,
     before: Power,
@@ -75,7 +76,7 @@ impl Mixed {
 }
 
 impl Mix {
-    /// For a sample of `rate` Hz.
+    /// Begins a sample of `rate` Hz.
     pub fn new(rate: u32) -> Self {
         Self {
             rate,
@@ -88,7 +89,7 @@ impl Mix {
         }
     }
 
-    /// Appends a stretch of a recording of `rate` Hz, of whose speech `speech` is the mean power.
+    /// Appends a stretch of a recording of `rate` Hz. `speech` is the mean power of that recording's speech.
     pub fn add(&mut self, recording: usize, utterance: &Utterance, rate: u32, speech: f64) {
         let gain = (power(TARGET_LEVEL) / speech).sqrt() as f32;
         let resampled = (rate != self.rate).then(|| resampled(&utterance.samples, rate, self.rate));
@@ -177,7 +178,7 @@ impl Mix {
     }
 }
 
-/// Whether a stretch goes on where another ended, so that nothing is to be heard of the join.
+/// True if a stretch goes on where another ended, so that the join cannot be heard.
 fn follows(first: &Piece, second: &Piece) -> bool {
     first.recording == second.recording && first.end_frame == second.first_frame
 }
@@ -189,12 +190,12 @@ fn resampled(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
     output
 }
 
-/// The factor of an amplitude that is so many decibels.
+/// The ratio of amplitudes that a number of decibels stands for.
 fn factor(decibels: f64) -> f32 {
     power(decibels).sqrt() as f32
 }
 
-/// Adds up power.
+/// Adds up the power of speech and of pauses, each by itself.
 #[derive(Default)]
 struct Power {
     speech: (f64, usize),
@@ -315,7 +316,7 @@ mod tests {
         assert!(missing < 1.5, "where the speech goes on, nothing is faded, but {missing} dB are missing");
     }
 
-    /// The frame, of the first 1 200, in whose beginning most is to be heard.
+    /// The frame, among the first 1 100, at whose beginning the voice is loudest.
     fn amid_a_vowel(utterance: &Utterance) -> usize {
         let power_at = |&frame: &usize| ac_power(&utterance.samples[frame * 128 - 40..frame * 128 + 40]);
         (100..1_100).max_by(|one, other| power_at(one).total_cmp(&power_at(other))).expect("there are frames")

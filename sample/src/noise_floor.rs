@@ -1,18 +1,18 @@
-//! The level of the noise: how loud it is when nobody speaks.
+//! The level of the noise: the power when nobody speaks.
 
 use std::collections::VecDeque;
 
-/// The power of what is always there: the least of the last seconds, since speech has pauses.
+/// Measures the power of the noise: the least power of the last seconds, since speech has pauses.
 pub struct NoiseFloor {
     smoothed: f64,
     frames: usize,
-    /// The least of the current block, and of those before it.
+    /// The least power of each of the last blocks; the current block is the last.
     least: VecDeque<f64>,
 }
 
-/// 0.4 s.
+/// Frames in a block: 0.4 s.
 const BLOCK: usize = 25;
-/// 3.2 s.
+/// Blocks that are kept: 3.2 s.
 const BLOCKS: usize = 8;
 
 impl Default for NoiseFloor {
@@ -37,7 +37,7 @@ impl NoiseFloor {
         }
     }
 
-    /// The floor as of now: mean power.
+    /// The mean power of the noise now.
     pub fn power(&self) -> f64 {
         self.least.iter().copied().fold(f64::MAX, f64::min).min(1.0)
     }
@@ -47,7 +47,7 @@ impl NoiseFloor {
 mod tests {
     use super::*;
 
-    /// The floor after so many frames of each of these powers.
+    /// The floor after runs of frames, each with its power and length.
     fn after(runs: &[(f64, usize)]) -> f64 {
         let mut floor = NoiseFloor::default();
         runs.iter().for_each(|&(power, frames)| (0..frames).for_each(|_| floor.add(power)));

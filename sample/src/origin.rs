@@ -1,4 +1,5 @@
-//! Which channel is the employee's. A wrong guess would clone somebody who never consented, so nothing is guessed.
+//! The choice of the employee's channel. Nothing is guessed, since a wrong guess would clone somebody who never
+//! consented.
 
 use wav::Channel;
 
@@ -6,8 +7,8 @@ use crate::problem::Problem;
 
 /// The facts about a recording beside its audio, in Twilio's words.
 ///
-/// Of a call of two legs, the parent call's party is on the first channel and the child call's on the second. Of a
-/// conference, whoever joined first is on the first channel, and everybody else on the second.
+/// In a call of two legs, the parent call's party is on the first channel and the child call's on the second. In a
+/// conference, the party that joined first is on the first channel, and everybody else on the second.
 ///
 /// Source: <https://www.twilio.com/docs/voice/api/recording>
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,32 +17,32 @@ pub struct Origin {
     pub track: Option<String>,
     /// Twilio's `source`, such as `DialVerb` or `StartConferenceRecordingAPI`.
     pub source: Option<String>,
-    /// On which channel the employee is, as somebody said of this very call. Of a recording of one channel, it is the
+    /// The employee's channel, as somebody has stated it for this very call. For a recording of one channel, it is the
     /// channel that the employee's party would have had.
     pub employee_channel: Option<Channel>,
-    /// On which channel employees are in calls of two legs, as the deployment is configured.
+    /// The employees' usual channel in calls of two legs, as the deployment is configured.
     pub usual_channel: Option<Channel>,
 }
 
 impl Origin {
-    /// The channel to take of a recording with so many; `None` for the only one.
+    /// Chooses the channel to take of a recording with this many channels; `None` for the only one.
     ///
-    /// A recording of one channel holds one party only if Twilio says so. Twilio says which party that is, and not who: it
-    /// is the employee only if somebody has said so of this very call. The usual channel does not count here.
+    /// A recording of one channel holds one party only if Twilio says so. Twilio names the leg and not the person, so
+    /// this is the employee only if somebody has said so of this very call. The usual channel does not count here.
     pub fn choose(&self, channels: usize) -> Result<Option<Channel>, Problem> {
         if channels == 1 {
             let party = self.sole_party().ok_or(Problem::MIXED_MONO)?;
             let is_employee = self.employee_channel == Some(party);
             return if is_employee { Ok(None) } else { Err(Problem::EmployeeChannelUnknown) };
         }
-        // Somebody else joins each conference first.
+        // The order in which people join a conference varies, so the usual channel says nothing there.
         let usual = self.usual_channel.filter(|_| !self.is_conference());
         self.employee_channel.or(usual).map(Some).ok_or(Problem::EmployeeChannelUnknown)
     }
 
-    /// The party that a recording of one channel holds, by the channel that it would have had; `None` for a mix. Either one
-    /// side was recorded on purpose, or `<Record>` took a message of the parent call's party, who is the caller of an
-    /// inbound call.
+    /// The party that a recording of one channel holds, by the channel that it would have had; `None` for a mix. There
+    /// are two such cases: one side was recorded on purpose, or `<Record>` took a message of the parent call's party,
+    /// who is the caller of an inbound call.
     ///
     /// Source: <https://www.twilio.com/docs/voice/tutorials/how-record-single-side-call>
     fn sole_party(&self) -> Option<Channel> {

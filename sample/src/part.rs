@@ -14,14 +14,14 @@ pub struct Part {
     pub rate: u32,
     /// The stretches that are taken.
     pub utterances: Vec<Utterance>,
-    /// Of these; of all that was found where none are taken.
+    /// The quality of these stretches, or of all speech that was found if none is taken.
     pub quality: SpeechQuality,
     /// Its part of the report.
     pub report: CallReport,
 }
 
 impl Part {
-    /// Takes the best that there is room for.
+    /// Takes the best stretches that there is room for, in frames.
     pub fn new(take: Take, room: usize) -> Self {
         let all = SpeechQuality::of(&take.utterances);
         let problem = all.problem();
@@ -51,13 +51,13 @@ impl Part {
         part
     }
 
-    /// A recording of which nothing can be taken.
+    /// The part of a recording of which nothing can be taken.
     pub fn unusable(problem: Problem) -> Self {
         let report = CallReport { problem: Some(problem), ..CallReport::default() };
         Self { rate: 0, utterances: Vec::new(), quality: SpeechQuality::default(), report }
     }
 
-    /// Frames that are taken, pauses included.
+    /// The number of frames that are taken, pauses included.
     pub fn frames(&self) -> usize {
         self.utterances.iter().map(|utterance| utterance.classes.len()).sum()
     }

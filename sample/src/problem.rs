@@ -1,4 +1,4 @@
-//! Why there is no sample.
+//! The reasons why there is no sample.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -6,14 +6,14 @@ use wav::NotAudio;
 
 use crate::rounding::round;
 
-/// Why a recording, or all of them together, gives no sample.
+/// The reason why a recording, or all of them together, give no sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Problem {
-    /// It is not where it was stored.
+    /// The recording is no longer where it was stored.
     RecordingMissing,
     /// The bytes are not a WAV that holds a call.
     NotAudio(NotAudio),
-    /// Nobody has said which channel is the employee's, or the only one holds another party.
+    /// Nobody has said which channel is the employee's, or the only channel holds another party.
     EmployeeChannelUnknown,
     /// A cloned voice spoke in the call.
     Synthetic,

@@ -6,18 +6,19 @@ use wav::{Channel, Format};
 use crate::problem::Problem;
 use crate::rounding::{rounded, rounded_if_any};
 
-/// Changes whenever the same recordings would give another sample: a voice made by an older one may be made anew.
+/// The version of the pipeline. It changes whenever the same recordings would give another sample; then a voice of an
+/// older version may be made again.
 pub const PIPELINE_VERSION: u32 = 1;
 
 /// The verdict on a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// As the vendor asks for it.
+    /// The sample is as the vendor recommends.
     Good,
-    /// Good enough, with warnings.
+    /// The sample is good enough, with warnings.
     Usable,
-    /// There is none.
+    /// There is no sample.
     Refused,
 }
 
@@ -25,9 +26,9 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Warning {
-    /// Less than a minute of speech: the vendor recommends one to two.
+    /// There is less than a minute of speech; the vendor recommends one to two.
     Short,
-    /// The noise is heard; the vendor is asked to take it out.
+    /// The noise is audible; the vendor is asked to remove it.
     Noisy,
     /// Some peaks are cut off.
     Clipped,
@@ -47,16 +48,16 @@ pub struct Levels {
     pub true_peak_dbtp: f64,
 }
 
-/// The report of how a sample came about, or why there is none. A figure that could not be measured is null.
+/// The report of how a sample was made, or why there is none. A figure that could not be measured is null.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// Version of the pipeline that made it.
     pub pipeline_version: u32,
-    /// Whether there is a sample, and how good it is.
+    /// The verdict: if there is a sample, its quality.
     pub verdict: Verdict,
-    /// Why there is none.
+    /// The reason why there is no sample.
     pub problem: Option<Problem>,
-    /// Its shortcomings.
+    /// The sample's shortcomings.
     pub warnings: Vec<Warning>,
     /// Seconds of the employee's speech that were taken, without the pauses.
     #[serde(serialize_with = "rounded")]
@@ -66,22 +67,22 @@ pub struct Report {
     pub sample_seconds: f64,
     /// Samples a second, in Hz.
     pub sampling_rate_hz: Option<u32>,
-    /// The channel that was taken of the newest recording, 1 or 2; null of a recording of one party.
+    /// The channel that was taken of the newest recording, 1 or 2; null for a recording of one party.
     pub channel: Option<Channel>,
-    /// Power of the speech over that of the noise, in dB.
+    /// Signal-to-noise ratio of the speech, in dB.
     #[serde(serialize_with = "rounded_if_any")]
     pub snr_db: Option<f64>,
     /// Level of the noise in the pauses, before any gain, in dBFS.
     #[serde(serialize_with = "rounded_if_any")]
     pub noise_floor_dbfs: Option<f64>,
-    /// Share of the speech that is cut off at its peaks, in percent.
+    /// Share of the speech's samples that are clipped, in percent.
     #[serde(serialize_with = "rounded_if_any")]
     pub clipped_percent: Option<f64>,
-    /// Whether the vendor is asked to remove the noise: only where there is some.
+    /// True if the vendor is asked to remove the noise, which is so only if there is some.
     pub remove_background_noise: bool,
-    /// Levels of the stretches that were taken, as they were in the recordings.
+    /// Levels of the taken stretches in the recordings.
     pub before: Option<Levels>,
-    /// The sample.
+    /// Levels of the sample.
     pub after: Option<Levels>,
     /// The recordings that were looked at, newest first.
     pub recordings: Vec<CallReport>,
@@ -90,28 +91,28 @@ pub struct Report {
 /// The findings in one recording.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct CallReport {
-    /// Why it was passed over.
+    /// The reason why it was passed over.
     pub problem: Option<Problem>,
-    /// The format, as the header says it.
+    /// The format that the header states.
     pub format: Option<Format>,
     /// The channel that was taken, 1 or 2; null of a recording of one party.
     pub channel: Option<Channel>,
-    /// Its length.
+    /// Length of the recording, in seconds.
     #[serde(serialize_with = "rounded")]
     pub seconds: f64,
     /// Seconds in which the employee speaks alone.
     #[serde(serialize_with = "rounded")]
     pub speech_seconds: f64,
-    /// Seconds left out since the other party was heard.
+    /// Seconds that were left out because the other party was heard.
     #[serde(serialize_with = "rounded")]
     pub other_party_seconds: f64,
-    /// Seconds left out since something was heard that is not speech.
+    /// Seconds that were left out because of a sound that is not speech.
     #[serde(serialize_with = "rounded")]
     pub sound_seconds: f64,
     /// Seconds that are in the sample, pauses included.
     #[serde(serialize_with = "rounded")]
     pub taken_seconds: f64,
-    /// Share of what is heard that both channels have alike, in percent.
+    /// Share of the audible frames that are alike in both channels, in percent.
     #[serde(serialize_with = "rounded")]
     pub alike_percent: f64,
     /// RMS over the frames of speech, in dBFS.
@@ -123,13 +124,13 @@ pub struct CallReport {
     /// Level of the noise in the pauses, in dBFS.
     #[serde(serialize_with = "rounded_if_any")]
     pub noise_floor_dbfs: Option<f64>,
-    /// Power of the speech over that of the noise, in dB.
+    /// Signal-to-noise ratio of the speech, in dB.
     #[serde(serialize_with = "rounded_if_any")]
     pub snr_db: Option<f64>,
-    /// Share of the speech that is cut off at its peaks, in percent.
+    /// Share of the speech's samples that are clipped, in percent.
     #[serde(serialize_with = "rounded_if_any")]
     pub clipped_percent: Option<f64>,
-    /// The gain of all that was taken of it, before the limiter, in dB.
+    /// The gain of the taken stretches before the limiter, in dB.
     #[serde(serialize_with = "rounded_if_any")]
     pub gain_db: Option<f64>,
 }

@@ -4,8 +4,8 @@ use std::f64::consts::PI;
 
 use crate::sums::{LANES, dot};
 
-/// Zero crossings of the sinc on either side. With the window below: flat to 0.8 of the lower Nyquist frequency, and
-/// what lies beyond 1.2 times it is at least 70 dB down.
+/// Zero crossings of the sinc on either side. With the window below, the response is flat up to 0.8 of the lower
+/// Nyquist frequency, and at least 70 dB down from 1.2 times it.
 const CROSSINGS: usize = 12;
 /// Shape of the Kaiser window.
 const BETA: f64 = 7.0;
@@ -15,32 +15,33 @@ pub struct Resampler {
     /// Output samples for each `down` input samples.
     up: usize,
     down: usize,
-    /// Taps of each of the `up` phases, one after the other; each phase in the order of the input.
+    /// The taps of the `up` phases, one phase after the other, each in the order of the input.
     phases: Vec<f32>,
     taps: usize,
-    /// Input that later output still needs.
+    /// The input that later output still needs.
     input: Vec<f32>,
-    /// The next output's place: its phase, and where in `input` its taps begin.
+    /// The place of the next output: its phase, and the index in `input` at which its taps begin.
     phase: usize,
     at: usize,
 }
 
 impl Resampler {
-    /// From and to rates in Hz, neither of them 0.
+    /// A resampler between two rates in Hz, neither of them 0.
     pub fn new(from: u32, to: u32) -> Self {
         let shared = gcd(from, to);
         let (up, down) = ((to / shared) as usize, (from / shared) as usize);
-        // In input samples; wider than the crossings when the rate goes down, since the cut-off then is the output's.
+        // The ratio of the cut-off to the input's Nyquist frequency. Below 1, the filter reaches further than the
+        // crossings.
         let narrowing = (up as f64 / down as f64).min(1.0);
         let reach = (CROSSINGS as f64 / narrowing).ceil() as usize;
-        // A multiple of the lanes, for speed.
+        // The number of taps is a multiple of the lanes, for speed.
         let taps = (2 * reach).next_multiple_of(LANES);
         let phases = (0..up)
             .flat_map(|phase| {
                 let centre = (taps / 2 - 1) as f64 + phase as f64 / up as f64;
                 let values: Vec<f64> =
                     (0..taps).map(|tap| windowed_sinc(tap as f64 - centre, narrowing, reach as f64)).collect();
-                // The same gain for a constant in every phase: otherwise the phases would be heard as a tone.
+                // Each phase is scaled to the same gain for a constant; otherwise the phases would be heard as a tone.
                 let sum: f64 = values.iter().sum();
                 values.into_iter().map(move |value| (value / sum) as f32)
             })
@@ -48,11 +49,11 @@ impl Resampler {
         Self { up, down, phases, taps, input: vec![0.0; taps / 2 - 1], phase: 0, at: 0 }
     }
 
-    /// Takes the next samples and appends what they are enough for.
+    /// Takes the next samples and appends the output that they allow.
     pub fn push(&mut self, samples: &[f32], output: &mut Vec<f32>) {
         self.input.extend_from_slice(samples);
         output.reserve(samples.len() * self.up / self.down + 1);
-        // If nothing is filtered away, an output that falls on a sample is that sample.
+        // If the rate does not go down, an output at the place of an input sample is that sample.
         let falls_on_sample = |phase: usize| phase == 0 && self.up >= self.down;
         while let Some(input) = self.input.get(self.at..self.at + self.taps) {
             output.push(match self.phase {
@@ -80,7 +81,7 @@ fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// `at` in input samples from the centre.
+/// The windowed sinc at a distance from its centre, in input samples.
 fn windowed_sinc(at: f64, narrowing: f64, reach: f64) -> f64 {
     let x = PI * at * narrowing;
     let sinc = if x.abs() < 1e-9 { 1.0 } else { x.sin() / x };

@@ -1,8 +1,8 @@
-//! Figures as they are reported.
+//! Rounding of the figures in a report.
 
 use serde::{Serialize, Serializer};
 
-/// Two decimals are more than any of the figures is worth.
+/// Rounds to two decimals, which is more than the accuracy of any figure.
 pub fn round(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }

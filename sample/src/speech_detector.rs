@@ -1,7 +1,7 @@
-//! Does a frame sound like speech? Two measures: a neural detector's score, and how steady the sound is.
+//! Measures how much a frame sounds like speech: by the score of a neural detector, and by the steadiness of the sound.
 //!
-//! The detector takes held tones for speech: ringing, keys, hold music. Voices never hold a tone, so the second measure
-//! tells them apart.
+//! The detector takes held tones for speech: ringing, keys, hold music. A voice never holds a tone, so steadiness
+//! separates the two.
 
 use earshot::Detector;
 
@@ -9,14 +9,16 @@ use crate::decibel::{decibels, power};
 use crate::resample::Resampler;
 use crate::steadiness::{STEADINESS_FRAME, STEADINESS_RATE, Steadiness};
 
-/// Tells of each frame of 16 ms how much it sounds like speech.
+/// Measures how much each frame of 16 ms sounds like speech.
 pub struct SpeechDetector {
     detector: Box<Detector>,
     steadiness: Steadiness,
-    /// To the detector's rate, and to that at which steadiness is measured; none where the audio has it already.
+    /// Resamplers to the detector's rate and to the one at which steadiness is measured; `None` if the audio has that
+    /// rate already.
     resamplers: [Option<Resampler>; 2],
-    /// Samples that wait for a frame to be complete, at either rate; and the number of their frames that were answered.
+    /// At either rate, the samples that wait until their frame is complete.
     waiting: [Vec<f32>; 2],
+    /// The number of frames in `waiting` that were measured.
     answered: usize,
 }
 
@@ -24,13 +26,14 @@ pub struct SpeechDetector {
 const DETECTOR_RATE: u32 = 16_000;
 /// Samples of a frame at that rate.
 const DETECTOR_FRAME: usize = 256;
-/// The detector hears speech best at this level, RMS in dBFS; at others it takes noise for speech, or misses it.
+/// The detector works best on speech of this level, RMS in dBFS; at other levels it takes noise for speech, or misses
+/// speech.
 const BEST_LEVEL: f64 = -29.0;
-/// Most that speech is brought up or down to that, in dB.
+/// The largest gain, up or down, that brings speech to that level, in dB.
 const MOST_GAIN: f64 = 24.0;
 
 impl SpeechDetector {
-    /// For audio of `rate` Hz.
+    /// A detector for audio of `rate` Hz.
     pub fn new(rate: u32) -> Self {
         let to = |other: u32| (rate != other).then(|| Resampler::new(rate, other));
         Self {
@@ -55,7 +58,7 @@ impl SpeechDetector {
         }
     }
 
-    /// Takes silence after the last samples, so that every whole frame is complete.
+    /// Takes silence after the last samples, so that the last whole frame is complete at either rate.
     pub fn finish(&mut self) {
         for (resampler, waiting) in self.resamplers.iter_mut().zip(&mut self.waiting) {
             if let Some(resampler) = resampler {
@@ -64,8 +67,8 @@ impl SpeechDetector {
         }
     }
 
-    /// Score and steadiness of the next frame, if it is complete. `speech_level` is the mean power that the employee's
-    /// speech has had so far.
+    /// The score and the steadiness of the next frame, if it is complete. `speech_level` is the mean power of the
+    /// employee's speech so far.
     pub fn next(&mut self, speech_level: f64) -> Option<(f32, f32)> {
         let [for_detector, for_steadiness] = &mut self.waiting;
         let frame = for_detector[self.answered * DETECTOR_FRAME..].get_mut(..DETECTOR_FRAME)?;

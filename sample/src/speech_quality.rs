@@ -1,4 +1,4 @@
-//! The level, the noise and the clipping of the speech that is taken of a call, before anything is done to it.
+//! The level, the noise and the clipping of the speech that is taken of a call, as it was recorded.
 
 use crate::decibel::decibels;
 use crate::frame::{Class, FRAMES_PER_SECOND};
@@ -7,13 +7,13 @@ use crate::sums::ac_power;
 use crate::true_peak::true_peak;
 use crate::utterances::Utterance;
 
-/// Least level of speech, RMS in dBFS: what is softer was coded with a few bits.
+/// The least level of speech, RMS in dBFS: softer speech was coded with only a few bits.
 const QUIETEST: f64 = -50.0;
 /// Least signal-to-noise ratio, in dB.
 const NOISIEST: f64 = 10.0;
-/// Most that may be cut off of the peaks, in percent of the samples of speech.
+/// The largest share of clipped samples, in percent of the samples of speech.
 const MOST_CLIPPED: f64 = 1.0;
-/// Seconds of speech without which a level says nothing.
+/// The least speech for which a level means something, in seconds.
 const MEASURABLE: f64 = 1.0;
 
 /// Measurements of the stretches that are taken of one call.
@@ -27,7 +27,7 @@ pub struct SpeechQuality {
     pub noise: f64,
     /// Samples at the ceiling, in percent of those of speech.
     pub clipped_percent: f64,
-    /// As a factor of full scale.
+    /// The true peak, as a factor of full scale.
     pub true_peak: f32,
 }
 
@@ -64,7 +64,7 @@ impl SpeechQuality {
         decibels((self.speech - self.noise).max(0.0)) - decibels(self.noise)
     }
 
-    /// Why this must not be cloned, however much there is of it.
+    /// The reason why this speech must not be cloned, whatever its amount.
     pub fn problem(&self) -> Option<Problem> {
         if self.seconds() < MEASURABLE {
             return None;
@@ -81,24 +81,25 @@ impl SpeechQuality {
     }
 }
 
-/// The pauses next to speech hold breaths and the ends of words; the quieter ones are the noise.
+/// The lower quartile of the pauses' powers. It measures the noise, since louder pauses hold breaths and the ends of
+/// words.
 fn lower_quartile(mut powers: Vec<f64>) -> f64 {
     powers.sort_by(f64::total_cmp);
     powers.get(powers.len() / 4).copied().unwrap_or(0.0)
 }
 
-/// Finds the level at which peaks are cut off, be it full scale or, softened on its way, below.
+/// Finds the level at which peaks are cut off: full scale, or less if the audio was attenuated afterwards.
 ///
-/// The higher a level, the more seldom speech reaches it. Where a ceiling is, samples pile up instead.
+/// Speech reaches a level more rarely the higher it is. At a ceiling, samples pile up instead.
 struct Ceiling {
-    /// Samples by their absolute value, in steps of a sixteenth of an octave (0.3 to 0.5 dB).
+    /// The number of samples with each absolute value, in steps of a sixteenth of an octave (0.3 to 0.5 dB).
     steps: [u64; STEPS],
 }
 
 const STEPS: usize = 256;
-/// A share this small, of the loudest samples, may be clicks above the ceiling.
+/// This share of the loudest samples may be clicks above the ceiling.
 const STRAY: f64 = 1e-4;
-/// A step with this many times the samples of the one below it is a pile.
+/// Samples pile up in a step that has more than this many times the samples of the step below it.
 const PILE: u64 = 2;
 
 impl Default for Ceiling {
@@ -110,8 +111,8 @@ impl Default for Ceiling {
 impl Ceiling {
     fn add(&mut self, samples: &[f32]) {
         for sample in samples {
-            // The exponent and the first four bits of the mantissa: a logarithm that costs nothing. 1.0 and 2^-16 are
-            // the outermost steps.
+            // The exponent and the first four bits of the mantissa are a logarithm that costs nothing. The outermost
+            // steps are those of 1.0 and 2^-16.
             let step = (sample.abs().to_bits() >> 19) as usize;
             self.steps[step.saturating_sub(111 * 16).min(STEPS - 1)] += 1;
         }
@@ -174,7 +175,8 @@ mod tests {
             for loudest in [0.95, 0.58, 0.1] {
                 let samples = amplified(voice, loudest / peak);
                 for samples in [coded(Encoding::MuLaw, &samples), coded(Encoding::ALaw, &samples), samples] {
-                    // Half of what is worth a warning: the few loudest samples may lie close together by chance.
+                    // The limit is half of that of the warning, since the few loudest samples may lie close together by
+                    // chance.
                     let clipped_percent = measures(&samples).clipped_percent;
                     assert!(clipped_percent < 0.05, "{clipped_percent} at {loudest}");
                 }

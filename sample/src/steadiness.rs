@@ -5,13 +5,13 @@ use std::sync::Arc;
 use realfft::num_complex::Complex32;
 use realfft::{RealFftPlanner, RealToComplex};
 
-/// Samples a second of what is measured, in Hz: the telephone band.
+/// The rate at which steadiness is measured, in Hz: that of the telephone band.
 pub const STEADINESS_RATE: u32 = 8_000;
 /// Samples of a frame at that rate.
 pub const STEADINESS_FRAME: usize = 128;
 
-/// Compares the peaks of two spectra, 160 ms apart: a held tone has its partials where they were, and as loud. Those of
-/// a monotonous voice may stay where they are; its vowels still make them louder and softer.
+/// Compares the peaks of two spectra, 160 ms apart. The partials of a held tone keep their frequency and their level.
+/// Those of a monotonous voice may keep their frequency, but the vowels change their levels.
 pub struct Steadiness {
     fft: Arc<dyn RealToComplex<f32>>,
     window: Vec<f32>,
@@ -19,19 +19,19 @@ pub struct Steadiness {
     samples: Vec<f32>,
     windowed: Vec<f32>,
     spectrum: Vec<Complex32>,
-    /// Levels of the peaks of the last measurements, the newest last; [`NO_PEAK`] in the other bins.
+    /// The levels of the peaks in the last measurements, the newest last; [`NO_PEAK`] in the other bins.
     past: [Vec<f32>; COMPARED],
-    /// Every second frame is measured; the other takes over its value.
+    /// The value of the last measured frame, for the next one: only every second frame is measured.
     last: Option<f32>,
 }
 
-/// 64 ms: the partials of every voice lie apart.
+/// Samples of a spectrum: 64 ms, in which the partials of every voice are separate.
 const SPAN: usize = 512;
-/// Measurements that lie between two that are compared, one of them included.
+/// The distance between two spectra that are compared, in measurements.
 const COMPARED: usize = 5;
-/// Bins of 15.6 Hz: 280 to 3420 Hz.
+/// The compared bins of 15.6 Hz: 280 to 3420 Hz.
 const BAND: std::ops::Range<usize> = 18..220;
-/// Bins on either side of one with whose mean it is compared.
+/// A bin is compared with the mean of this many bins on either side.
 const NEAR: usize = 10;
 /// A peak is this much above that mean, in nepers of power: 6.5 dB.
 const PROMINENCE: f32 = 1.5;
@@ -55,8 +55,8 @@ impl Steadiness {
         }
     }
 
-    /// The share of the amplitude of the frame's peaks that is in peaks that were there, as loud, 160 ms ago: 1 for a
-    /// held tone, next to nothing for a voice.
+    /// The steadiness of the next frame: the share of its peaks, by amplitude, that had the same frequency and level
+    /// 160 ms ago. It is 1 for a held tone and nearly 0 for a voice.
     pub fn next(&mut self, frame: &[f32]) -> f32 {
         self.samples.copy_within(frame.len().., 0);
         self.samples[SPAN - frame.len()..].copy_from_slice(frame);
@@ -82,18 +82,18 @@ impl Steadiness {
         let windowed = self.samples.iter().zip(&self.window).map(|(sample, shape)| sample * shape);
         self.windowed.iter_mut().zip(windowed).for_each(|(place, sample)| *place = sample);
         self.fft.process(&mut self.windowed, &mut self.spectrum).expect("buffers that the plan has made");
-        // As much as the rounding of 16 bits: silence has no peaks.
+        // The power of 16-bit rounding noise. It is added so that silence has no peaks.
         const FLOOR: f32 = 1e-8;
         self.spectrum[BAND].iter().map(|bin| bin.norm_sqr() + FLOOR).collect()
     }
 }
 
-/// The logarithm to within 0.1, by the bits of the number: as exact as is needed, and free.
+/// The natural logarithm up to a constant, to within 0.1, from the bits of the number: exact enough, and fast.
 fn fast_ln(value: f32) -> f32 {
     value.to_bits() as f32 * (std::f32::consts::LN_2 / 8_388_608.0)
 }
 
-/// The levels of the local maxima that stand out of what is around them; [`NO_PEAK`] elsewhere.
+/// The levels of the local maxima that stand out from the bins around them; [`NO_PEAK`] elsewhere.
 fn peaks(levels: &[f32]) -> Vec<f32> {
     let mut peaks = vec![NO_PEAK; levels.len()];
     for n in 1..levels.len() - 1 {
@@ -117,8 +117,8 @@ mod tests {
     use crate::decibel::power;
     use crate::window::STEADY;
 
-    /// Mean steadiness of a sound of three seconds: partials of 120 Hz, each as loud as `level` says, from 0 to 1, of its
-    /// number and of how many samples have passed.
+    /// The mean steadiness of a sound of three seconds with partials of 120 Hz. `level` gives the level of a partial,
+    /// from 0 to 1, by its number and the number of samples that have passed.
     fn steadiness(mut level: impl FnMut(usize, usize) -> f32) -> f32 {
         let mut steadiness = Steadiness::new();
         let partial = |n: usize, at: usize| (TAU * (120 * n * at) as f32 / STEADINESS_RATE as f32).sin() * 0.02;
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_voice_is_not_steady_though_it_keeps_its_pitch() {
-        // Sounds of 80 ms, each with other formants.
+        // The sound changes its formants every 80 ms.
         let mut random = Rng::with_seed(1);
         let sounds: Vec<[f32; 25]> =
             (0..38).map(|_| std::array::from_fn(|_| power(-40.0 * random.f64()) as f32)).collect();

@@ -1,9 +1,9 @@
-//! Sums over samples, in lanes: the compiler may not change the order of a plain sum, and so not vectorise it.
+//! Sums over samples, in lanes, so that the compiler can vectorise them. It may not change the order of a plain sum.
 
-/// Number of sums that are kept side by side.
+/// The number of sums that are kept side by side.
 pub const LANES: usize = 8;
 
-/// The scalar product, over as many samples as both have.
+/// The scalar product of two slices, over the length of the shorter one.
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let mut lanes = [0.0; LANES];
@@ -16,7 +16,7 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
-/// The sum.
+/// The sum of the samples.
 fn sum(samples: &[f32]) -> f32 {
     let (samples, rest) = samples.as_chunks::<LANES>();
     let mut lanes = [0.0; LANES];

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use self::calls::{Conversation, decode, resampled};
 use crate::*;
 
-/// The origin of a recording whose channel is known.
+/// The origin of a recording whose employee's channel is known.
 fn on(channel: Channel) -> Origin {
     Origin { employee_channel: Some(channel), ..Origin::default() }
 }
@@ -38,7 +38,7 @@ fn json(report: &Report) -> String {
     serde_json::to_string(report).expect("a report is serialisable")
 }
 
-/// A random call for each seed, and how it is written: seldom-used rates are rarer.
+/// A random call for each seed, with its encoding. Unusual rates are rarer.
 fn random_calls(seeds: std::ops::Range<u64>) -> impl Iterator<Item = (u64, Conversation, Encoding)> {
     seeds.map(|seed| {
         let mut rng = Rng::with_seed(seed);
@@ -79,7 +79,7 @@ fn a_sample_of_two_calls_is_made_of_both_in_their_order() {
     assert!(samples > 0, "none of the samples is of two calls");
 }
 
-/// Holds a sample against the employee's channel of each recording.
+/// Compares a sample with the employee's channel of each recording.
 fn check(case: &str, sample: &Sample, recordings: &[(u32, Vec<f32>)]) {
     let (format, audio, _) = decode(&sample.wav);
     let rate = format.rate;
@@ -110,8 +110,8 @@ fn check(case: &str, sample: &Sample, recordings: &[(u32, Vec<f32>)]) {
     }
 }
 
-/// Each piece is the channel's frames, without what is below 20 Hz, times its gain; softer only in the fades of 10 ms
-/// at joins, and where the limiter holds a peak down.
+/// Checks that each piece has the channel's frames, filtered above 20 Hz, times its gain. It may be softer only in the
+/// fades of 10 ms at joins, and where the limiter lowers a peak.
 fn check_pieces(case: &str, audio: &[f32], rate: u32, pieces: &[&Piece], channel: &[f32]) {
     let start_of = |frame: u64| (frame * u64::from(rate) * 2 / 125) as usize;
     let milliseconds = |count: usize| count * rate as usize / 1_000;
@@ -129,7 +129,7 @@ fn check_pieces(case: &str, audio: &[f32], rate: u32, pieces: &[&Piece], channel
         };
         let expected: Vec<f32> = source.iter().map(|&sample| piece.gain * filter.next(sample)).collect();
         let fades = [joined_before, joined_after].map(|joined| if joined { 0 } else { milliseconds(10) });
-        // As far as the limiter bends the level, on either side of a peak.
+        // The limiter changes the gain up to this far on either side of a peak.
         let reach = milliseconds(10);
         let mut last_peak = None;
         for n in 0..expected.len() + reach {
@@ -145,7 +145,7 @@ fn check_pieces(case: &str, audio: &[f32], rate: u32, pieces: &[&Piece], channel
             );
             let in_fade = at < fades[0] || at + fades[1] >= expected.len();
             let near_peak = last_peak.is_some_and(|peak| peak + reach >= at);
-            // The limiter at a peak of the next piece bends this one here.
+            // A peak of the next piece may lower the gain here.
             let at_edge = at < reach || at + reach >= expected.len();
             all += 1;
             if !in_fade && !near_peak && !at_edge {
@@ -157,7 +157,7 @@ fn check_pieces(case: &str, audio: &[f32], rate: u32, pieces: &[&Piece], channel
     assert!(2 * compared >= all, "{case}: only {compared} of {all} samples are neither faded nor limited");
 }
 
-/// The high-pass filter of the specification: one pole at 20 Hz, and no offset to begin with.
+/// The high-pass filter as it is specified: one pole at 20 Hz, beginning without an offset.
 struct Filtered {
     pole: f64,
     last: (f64, f64),
@@ -200,7 +200,7 @@ fn with_its_channels_swapped_the_recording_gives_the_same_sample() {
     }
 }
 
-/// To the last bit; the number of the channel is all that may differ.
+/// Checks that two results are the same to the last bit, except for the number of the channel.
 fn assert_same(seed: u64, one: Result<Sample, Box<Report>>, another: Result<Sample, Box<Report>>) {
     let [one, another] = [one, another].map(|sample| {
         let (audio, report) = match sample {

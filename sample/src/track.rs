@@ -1,4 +1,4 @@
-//! One channel of a call, of which the last seconds are kept.
+//! One channel of a call. Only its last seconds are kept.
 
 use crate::resample::Resampler;
 
@@ -6,7 +6,7 @@ use crate::resample::Resampler;
 pub struct Track {
     resampler: Option<Resampler>,
     pub samples: Vec<f32>,
-    /// Number of the first of them in the call.
+    /// The number of the first of them in the call.
     first: u64,
 }
 
@@ -16,7 +16,7 @@ impl Track {
         Self { resampler, samples: Vec::new(), first: 0 }
     }
 
-    /// Takes samples; gives back what they became.
+    /// Takes samples, and gives back the ones that they add at the track's rate.
     pub fn push(&mut self, samples: &[f32]) -> &[f32] {
         let old = self.samples.len();
         match &mut self.resampler {
@@ -34,13 +34,14 @@ impl Track {
         &self.samples[old..]
     }
 
-    /// Those from one number to another, as far as they are there: a recording may lack the second channel.
+    /// The samples from one number to another, as far as the track has them: a recording may lack the second channel.
     pub fn samples(&self, from: u64, to: u64) -> &[f32] {
         let place = |number: u64| (number.saturating_sub(self.first) as usize).min(self.samples.len());
         &self.samples[place(from)..place(to)]
     }
 
-    /// Moves what remains only when as much again is forgotten, so that each sample is moved once.
+    /// Forgets the samples before a number. The rest is moved only when as much again is forgotten, so that each sample
+    /// is moved once.
     pub fn forget(&mut self, before: u64) {
         let forgotten = (before.saturating_sub(self.first) as usize).min(self.samples.len());
         if 2 * forgotten >= self.samples.len() {

@@ -1,12 +1,13 @@
-//! The true peak of a signal: the highest value between its samples, too.
+//! The true peak of a signal: its highest value, also between its samples.
 
 use crate::resample::Resampler;
 
-/// Measuring four times as often finds the peaks between the samples to within half a decibel at the top of the band.
+/// The factor of oversampling. Four times the rate finds the peaks between the samples to within half a decibel at the
+/// top of the band.
 ///
 /// Source: <https://www.itu.int/rec/R-REC-BS.1770>, annex 2
 const OVERSAMPLING: u32 = 4;
-/// Samples that are measured at a time; bounds the memory.
+/// The number of samples that are measured at a time, which bounds the memory.
 const BLOCK: usize = 4_096;
 
 /// The highest absolute value of the signal between and at its samples, as a factor of full scale.
@@ -16,7 +17,7 @@ pub fn true_peak(samples: &[f32]) -> f32 {
     peak
 }
 
-/// Calls back with the absolute value of the signal at four places for each sample, and the number of the sample.
+/// Calls `on_value` for four places of each sample, with the number of the sample and the absolute value of the signal.
 pub fn oversampled(samples: &[f32], mut on_value: impl FnMut(usize, f32)) {
     // Only the ratio matters.
     let mut resampler = Resampler::new(1, OVERSAMPLING);
@@ -41,7 +42,8 @@ mod tests {
 
     use super::*;
 
-    /// A quarter of the sampling rate, an eighth of a turn off: every sample is 3 dB below the peak.
+    /// A sine at a quarter of the sampling rate, shifted by an eighth of a turn, so that every sample is 3 dB below the
+    /// peak.
     fn sine_between_samples(amplitude: f32) -> Vec<f32> {
         (0..8_000).map(|n| amplitude * (PI / 2.0 * n as f32 + PI / 4.0).sin()).collect()
     }

@@ -1,4 +1,4 @@
-//! Stretches of the employee's speech, with their short pauses; of many, the cleanest are taken.
+//! Stretches of the employee's speech, with their short pauses. If there are too many, the cleanest are taken.
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
@@ -12,19 +12,19 @@ use crate::sums::ac_power;
 const MARGIN: usize = 12;
 /// A pause of more frames than this is cut.
 const LONGEST_PAUSE: usize = 2 * MARGIN;
-/// Frames of speech, 0.3 s, that a stretch must have: shorter ones are scraps of words.
+/// The least frames of speech in a stretch, 0.3 s: shorter ones are scraps of words.
 const SHORTEST: usize = 19;
-/// Frames after which a stretch ends, 12 s, so that the memory is bounded and the choice is fine enough.
+/// The most frames of a stretch, 12 s. This bounds the memory and makes the choice fine enough.
 const LONGEST: usize = 750;
-/// Nobody hears the noise below this signal-to-noise ratio, in dB: then the longer stretch is the better one.
+/// Above this signal-to-noise ratio, in dB, nobody hears the noise, so the longer stretch is the better one.
 const CLEAN: f64 = 30.0;
-/// Samples above this are clipped: the highest that µ-law can say is 0.98.
+/// Samples above this are clipped. The highest value of µ-law is 0.98.
 const FULL_SCALE: f32 = 0.979;
 
 /// A stretch of a call in which the employee speaks.
 #[derive(Debug, Clone)]
 pub struct Utterance {
-    /// Number of its first frame in the call.
+    /// The number of its first frame in the call.
     pub first_frame: u64,
     /// The class of each of its frames: [`Class::Speech`] or [`Class::Pause`].
     pub classes: Vec<Class>,
@@ -33,7 +33,7 @@ pub struct Utterance {
 }
 
 impl Utterance {
-    /// Number of the frame after its last.
+    /// The number of the frame after its last.
     pub fn end_frame(&self) -> u64 {
         self.first_frame + self.classes.len() as u64
     }
@@ -45,12 +45,13 @@ impl Utterance {
         self.classes.iter().enumerate().map(move |(n, &class)| (class, &self.samples[cut(n)..cut(n + 1)]))
     }
 
-    /// Frames of speech.
+    /// The number of frames of speech.
     pub(crate) fn speech_frames(&self) -> usize {
         self.classes.iter().filter(|&&class| class == Class::Speech).count()
     }
 
-    /// Speech above pauses, in dB; much less when it is clipped.
+    /// The quality by which stretches are chosen: the level of speech above that of pauses, in dB; much less if it is
+    /// clipped.
     fn quality(&self) -> f64 {
         let level = |wanted: Class| {
             let frames = self.frames().filter(|&(class, _)| class == wanted);
@@ -60,14 +61,14 @@ impl Utterance {
         };
         let clipped = self.samples.iter().filter(|sample| sample.abs() > FULL_SCALE).count();
         let clipped_per_cent = 100.0 * clipped as f64 / self.samples.len() as f64;
-        // Without a pause there is no telling; such a stretch is neither preferred nor avoided.
+        // A stretch without a pause cannot be measured, so it is neither preferred nor avoided.
         let has_pause = self.classes.contains(&Class::Pause);
         let clean = if has_pause { (level(Class::Speech) - level(Class::Pause)).min(CLEAN) } else { CLEAN / 2.0 };
         clean - CLEAN * clipped_per_cent.min(2.0)
     }
 }
 
-/// The best of them, in their order; together at most `frames` long.
+/// The best utterances, in the order of the call, together at most `frames` long.
 pub(crate) fn best(utterances: Vec<Utterance>, frames: usize) -> Vec<Utterance> {
     let mut candidates: Vec<Candidate> = utterances.into_iter().map(Candidate::new).collect();
     drop_worst(&mut candidates, frames);
@@ -87,11 +88,11 @@ fn drop_worst(candidates: &mut Vec<Candidate>, frames: usize) {
     }
 }
 
-/// Collects utterances from the frames of a call; never holds more than it may keep and the one that is going on.
+/// Collects utterances from the frames of a call. It holds only the best ones and the one that is going on.
 #[derive(Default)]
 pub struct Utterances {
     frame: u64,
-    /// The pause before whatever comes, up to [`MARGIN`] frames.
+    /// The pause before the next utterance, up to [`MARGIN`] frames.
     lead: VecDeque<Vec<f32>>,
     open: Option<Open>,
     kept: Vec<Candidate>,
@@ -99,7 +100,7 @@ pub struct Utterances {
 
 struct Open {
     utterance: Utterance,
-    /// The first sample of each frame, to cut a pause off again.
+    /// The index of the first sample of each frame, so that a pause can be cut off again.
     starts: Vec<usize>,
     pause: usize,
 }
@@ -114,7 +115,7 @@ impl Candidate {
         Self { quality: utterance.quality(), utterance }
     }
 
-    /// The better first.
+    /// Orders the better candidate first.
     fn rank(&self, other: &Self) -> Ordering {
         let by_length = || other.utterance.classes.len().cmp(&self.utterance.classes.len());
         let by_time = || self.utterance.first_frame.cmp(&other.utterance.first_frame);
@@ -123,7 +124,7 @@ impl Candidate {
 }
 
 impl Utterances {
-    /// Takes the next frame: what it holds, and its samples.
+    /// Takes the class and the samples of the next frame.
     pub fn push(&mut self, class: Class, samples: &[f32]) {
         match (class, &mut self.open) {
             (Class::Speech, open) => {
@@ -149,7 +150,7 @@ impl Utterances {
         self.frame += 1;
     }
 
-    /// The best utterances, in their order; together at most [`crate::LONGEST`] seconds.
+    /// The best utterances, in the order of the call, together at most [`crate::LONGEST`] seconds.
     pub fn finish(mut self) -> Vec<Utterance> {
         self.close();
         self.kept.sort_by_key(|candidate| candidate.utterance.first_frame);
@@ -176,7 +177,7 @@ impl Utterances {
 }
 
 impl Open {
-    /// Begins at `frame`, with the pause before it.
+    /// Begins an utterance at `frame`, with the pause before it.
     fn after(lead: &mut VecDeque<Vec<f32>>, frame: u64) -> Self {
         let first_frame = frame - lead.len() as u64;
         let utterance = Utterance { first_frame, classes: Vec::new(), samples: Vec::new() };
@@ -274,7 +275,7 @@ mod tests {
         assert!(taken.is_sorted_by_key(|utterance| utterance.first_frame));
     }
 
-    /// Ten seconds; the speech is a square wave of an amplitude, the pauses another.
+    /// An utterance of ten seconds. Its speech and its pauses are square waves of these amplitudes.
     fn square(first_frame: u64, speech: f32, pause: f32) -> Utterance {
         let classes = [[SPEECH; 5], [PAUSE; 5]].concat().repeat(62);
         let amplitude = |class| if class == SPEECH { speech } else { pause };

@@ -1,49 +1,48 @@
-//! The frames before and after one, and what they say of it: whether it belongs to speech, to a held tone, or to the other
-//! party.
+//! Decides by the frames around a frame whether it belongs to speech, to a held tone, or to the other party.
 
 use std::collections::VecDeque;
 
 use crate::decibel::power;
 use crate::level_tracker::Level;
 
-/// Frames that a decision looks ahead, and back: 1.6 s.
+/// A decision looks this many frames ahead and back: 1.6 s.
 pub const HORIZON: usize = 100;
-/// Place of the newest frame in the window; the frame that is decided is in the middle, at [`HORIZON`].
+/// The index of the newest frame in the window. The frame that is decided is in the middle, at [`HORIZON`].
 pub const NEWEST: usize = 2 * HORIZON;
 
-/// Frames between a sound and the detector's answer to it.
+/// The detector answers to a sound this many frames later.
 pub const ANSWER_DELAY: usize = 2;
-/// Scores from here on are speech, if enough frames around them are, too.
+/// A frame with at least this score is speech if enough frames around it are, too.
 const SPEECH_SCORE: f32 = 0.5;
 /// Fewer frames that sound like speech, within [`SUPPORT_REACH`] on either side, are a click or a cough.
 pub const SUPPORT: usize = 6;
 const SUPPORT_REACH: usize = 12;
-/// So many of these frames are as loud as a syllable.
+/// At least this many of those frames must be as loud as a syllable.
 const SYLLABLE: usize = 3;
-/// Minimum rise of these frames, in dB, from the 1/3 to the 5/6 quantile of their power: speech swells, a switched noise
+/// Minimum rise, in dB, from the 1/3 to the 5/6 quantile of the power of those frames: speech swells, a switched noise
 /// does not.
 const SWELL: f64 = 2.5;
-/// Next to speech, scores from here on are speech as well.
+/// A frame next to speech is speech from this score on.
 const EDGE_SCORE: f32 = 0.2;
-/// Speech has no gaps of fewer frames than this: a shorter one is the closure of a consonant, or a breath.
+/// A shorter gap in speech than this, in frames, belongs to the speech: it is the closure of a consonant, or a breath.
 pub const SHORTEST_GAP: usize = 18;
 
-/// Frames between the middle of two spectra that are compared and the end of the later one.
+/// The delay of the steadiness in frames: from the middle between two compared spectra to the end of the later one.
 pub const STEADINESS_DELAY: usize = 7;
-/// Frames on either side over which steadiness is averaged, the loud ones counting more: 3 s.
+/// Steadiness is averaged over this many frames on either side, together 3 s. Loud frames count more.
 const STEADY_REACH: usize = HORIZON - STEADINESS_DELAY;
-/// Ringing, keys, drums and music are as steady as this for so long, and no voice is.
+/// Ringing, keys, drums and music have at least this mean steadiness over [`STEADY_REACH`], and no voice has.
 pub const STEADY: f32 = 0.10;
-/// A voice next to one of these seems steady, but is less steady than this before or after it.
+/// A voice next to such a sound seems steady, but its mean steadiness before or after the frame is less than this.
 const UNSTEADY: f32 = 0.07;
-/// That voice is not steady within so many frames on either side either: half a second.
+/// Such a voice is also less steady than [`STEADY`] within this many frames on either side: half a second.
 const VOICE_REACH: usize = 30;
 
-/// Frames of the other party, of five, that make it speech and not a click.
+/// The other party speaks if it is heard in this many of five frames; fewer are a click.
 const OTHER_SUPPORT: usize = 3;
-/// Frames before the other party's speech that are not trusted.
+/// This many frames before the other party's speech already count as its speech.
 pub const BEFORE_OTHER: usize = 3;
-/// Frames after the other party's speech in which its echo may be heard.
+/// The other party's echo may be heard for this many frames after its speech.
 pub const AFTER_OTHER: usize = 15;
 
 /// The measurements of a frame.
@@ -55,22 +54,22 @@ pub struct Measured {
     pub other: f64,
     /// The detector's answer to the sound [`ANSWER_DELAY`] frames ago, 0 to 1.
     pub score: f32,
-    /// The share of the sound [`STEADINESS_DELAY`] frames ago that was there 160 ms before that, and as loud, 0 to 1.
+    /// The steadiness of the sound [`STEADINESS_DELAY`] frames ago, 0 to 1.
     pub steadiness: f32,
 }
 
-/// A frame with what was found out about it so far.
+/// A frame with its findings so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Heard {
-    /// As it was measured.
+    /// The measurements.
     pub measured: Measured,
-    /// By its levels; where the detector has answered, also by that.
+    /// The judgement by the levels, and by the detector once it has answered.
     pub level: Level,
-    /// Of the employee's channel.
+    /// The amplitude of the employee's channel.
     amplitude: f32,
-    /// Of this very frame.
+    /// The steadiness of this very frame.
     steadiness: f32,
-    /// With what is around it, it is speech of somebody on the employee's channel.
+    /// True if the frames around it make it speech of somebody on the employee's channel.
     is_speech: bool,
 }
 
@@ -104,13 +103,13 @@ impl Window {
         &self.frames[NEWEST]
     }
 
-    /// Whether there is speech among the middle frame, so many before it, and so many after it.
+    /// True if there is speech in the middle frame, in `before` frames before it, or in `after` frames after it.
     pub fn has_speech(&self, before: usize, after: usize) -> bool {
         self.frames.range(HORIZON - before..=HORIZON + after).any(|near| near.is_speech)
     }
 
-    /// Completes the frames that the newest measurements answer to; then marks the one before them that its neighbours
-    /// support.
+    /// Adds the newest answers to the frames that they belong to. Then marks the frame as speech whose neighbours are
+    /// complete now, if they support that.
     fn find_speech(&mut self) {
         let Measured { score, steadiness, .. } = self.frames[NEWEST].measured;
         self.frames[NEWEST - STEADINESS_DELAY].steadiness = steadiness;
@@ -125,7 +124,7 @@ impl Window {
         }
     }
 
-    /// Whether the frames around this one that sound like speech are syllables.
+    /// True if the frames around this one that sound like speech are syllables.
     fn is_supported(&self, at: usize) -> bool {
         let near = self.frames.range(at - SUPPORT_REACH..=at + SUPPORT_REACH);
         let (mut powers, mut prominent) = ([0.0; 2 * SUPPORT_REACH + 1], 0);
@@ -143,7 +142,7 @@ impl Window {
         powers[frames * 5 / 6] >= powers[frames / 3] * power(SWELL)
     }
 
-    /// Marks a frame as speech, with the edge before it, and the gap before that if it is short.
+    /// Marks a frame as speech, with the soft beginning before it, and with a short gap before that.
     fn mark_speech(&mut self, at: usize) {
         let mut first = at;
         self.frames[at].is_speech = true;
@@ -155,7 +154,7 @@ impl Window {
         self.frames.range_mut(first - gap.unwrap_or(0)..first).for_each(|heard| heard.is_speech = true);
     }
 
-    /// Whether the frame in the middle is of ringing or music: steady for longer than a voice is.
+    /// True if the frame in the middle belongs to ringing or music, which is steady for longer than a voice.
     pub fn is_held_tone(&self) -> bool {
         const AT: usize = HORIZON;
         let mean = |from: usize, to: usize| {
@@ -170,13 +169,13 @@ impl Window {
         mean(AT - STEADY_REACH, AT + STEADY_REACH) >= STEADY && !is_voice()
     }
 
-    /// Whether the other party speaks in the frame in the middle, or is just about to.
+    /// True if the other party speaks in the frame in the middle, or begins to right after it.
     pub fn is_other_party(&self) -> bool {
         self.count_others(HORIZON - 2, HORIZON + 2) >= OTHER_SUPPORT
             || self.count_others(HORIZON, HORIZON + BEFORE_OTHER) > 1
     }
 
-    /// Whether the other party has just spoken, so that its echo may be heard in the frame in the middle.
+    /// True if the other party has just spoken, so that its echo may be heard in the frame in the middle.
     pub fn is_after_other_party(&self) -> bool {
         self.count_others(HORIZON - AFTER_OTHER, HORIZON) >= OTHER_SUPPORT
     }

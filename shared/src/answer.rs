@@ -19,7 +19,7 @@ struct Problem {
     members: Map<String, Value>,
 }
 
-/// JSON that nobody may keep: it is about one person and changes.
+/// A JSON answer that no cache may keep, because it is about one person and changes.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response<String> {
     answer(status, "application/json", body)
 }

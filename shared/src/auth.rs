@@ -1,6 +1,6 @@
-//! Who is calling: a signed-in Supabase user, proven by their access token.
+//! Authentication: proves by an access token which Supabase user is calling.
 //!
-//! What that user may do is not decided here: the database knows their organisation and role.
+//! The user's rights are not decided here: the database knows their organisation and role.
 
 use std::time::{Duration, Instant};
 
@@ -17,12 +17,12 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::refusal::Refusal;
 
-/// Supabase's edge keeps the key set for ten minutes and asks for no longer
-/// (<https://supabase.com/docs/guides/auth/signing-keys>).
+/// Lifetime of the keys in memory: Supabase's edge caches the key set for as long, and asks others to cache it no
+/// longer (<https://supabase.com/docs/guides/auth/signing-keys>).
 const KEYS_LIVE: Duration = Duration::from_secs(600);
-/// A token that names an unknown key makes us look for new keys, but no oftener than this.
+/// A token that names an unknown key makes us fetch the keys again, at most once in this time.
 const REFETCH_EVERY: Duration = Duration::from_secs(60);
-/// How far Supabase's clock and ours may be apart.
+/// The clocks of Supabase and of Lambda may differ by this much.
 const LEEWAY: Duration = Duration::from_secs(10);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -37,7 +37,7 @@ pub struct Verifier {
 #[derive(Default)]
 struct Keys {
     set: Option<JwkSet>,
-    /// Also when it failed: trying is what has to be bounded.
+    /// The time of the last fetch, successful or not, since failing fetches must be bounded as well.
     tried_at: Option<Instant>,
 }
 
@@ -51,15 +51,15 @@ impl Keys {
 struct Claims {
     sub: Uuid,
     role: String,
-    /// There in the tokens of OAuth clients: a third party that the user has let act for them.
+    /// Present in the tokens of OAuth clients: third parties that the user has allowed to act for them.
     client_id: Option<serde::de::IgnoredAny>,
     #[serde(default)]
     is_anonymous: bool,
 }
 
 impl Verifier {
-    /// Tokens are those that the project at `supabase_url` issues in the name of `issuer`: its own address with
-    /// `/auth/v1`, or that of its custom domain. The keys are read from `supabase_url`.
+    /// Accepts the tokens of the project at `supabase_url`. `issuer` is the issuer that they name: the project's own
+    /// address with `/auth/v1`, or that of its custom domain. The keys are read from `supabase_url`.
     ///
     /// Source: <https://supabase.com/docs/guides/platform/custom-domains>
     pub fn new(http: Client, supabase_url: &str, issuer: String) -> Self {
@@ -72,8 +72,8 @@ impl Verifier {
     /// ES256, RS256 and EdDSA are verified with the project's published keys. HS256 is accepted only where a
     /// `legacy_secret` is configured, and never with a published key: a public key is no secret.
     ///
-    /// A token of an OAuth client is refused, though it names the user: they have let a third party see who they are, not
-    /// have voices cloned in their name.
+    /// A token of an OAuth client is refused, although it names the user: the user has allowed a third party to see who
+    /// they are, not to have voices cloned in their name.
     ///
     /// Source: <https://supabase.com/docs/guides/auth/jwts>, <https://supabase.com/docs/guides/auth/jwt-fields>
     pub async fn user(&self, headers: &HeaderMap, legacy_secret: Option<&SecretString>) -> Result<Uuid, Error> {
@@ -110,7 +110,7 @@ impl Verifier {
         }
     }
 
-    /// The project's key of that id, for that algorithm.
+    /// The project's published key with this id. It is an error if the key is not for this algorithm.
     async fn published_key(&self, algorithm: Algorithm, kid: &str) -> Result<DecodingKey, Error> {
         let mut keys = self.keys.lock().await;
         let good_for = if keys.find(kid).is_some() { KEYS_LIVE } else { REFETCH_EVERY };
@@ -122,7 +122,7 @@ impl Verifier {
             return Err(Error::unavailable("reading Supabase's signing keys")("they could not be read a moment ago"));
         }
         let key = keys.find(kid).ok_or(Refusal::TokenInvalid)?;
-        // A key that says what it is for is used for nothing else.
+        // A key that states its algorithm is used with no other.
         if key.common.key_algorithm.is_some_and(|stated| stated.to_string() != format!("{algorithm:?}")) {
             return Err(Refusal::TokenInvalid.into());
         }
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
     use crate::answer;
 
-    /// Where an X coordinate stands in an uncompressed point, and where the Y.
+    /// Positions of the X and the Y coordinate in an uncompressed point.
     const X: std::ops::Range<usize> = 1..33;
     const Y: std::ops::Range<usize> = 33..65;
     const CUSTOM: &str = "https://auth.example.com/auth/v1";

@@ -1,4 +1,4 @@
-//! The settings of AWS's SDK, and what may be told of its errors.
+//! The settings of AWS's SDK, and a text for its errors that holds no secret.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 
 /// Loads the settings. `endpoint_url` sends all calls there instead of to AWS.
 pub(crate) async fn load(endpoint_url: Option<String>) -> SdkConfig {
-    // Shorter than any function's timeout, so that an AWS that does not answer becomes our own error.
+    // Each is shorter than any function's timeout, so that our own error is reported if AWS does not answer.
     let bounds = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
         .operation_attempt_timeout(Duration::from_secs(2))
@@ -20,7 +20,7 @@ pub(crate) async fn load(endpoint_url: Option<String>) -> SdkConfig {
     loader.load().await
 }
 
-/// What may be told of a failed AWS call: never the answer itself, which may hold the secret.
+/// The cause of a failed AWS call, without the answer itself, which may hold a secret.
 pub(crate) fn aws_cause<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
     let kind = match error {
         SdkError::TimeoutError(_) => "no answer in time",

@@ -1,9 +1,9 @@
-//! One id for everything that follows from one request: every log line has it, and so has every message and every request to
-//! a vendor.
+//! The correlation id: one id for all work that follows from one request. Every log line, every message and every
+//! request to a vendor has it.
 //!
-//! It begins as the id that API Gateway gives a request, which its access log has too. A client of an HTTP API cannot choose
-//! that one; `X-Amzn-Trace-Id` it can, and HTTP APIs are not traced anyway. What no request has begun, such as a sweep, has
-//! the id of Lambda's own request. It says nothing about a person.
+//! It is the id that API Gateway gives a request, which stands in its access log, too. A client of an HTTP API cannot
+//! choose it, unlike `X-Amzn-Trace-Id`; besides, X-Ray does not trace HTTP APIs. Work that no request has begun, such
+//! as a sweep, has the id of Lambda's own request. The id says nothing about a person.
 //!
 //! Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html>,
 //! <https://docs.aws.amazon.com/xray/latest/devguide/xray-services-apigateway.html>
@@ -18,23 +18,23 @@ tokio::task_local! {
     static CURRENT: CorrelationId;
 }
 
-/// The id of what is being done.
+/// The id of a piece of work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CorrelationId(Arc<str>);
 
 impl CorrelationId {
-    /// `None` for what is no id: it goes into logs and headers, so it is one short word.
+    /// Reads an id. It must be one short word, since it goes into logs and headers; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let is_id = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'+' | b'/' | b'=');
         ((8..=64).contains(&text.len()) && text.bytes().all(is_id)).then(|| Self(text.into()))
     }
 
-    /// The id of what is being done now; `None` where nobody has asked for anything, as at a cold start.
+    /// The id of the current work; `None` if there is none, as at a cold start.
     pub fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok()
     }
 
-    /// As it stands in logs, messages and headers.
+    /// The id as it stands in logs, messages and headers.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -46,7 +46,7 @@ impl fmt::Display for CorrelationId {
     }
 }
 
-/// Does some work under an id, which all its log lines have in their span. Without one, that of whoever asks stays.
+/// Does some work under an id, which all its log lines have in their span. If `id` is `None`, the caller's id stays.
 pub async fn under<F: Future>(id: Option<CorrelationId>, work: F) -> F::Output {
     let Some(id) = id.filter(|id| CorrelationId::current().as_ref() != Some(id)) else { return work.await };
     let span = tracing::info_span!("work", correlation_id = %id);

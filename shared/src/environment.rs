@@ -1,4 +1,4 @@
-//! The environment of a function: its variables, and what they point to.
+//! The environment of a function: its variables, and the secrets and queues that they name.
 
 use aws_config::SdkConfig;
 use reqwest::Client;
@@ -13,24 +13,24 @@ use crate::queue::Queue;
 use crate::secret::{Secret, UnusableSecret};
 use crate::vendor::Vendor;
 
-/// A variable that the template sets is missing, or not what it may be: a mistake of the deployment, so the function
-/// does not start.
+/// A variable that the template sets is missing or has an invalid value. That is a mistake of the deployment, so the
+/// function does not start.
 #[derive(Debug, thiserror::Error)]
 #[error("the environment variable {0} is not set, or not to something it may be")]
 pub struct UnusableVariable(&'static str);
 
-/// Why a function does not start.
+/// The reason why a function does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum CannotStart {
-    /// A variable is not what it must be.
+    /// A variable is missing or invalid.
     #[error(transparent)]
     Variable(#[from] UnusableVariable),
-    /// A secret is not.
+    /// A secret was read and is unusable.
     #[error(transparent)]
     Secret(#[from] UnusableSecret),
 }
 
-/// The function's environment: variables, and what they point to in AWS.
+/// The function's environment: its variables, and the secrets and queues that they name.
 pub struct Environment {
     aws: SdkConfig,
 }
@@ -41,13 +41,13 @@ impl Environment {
         Self { aws: aws::load(Self::variable("AWS_API_URL").ok()).await }
     }
 
-    /// A variable that must be there and not be empty.
+    /// Reads a variable that must be set and not be empty.
     pub fn variable(name: &'static str) -> Result<String, UnusableVariable> {
         std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(UnusableVariable(name))
     }
 
-    /// On which channel of a two-leg call the employees are: `1`, `2`, or `unknown`. There is no default: a wrong one
-    /// would clone somebody else.
+    /// The channel of a two-leg call on which the employees are: `1`, `2`, or `unknown`. There is no default: a wrong
+    /// one would clone somebody else.
     pub fn employee_channel() -> Result<Option<Channel>, UnusableVariable> {
         const NAME: &str = "EMPLOYEE_CHANNEL";
         match Self::variable(NAME)?.as_str() {
@@ -58,17 +58,17 @@ impl Environment {
         }
     }
 
-    /// In whose name the project's tokens are issued.
+    /// The issuer that the project's tokens name.
     pub fn issuer() -> Result<String, UnusableVariable> {
         Self::variable("SUPABASE_ISSUER")
     }
 
-    /// The secret whose ARN is in the variable, read, so that the first request need not wait. `problem` says what keeps it
-    /// from being used.
+    /// Reads the secret whose ARN is in the variable, so that the first request need not wait for it. `problem` gives
+    /// the reason why a secret cannot be used.
     ///
     /// # Errors
-    /// The variable is not set; or the secret was read and is unusable, which is logged. One that cannot be read just now is
-    /// no error: who needs it tries again.
+    /// The variable is not set; or the secret was read and is unusable, which is logged. It is no error if the secret
+    /// cannot be read just now: the request that needs it tries again.
     pub async fn secret<T: DeserializeOwned>(
         &self,
         name: &'static str,
@@ -84,17 +84,18 @@ impl Environment {
         self.vendor("SUPABASE_URL", "SUPABASE_SECRET_ARN", SupabaseSecret::problem, http).await
     }
 
-    /// Who records calls; see [`Self::vendor`].
+    /// The vendor that records calls; see [`Self::vendor`].
     pub async fn twilio(&self, http: &Client) -> Result<Vendor<TwilioSecret>, CannotStart> {
         self.vendor("TWILIO_API_URL", "TWILIO_SECRET_ARN", TwilioSecret::problem_for_rest, http).await
     }
 
-    /// Who makes voices; see [`Self::vendor`].
+    /// The vendor that makes voices; see [`Self::vendor`].
     pub async fn elevenlabs(&self, http: &Client) -> Result<Vendor<ElevenLabsSecret>, CannotStart> {
         self.vendor("ELEVENLABS_API_URL", "ELEVENLABS_SECRET_ARN", ElevenLabsSecret::problem, http).await
     }
 
-    /// A vendor, with its secret read, so that the first request need not wait; all requests go through `http`.
+    /// A vendor whose secret has been read, so that the first request need not wait for it. All requests go through
+    /// `http`.
     async fn vendor<S: DeserializeOwned>(
         &self,
         url: &'static str,

@@ -1,4 +1,4 @@
-//! Erasing every copy of a voice, and saying of each whether it is gone.
+//! Erasing every copy of a voice, and reporting of each whether it is gone.
 //!
 //! The database lists the copies and keeps the state of each; a copy counts as gone only when its keeper, asked
 //! afterwards, no longer has it.
@@ -26,19 +26,19 @@ use crate::referee::erasures::{
 };
 use crate::voices::write_metadata;
 
-/// How many copies of a kind are erased at the same time.
+/// The number of copies of one kind that are erased at the same time.
 const AT_ONCE: usize = 8;
 
-/// What became of a copy that was to be erased.
+/// The result of erasing a copy.
 enum Outcome {
-    /// Its keeper does not have it.
+    /// The keeper of the copy no longer has it.
     Gone {
         /// The vendor's account that was asked, where there may be several.
         account: Option<String>,
-        /// Whether it was seen there just before.
+        /// True if it was seen there just before.
         was_there: bool,
     },
-    /// It is where we cannot reach it; a code says where.
+    /// The copy is out of our reach; the code says where.
     KeptElsewhere(&'static str),
 }
 
@@ -46,40 +46,41 @@ impl Outcome {
     const GONE: Self = Self::Gone { account: None, was_there: true };
 }
 
-/// How the rounds of an invocation have gone.
+/// The results of an invocation's rounds so far.
 #[derive(Default)]
 struct Progress {
-    /// Copies that are gone, or known to be out of reach.
+    /// The number of copies that are gone, or known to be out of reach.
     settled: usize,
-    /// The first vendor that turned our key away.
+    /// The first error by which a vendor turned our key away.
     turned_away: Option<Error>,
-    /// Kinds of copies whose keeper did not answer: each would take all our patience, and the others have to wait for it.
+    /// Kinds of copies whose keeper did not answer. They are not tried again: each try would last until its timeout,
+    /// while the other kinds wait.
     silent: Vec<Discriminant<Place>>,
 }
 
-/// Works on erasures, between the database and the keepers of the copies.
+/// Does the erasures that the database lists, at the keepers of the copies.
 pub struct Eraser<'a> {
     /// The database and Storage.
     pub supabase: Supabase,
-    /// Keeps voices.
+    /// The keeper of voices.
     pub elevenlabs: ElevenLabs,
-    /// Keeps recordings.
+    /// The keeper of recordings.
     pub twilio: Twilio,
-    /// Where attempts of unknown fate are brought to their end, so that their voice can be erased.
+    /// The queue of `clone-worker`, which settles attempts of unknown fate so that their voices can be erased.
     pub clones: &'a Queue,
-    /// Where an erasure that takes longer than an invocation goes on.
+    /// The queue through which an erasure goes on that takes longer than one invocation.
     pub erasures: &'a Queue,
-    /// When no further round is begun.
+    /// No further round is begun after this time.
     pub deadline: Instant,
 }
 
 impl Eraser<'_> {
-    /// Erases what can be erased now, round by round, as long as that gets anywhere. Done only when every copy is
-    /// confirmed gone; an erasure that is too large for one invocation goes on with a new message.
+    /// Erases all copies that can be erased now, round by round, until a round makes no progress. It succeeds only if
+    /// every copy is confirmed gone; an erasure that is too large for one invocation goes on with a new message.
     ///
     /// # Errors
     /// [`Error::NotYet`] while copies are left that cannot be erased now; each one's own failure is kept with it in the
-    /// database. A vendor that has turned our key away is an error of its own: another key may do.
+    /// database. If a vendor has turned our key away, its error comes instead, since a fresh secret may help.
     pub async fn work(&self, erasure_id: Uuid) -> Result<(), Error> {
         let mut progress = Progress::default();
         loop {
@@ -99,7 +100,8 @@ impl Eraser<'_> {
         }
     }
 
-    /// Nothing more can be done now: sees that attempts of unknown fate come to their end, and says when to look again.
+    /// Ends an invocation in which nothing more can be done: has attempts of unknown fate settled, and gives the error
+    /// that says when to look again.
     async fn wait_for(&self, left: Remainder, progress: Progress) -> Result<(), Error> {
         for attempt_id in left.blocked.iter().filter(|blocked| blocked.wait_seconds == 0).filter_map(|b| b.attempt_id) {
             self.clones.send(&CloneRequested { attempt_id }).await?;
@@ -119,8 +121,7 @@ impl Eraser<'_> {
         Ok(())
     }
 
-    /// Tries copies of one kind. Begins with no further one when their keeper does not answer, and returns whether it did
-    /// not.
+    /// Tries copies of one kind. Returns true if their keeper does not answer; then no further one is begun.
     async fn erase_kind(
         &self,
         erasure_id: Uuid,
@@ -146,8 +147,8 @@ impl Eraser<'_> {
         Ok(is_silent.get())
     }
 
-    /// One copy's failure is its own: it is kept with it, and given back, and the others go on. Otherwise whether the
-    /// database believes that the copy is gone.
+    /// Erases one copy and reports the result to the database. The inner result is true if the database agrees that the
+    /// copy is settled, or the copy's own failure, which does not stop the others.
     async fn erase_and_report(&self, erasure_id: Uuid, copy: &RemainingCopy) -> Result<Result<bool, Error>, Error> {
         let &RemainingCopy { copy_id, ref place } = copy;
         match self.erase(erasure_id, place).await {
@@ -197,7 +198,7 @@ impl Eraser<'_> {
 
     async fn remove_recording(&self, path: &ObjectKey) -> Result<Outcome, Error> {
         let removed = self.supabase.remove(recordings::BUCKET, path).await;
-        // Whatever the answer was, or if it was lost: whether it is there decides.
+        // Only this second look decides: the answer to the removal may have been lost.
         if self.supabase.object_size(recordings::BUCKET, path).await?.is_some() {
             removed?;
             return Err(Error::NotYet { reason: "the copy is still there", retry_after: None });
@@ -205,7 +206,7 @@ impl Eraser<'_> {
         Ok(Outcome::GONE)
     }
 
-    /// Adds the speech that the vendor keeps of a voice to the copies.
+    /// Adds the speech that the vendor keeps of a voice to the erasure's copies.
     async fn list_speech(&self, erasure_id: Uuid, voice_id: &str) -> Result<Outcome, Error> {
         let mut after = None;
         loop {
@@ -220,7 +221,7 @@ impl Eraser<'_> {
         }
     }
 
-    /// Adds the recordings that Twilio has of a call, also those whose callback never came, to the copies.
+    /// Adds the recordings that Twilio has of a call to the erasure's copies, even those whose callback never came.
     async fn list_recordings(&self, erasure_id: Uuid, call_sid: &str) -> Result<Outcome, Error> {
         if let Ok(call_sid) = CallSid::try_from(call_sid.to_owned()) {
             for recordings in self.twilio.recordings_of(&call_sid).await?.chunks(1000) {

@@ -1,4 +1,4 @@
-//! The one error type, told by what the caller can do about it.
+//! The one error type. Its variants differ in what the caller can do about them.
 
 use std::time::Duration;
 
@@ -7,37 +7,37 @@ use serde_json::{Map, Value};
 use crate::clients::VendorError;
 use crate::refusal::Refusal;
 
-/// Why something could not be done.
+/// The reason why something could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The request is understood and the answer is no; asking again changes nothing by itself.
+    /// The request is understood and refused; the same request is refused again until something else changes.
     #[error("refused: {}", .refusal.code())]
     Refused {
-        /// Why the answer is no.
+        /// The reason for the refusal.
         refusal: Refusal,
-        /// What explains it: members of the problem document beside its own.
+        /// Further members of the problem document, such as the figure that the refusal rests on.
         members: Map<String, Value>,
     },
-    /// Twilio, ElevenLabs or Supabase did not do what was asked.
+    /// A request to Twilio, ElevenLabs or Supabase has failed.
     #[error(transparent)]
     Vendor(#[from] VendorError),
-    /// It is not time yet: another worker holds the lease, or the call is not known yet.
+    /// The work cannot be done yet: for example, a lease is still held, or the call is not known.
     #[error("not yet: {reason}")]
     NotYet {
-        /// What is being waited for.
+        /// The thing that is being waited for.
         reason: &'static str,
-        /// When to look again; `None` leaves it to the queue's growing delay.
+        /// The time after which to look again; `None` leaves it to the queue's growing delay.
         retry_after: Option<Duration>,
     },
-    /// A message or recording that will never be right, however often it is tried: it belongs in the dead letters.
+    /// A message or recording can never be used, however often it is tried: it belongs in the dead letters.
     #[error("unusable: {0}")]
     Unusable(&'static str),
-    /// AWS or the environment let us down: a secret, a queue, the temporary disk.
+    /// AWS or the environment has failed: a secret, a queue, the temporary disk.
     #[error("{what}: {cause}")]
     Unavailable {
-        /// What was being done.
+        /// The action that failed.
         what: &'static str,
-        /// Why it failed; never carries a secret or a body.
+        /// The cause, which never carries a secret or a body.
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
 }
@@ -49,14 +49,14 @@ impl From<Refusal> for Error {
 }
 
 impl Error {
-    /// A refusal, with the figure that it rests on, where `facts` have one.
+    /// A refusal, with the figure that it rests on if `facts` has one.
     pub fn refused(refusal: Refusal, facts: &Value) -> Self {
         let member = |name: &str| facts.get(name).filter(|value| !value.is_null()).cloned();
         let members = ["figure", "limit", "unit"].into_iter().filter_map(|name| Some((name.to_owned(), member(name)?)));
         Self::Refused { refusal, members: members.collect() }
     }
 
-    /// Wraps a failure of AWS or the environment, told by what was being done.
+    /// Wraps a failure of AWS or the environment; `what` names the action that failed.
     pub fn unavailable<E>(what: &'static str) -> impl FnOnce(E) -> Self
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -64,7 +64,7 @@ impl Error {
         move |cause| Self::Unavailable { what, cause: cause.into() }
     }
 
-    /// Whether the same thing, tried again later, may succeed.
+    /// True if the same work may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Refused { .. } | Self::Unusable(_) => false,
@@ -73,12 +73,12 @@ impl Error {
         }
     }
 
-    /// Whether a vendor turned our key away.
+    /// True if a vendor turned our key away.
     pub fn is_unauthorised(&self) -> bool {
         matches!(self, Self::Vendor(error) if error.is_unauthorised())
     }
 
-    /// A word for what went wrong, to be kept with the thing that it happened to.
+    /// A short code for the error, for the database to keep.
     pub fn code(&self) -> String {
         match self {
             Self::Refused { refusal, .. } => refusal.code().to_owned(),
@@ -91,7 +91,7 @@ impl Error {
         }
     }
 
-    /// When to try again, where that is known better than by the queue's growing delay.
+    /// The time after which to try again, if it is known better than by the queue's growing delay.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::NotYet { retry_after, .. } => *retry_after,

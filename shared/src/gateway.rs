@@ -1,22 +1,21 @@
 //! The HTTP functions: `lambda_http`, behind a guard.
 //!
-//! A stranger decides what is in a request, and whatever it is has to come to an answer. `lambda_http` 1.3.2 is made for
-//! what API Gateway should send: it fails on some requests, and panics on others. The guard takes the event as JSON and
-//! hands on what `lambda_http` can make a request of:
+//! A stranger decides what is in a request, and every request has to be answered. `lambda_http` 1.3.2 fails on some
+//! requests and panics on others. The guard takes the event as JSON and passes on only what `lambda_http` can handle:
 //!
-//! | part of the event | what `lambda_http` does with any text there | what reaches it |
+//! | part of the event | the behaviour of `lambda_http` alone | the part as it is passed on |
 //! |---|---|---|
-//! | `Host`, `domainName` | panics where they make no URL | nothing; nobody here trusts them |
-//! | path | panics where it does not begin with a slash, or is too long for a URI | a path that is neither |
-//! | query | panics where it does not fit into a URI | a query that does |
-//! | body | panics where it is said to be base64 and is not | such a body as text |
-//! | the gateway's id of the request | nothing | nothing; it is the work's [`CorrelationId`] |
-//! | headers | fails where a name or a value is no header's; panics above 24,576 of them | headers, not too many |
-//! | method | fails where it is none, and takes an empty one for `GET` | a method that no route has |
-//! | everything else | fails where a type is unexpected | nothing; nobody here reads it |
+//! | `Host`, `domainName` | panics if they do not form a URL | left out, since nothing here trusts them |
+//! | path | panics if it does not begin with a slash, or is too long for a URI | replaced by `/` then |
+//! | query | panics if it does not fit into a URI | left out then |
+//! | body | panics if it is declared as base64 and is not | passed on as text then |
+//! | the gateway's id of the request | ignores it | left out; it becomes the [`CorrelationId`] of the work |
+//! | headers | fails if a name or a value is invalid; panics above 24,576 headers | the valid ones, up to 10,240 |
+//! | method | fails if it is invalid, and takes an empty one for `GET` | replaced by a method that no route has |
+//! | everything else | fails if a type is unexpected | left out, since nothing here reads it |
 //!
-//! A request has its path and its query as the client wrote them, whatever reached `lambda_http`:
-//! [`RequestExt::raw_http_path`] and [`raw_query`]. Its `uri()` leaves out what does not fit.
+//! Handlers read the path and the query as the client wrote them, from [`RequestExt::raw_http_path`] and [`raw_query`].
+//! A request's `uri()` lacks the parts that were left out.
 //!
 //! Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>,
 //! payload format 2.0
@@ -38,11 +37,11 @@ use serde_json::{Map, Value, json};
 use crate::correlation::CorrelationId;
 use crate::invocation::invocation;
 
-/// What API Gateway takes at most of a request line and its headers together, in bytes.
+/// API Gateway's limit for a request line and its headers together, in bytes.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>
 const LARGEST_HEAD_BYTES: usize = 10_240;
-/// Stands for whatever is no method. No route has it.
+/// Stands for an invalid method. No route has it.
 const NO_METHOD: &str = "NONE";
 
 /// Answers requests until Lambda ends the environment.
@@ -69,7 +68,7 @@ where
     invocation(&context, id, async { Adapter::from(service).call(event).await }).await
 }
 
-/// A request, with this query, as the client wrote it, without the question mark.
+/// Gives a request this raw query, without the question mark.
 pub fn with_query(request: Request, query: &str) -> Request {
     let Ok(parameters) = query.parse::<QueryMap>();
     let mut request = request.with_query_string_parameters(parameters);
@@ -92,7 +91,7 @@ pub fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     request.headers().get(name)?.to_str().ok()
 }
 
-/// Where the gateway says that the request came from: a header could say anything.
+/// The client's address as the gateway states it. Headers are not asked, since a client can forge them.
 pub fn source_ip(request: &Request) -> Option<&str> {
     match request.request_context_ref()? {
         RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_deref(),
@@ -108,13 +107,13 @@ struct RawQuery(String);
 #[derive(Deserialize)]
 #[serde(try_from = "Value")]
 struct Event {
-    /// What `lambda_http` can make a request of.
+    /// The parts that are passed on to `lambda_http`.
     guarded: ApiGatewayV2httpRequest,
-    /// As the client wrote it.
+    /// The path as the client wrote it.
     path: String,
-    /// As the client wrote it, without the question mark.
+    /// The query as the client wrote it, without the question mark.
     query: String,
-    /// What the gateway knows the request by.
+    /// The gateway's id of the request.
     id: Option<CorrelationId>,
 }
 
@@ -122,7 +121,7 @@ impl TryFrom<Value> for Event {
     type Error = serde_json::Error;
 
     /// # Errors
-    /// There is no method: that is no event of an HTTP API.
+    /// The event has no method, so it is none of an HTTP API.
     fn try_from(mut event: Value) -> Result<Self, serde_json::Error> {
         let mut take = |pointer| event.pointer_mut(pointer).map(Value::take).unwrap_or_default();
         let text = |value| if let Value::String(text) = value { text } else { String::new() };
@@ -146,7 +145,8 @@ impl TryFrom<Value> for Event {
     }
 }
 
-/// `lambda_http` escapes it, which makes it three times as long at most: still no URI that is too long.
+/// True if `lambda_http` can take this path. It escapes a path, which makes it at most three times as long; at this
+/// limit, that is not too long for a URI.
 fn is_path(path: &str) -> bool {
     path.starts_with('/') && path.len() <= LARGEST_HEAD_BYTES
 }
@@ -163,7 +163,8 @@ fn is_no_method(method: &Value) -> bool {
     method.as_str().is_some_and(|method| method.parse::<Method>().is_err())
 }
 
-/// Those that are headers at all. One that was sent several times is there once, its values joined by commas.
+/// The valid headers, without `Host`. The event holds a header that was sent several times once, with its values joined
+/// by commas.
 fn headers(headers: Value) -> Map<String, Value> {
     let Value::Object(headers) = headers else { return Map::new() };
     let is_header = |name: &str, value: &Value| {

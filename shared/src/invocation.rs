@@ -10,7 +10,7 @@ use crate::metrics;
 
 static IS_WARM: AtomicBool = AtomicBool::new(false);
 
-/// Does the work of an invocation, under the id of what it is for, or else that of Lambda's own request. Counts the first one
+/// Does the work of an invocation under `id`, or else under the id of Lambda's own request. Counts the first invocation
 /// of an environment as a cold start.
 pub async fn invocation<F: Future>(context: &Context, id: Option<CorrelationId>, work: F) -> F::Output {
     under(id.or_else(|| of_lambda(context)), async {

@@ -1,31 +1,31 @@
-//! What the functions share: the configuration, the clients of the vendors, and the use-cases.
+//! The code that the functions share: the configuration, the clients of the vendors, and the use-cases.
 //!
 //! The data flows one way: a function verifies and parses, calls one use-case, and answers; the use-case asks the
 //! database (the referee) what may happen, does the outside calls through [`clients`], and tells the database what
-//! happened. Of Lambda only [`gateway`] and [`queue`] know, with the crates `lambda_http` and `aws_lambda_events`; otherwise
-//! HTTP is spoken in terms of the `http` crate.
+//! happened. Only [`gateway`], [`queue`] and `invocation` know of Lambda, by the crates `lambda_http` and
+//! `aws_lambda_events`; everything else uses the types of the crate `http`.
 //!
-//! | module | what it holds |
+//! | module | its content |
 //! |---|---|
-//! | [`environment`] | a function's environment variables, and what they point to |
+//! | [`environment`] | a function's environment variables, and the secrets and queues that they name |
 //! | [`secret`] | a secret of Secrets Manager, in memory |
 //! | `aws` | the settings of AWS's SDK |
-//! | [`error`] | the one error type, told by what the caller can do about it |
-//! | [`refusal`] | everything that the bundle says no to |
+//! | [`error`] | the one error type |
+//! | [`refusal`] | every reason to refuse a request or an attempt |
 //! | [`clients`] | Twilio, ElevenLabs and Supabase |
-//! | [`vendor`] | how a function reaches them, with secrets that may be rotated |
+//! | [`vendor`] | their addresses and secrets, which are read again after a rotation |
 //! | [`correlation`] | the id that all log lines, messages and vendor requests of one piece of work have |
-//! | [`metrics`] | what is counted and timed |
-//! | [`answer`] | what a request gets: JSON, or an error as `application/problem+json` |
+//! | [`metrics`] | the figures that are counted and timed |
+//! | [`answer`] | the answers of the HTTP API: JSON, or an error as `application/problem+json` |
 //! | [`gateway`] | the HTTP functions: `lambda_http`, behind a guard |
-//! | [`auth`] | who is calling: a verified Supabase user |
+//! | [`auth`] | authentication: the verified Supabase user who is calling |
 //! | `invocation` | one invocation of a function |
-//! | [`messages`] | what the functions put into each other's queues |
+//! | [`messages`] | the messages that the functions put into each other's queues |
 //! | [`queue`] | sending a message, and working through a batch that has arrived |
 //! | [`referee`] | every decision of the database, with its arguments and outcomes |
-//! | [`recordings`] | a finished call recording → the private bucket |
-//! | [`voices`] | what is kept of a voice, and why there is none |
-//! | [`erasures`] | every copy of it goes |
+//! | [`recordings`] | bringing a finished call recording into the private bucket |
+//! | [`voices`] | a voice's metadata, and the error of an attempt that has failed |
+//! | [`erasures`] | erasing every copy of a voice |
 
 pub mod answer;
 pub mod auth;

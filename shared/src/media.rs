@@ -1,4 +1,4 @@
-//! Media from Twilio, proven to be a WAV before a byte of them is stored.
+//! Media from Twilio, checked to be a WAV before a byte of them is stored.
 
 use std::io::{Seek, SeekFrom};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,13 +14,13 @@ use wav::{NotAudio, RiffHeader};
 use crate::clients::twilio::Media;
 use crate::error::Error;
 
-/// A whole WAV of known length, as far as that can be told before its last byte.
+/// A WAV of known length. Its first bytes were checked; the rest is still to come.
 pub(crate) struct Wav {
-    /// Bytes.
+    /// Length in bytes.
     pub length: u64,
-    /// All of them, the first ones included.
+    /// All bytes, the first ones included.
     pub body: Body,
-    /// Of what has passed through so far.
+    /// The hash of the bytes that have passed so far.
     pub hash: Hash,
 }
 
@@ -37,7 +37,7 @@ impl Hash {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).update(bytes);
     }
 
-    /// In hexadecimal, lower case. Of the whole only when the stream has been read to its end.
+    /// The hash in lower-case hexadecimal. It is that of the whole file once the stream has been read to its end.
     pub fn hex(&self) -> String {
         let context = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
@@ -45,10 +45,10 @@ impl Hash {
 }
 
 impl Wav {
-    /// Reads the first bytes before anything is stored: an error page that calls itself audio ends here.
+    /// Checks the first bytes before anything is stored, so that an error page that is sent as audio is refused.
     ///
-    /// The length must be known to Storage beforehand. Where Twilio does not tell it, the recording is spooled to
-    /// the temporary disk first. A body that then ends early breaks the upload, and Storage keeps nothing of it.
+    /// Storage must know the length beforehand. If Twilio does not state it, the recording is spooled to the temporary
+    /// disk first. Storage keeps nothing of an upload whose body ends early.
     pub async fn open<S>(media: Media<S>) -> Result<Self, Error>
     where
         S: Stream<Item = reqwest::Result<Bytes>> + Send + 'static,
@@ -128,7 +128,7 @@ mod tests {
     }
 
     const WAV: &[u8] = b"RIFF\x08\x00\x00\x00WAVEdata";
-    /// As `sha256sum` says.
+    /// The output of `sha256sum`.
     const SHA256_OF_WAV: &str = "21d4bcae2114f2b8e883fd4f41fe0f5c50b9af2b986e773ecb8a2ef0bc9de92d";
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! What the functions put into each other's queues.
+//! The messages that the functions put into each other's queues.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -14,14 +14,14 @@ pub struct RecordingFinished {
     pub recording_sid: RecordingSid,
 }
 
-/// From `clone-voice` to `clone-worker`: an attempt waits to be made.
+/// From `clone-voice` to `clone-worker`: an attempt to clone a voice is to be worked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CloneRequested {
     /// The attempt: a row of `voices`.
     pub attempt_id: Uuid,
 }
 
-/// From `voice-consent` to `voice-erasure`: somebody's copies are to go.
+/// From `voice-consent` to `voice-erasure`: the copies of somebody's voice are to be erased.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct ErasureStarted {
     /// A row of `voice_erasures`.

@@ -1,11 +1,11 @@
-//! Metrics: each is one line of JSON on standard output, from which CloudWatch takes it (the embedded metric format).
+//! Metrics. Each is one line of JSON on standard output, from which CloudWatch reads it (the embedded metric format).
 //!
-//! Lambda leaves a line alone that is JSON already, and takes one without a level of its own for `INFO`, which every
-//! [`LogLevel`] of the template lets through. Each line is written at once: what a killed function had counted is counted. A
-//! message may be worked on twice, so a figure may be a little high.
+//! Lambda does not change a line that is JSON already. A line without a level counts as `INFO`, which every
+//! [`LogLevel`] of the template lets through. Each line is written at once, so that a killed function loses no figure.
+//! A message may be worked on twice, so a figure may be a little too high.
 //!
-//! A dimension costs money for each of its values, so it is a word of a small set: a function, a step, a code. What is not,
-//! such as the correlation id, stands beside it in the line, for queries.
+//! Each value of a dimension costs money, so its values come from a small set: a function, a step, a code. Other
+//! values, such as the correlation id, are members of the line without being dimensions, for queries.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>,
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html>,
@@ -22,19 +22,19 @@ use serde_json::{Map, Value, json};
 
 use crate::correlation::CorrelationId;
 
-/// The function, as AWS's own metrics name it.
+/// The dimension for the function, by the name that AWS's own metrics use.
 const FUNCTION: &str = "FunctionName";
 
-/// A name, and the value that it has for this metric.
+/// The name of a dimension, and its value.
 pub type Dimension<'a> = (&'static str, &'a str);
 
-/// Whose metrics these are.
+/// The origin of the metrics.
 struct Origin {
     namespace: String,
     function: String,
 }
 
-/// Nobody's where the environment names no namespace, as in tests: then none are written.
+/// `None` if the environment names no namespace, as in tests; then no metrics are written.
 static ORIGIN: LazyLock<Option<Origin>> = LazyLock::new(|| {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     Some(Origin { namespace: variable("METRICS_NAMESPACE")?, function: variable("AWS_LAMBDA_FUNCTION_NAME")? })
@@ -45,7 +45,7 @@ pub fn count(name: &'static str, number: usize, by: &[Dimension], more: &[Dimens
     write(name, "Count", json!(number), by, more, true);
 }
 
-/// Does a step of some work, and says how long it took, whatever came of it.
+/// Does a step of some work and records its duration, whether it succeeds or fails.
 pub async fn timed<F: Future>(step: &'static str, work: F) -> F::Output {
     let began = Instant::now();
     let outcome = work.await;
@@ -56,7 +56,7 @@ pub async fn timed<F: Future>(step: &'static str, work: F) -> F::Output {
 fn write(name: &str, unit: &str, value: Value, by: &[Dimension], more: &[Dimension], also_in_total: bool) {
     let Some(origin) = &*ORIGIN else { return };
     let line = line(origin, (name, unit, value), by, more, also_in_total);
-    // Nobody can be told that a metric is lost.
+    // If the line cannot be written, an error message could not be written either.
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
@@ -82,7 +82,7 @@ fn line(
     line.insert(FUNCTION.to_owned(), json!(origin.function));
     line.extend(by.iter().chain(more).map(|(name, value)| ((*name).to_owned(), json!(value))));
     if let Some(id) = CorrelationId::current() {
-        // Where all the other log lines have it.
+        // The id is at the place where all other log lines have it.
         line.insert("span".to_owned(), json!({"correlation_id": id.as_str()}));
     }
     Value::Object(line)

@@ -15,17 +15,17 @@ use crate::correlation::{CorrelationId, under};
 use crate::error::Error;
 use crate::invocation::{invocation, of_lambda};
 
-/// Which messages of a batch have failed and stay in the queue.
+/// The messages of a batch that have failed and stay in the queue.
 ///
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
 pub use aws_lambda_events::sqs::SqsBatchResponse as BatchResponse;
 
-/// The attribute of a message that holds the correlation id of whoever sent it.
+/// The attribute of a message that holds its sender's correlation id.
 const CORRELATION_ID: &str = "correlation_id";
 /// The first delay of a failed message; doubles with each receipt.
 const FIRST_DELAY: Duration = Duration::from_secs(10);
 const LONGEST_DELAY: Duration = Duration::from_secs(900);
-/// A message that will never be right is not waited for: it goes through its receipts and into the dead letters.
+/// A message that can never succeed is not delayed, so that it reaches the dead letters soon.
 const NO_DELAY: Duration = Duration::ZERO;
 
 /// An SQS queue.
@@ -47,7 +47,7 @@ impl TryFrom<SqsEvent> for Batch {
     type Error = &'static str;
 
     /// # Errors
-    /// A message could not be worked through, or not be named as failed: all of them stay in the queue.
+    /// A message lacks its body, its id or its receipt handle, so all messages stay in the queue.
     fn try_from(event: SqsEvent) -> Result<Self, &'static str> {
         let is_whole = |message: &SqsMessage| {
             message.message_id.is_some() && message.receipt_handle.is_some() && message.body.is_some()
@@ -65,14 +65,14 @@ impl Queue {
         Self { client, url }
     }
 
-    /// Whether a batch has come from this queue, for a function that reads from several.
+    /// True if a batch has come from this queue, for a function that reads from several.
     pub fn is_source_of(&self, batch: &Batch) -> bool {
         let name = |address: &str, separator| address.rsplit(separator).next().unwrap_or_default().to_owned();
         let source = batch.0.records.first().and_then(|first| first.event_source_arn.as_deref());
         source.is_some_and(|source| name(source, ':') == name(&self.url, '/'))
     }
 
-    /// Puts a message into the queue, under the correlation id of what is being done.
+    /// Puts a message into the queue, with the correlation id of the current work.
     pub async fn send(&self, message: &impl Serialize) -> Result<(), Error> {
         let body = serde_json::to_string(message).map_err(Error::unavailable("writing a message"))?;
         let mut request = self.client.send_message().queue_url(&self.url).message_body(body);
@@ -88,15 +88,15 @@ impl Queue {
     /// Puts many messages into the queue, some at the same time.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when any of them is not in the queue; others may be.
+    /// [`Error::Unavailable`] if any of them could not be sent; others may have been.
     pub async fn send_all(&self, messages: &[impl Serialize]) -> Result<(), Error> {
         const AT_ONCE: usize = 16;
         let sent = stream::iter(0..messages.len()).map(|n| self.send(&messages[n])).buffer_unordered(AT_ONCE);
         sent.try_collect().await
     }
 
-    /// Works through a batch, one message at a time, each under the correlation id of whoever sent it. A message that fails
-    /// stays in the queue and becomes visible again after a delay that grows with its receipts, or after the time that the
+    /// Works through a batch, one message at a time, each under its sender's correlation id. A message that fails stays
+    /// in the queue and becomes visible again after a delay that grows with its receipts, or after the time that the
     /// error asks for.
     pub async fn work<M, F>(&self, event: LambdaEvent<Batch>, mut work: impl FnMut(M) -> F) -> BatchResponse
     where
@@ -118,14 +118,14 @@ impl Queue {
         invocation(&context, first, worked_through).await
     }
 
-    /// Works on one message. One that is not done is delayed.
+    /// Works on one message, and delays it if it fails.
     async fn is_done<M, F>(&self, message: &SqsMessage, work: &mut impl FnMut(M) -> F) -> bool
     where
         M: DeserializeOwned,
         F: Future<Output = Result<(), Error>>,
     {
         let outcome = match serde_json::from_str(message.body.as_deref().unwrap_or_default()) {
-            // Boxed, or the compiler's depth does not suffice for the futures around it.
+            // The future is boxed, because otherwise the nested futures exceed the compiler's recursion limit.
             Ok(body) => work(body).boxed_local().await,
             Err(_) => Err(Error::Unusable("the message is not one of ours")),
         };
@@ -146,7 +146,7 @@ impl Queue {
     }
 }
 
-/// That of whoever sent the message; `None` where it has none, or something else.
+/// The correlation id of the message's sender; `None` if the message has no valid one.
 fn correlation_id(message: &SqsMessage) -> Option<CorrelationId> {
     CorrelationId::parse(message.message_attributes.get(CORRELATION_ID)?.string_value.as_deref()?)
 }
@@ -159,9 +159,9 @@ fn delay(error: &Error, message: &SqsMessage) -> Duration {
         message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1);
     let growing = FIRST_DELAY * 2_u32.saturating_pow(receipts.saturating_sub(1).min(10));
     let delay = match error {
-        // The database knows when a lease ends.
+        // The database knows exactly when to look again.
         Error::NotYet { retry_after: Some(exactly), .. } => *exactly,
-        // What a vendor asks for is the least: "at once", again and again, would use up the receipts.
+        // A vendor's wish can only lengthen the delay: "at once", again and again, would use up the receipts.
         _ => growing.max(error.retry_after().unwrap_or_default()),
     };
     delay.min(LONGEST_DELAY)

@@ -1,7 +1,7 @@
-//! A finished call recording → the private bucket `recordings`.
+//! Brings a finished call recording into the private bucket `recordings`.
 //!
-//! Each recording is kept under a key that never changes, `{employee_id}/{RecordingSid}.wav`; the employee's newest
-//! is also copied to `{employee_id}/{employee_id}.wav`. Every step may run twice, or never come to its end.
+//! Each recording is kept under a key that never changes, `{employee_id}/{RecordingSid}.wav`; the employee's newest is
+//! also copied to `{employee_id}/{employee_id}.wav`. Every step may run twice, or be cut short.
 
 use http::StatusCode;
 use uuid::Uuid;
@@ -22,13 +22,13 @@ use crate::referee::writes::write_cleared;
 /// The private bucket of the recordings.
 pub const BUCKET: &str = "recordings";
 
-/// Brings a finished recording into the private bucket. One that is larger than Storage takes is set aside: the sweep
-/// has it fetched when the limit is raised.
+/// Brings a finished recording into the private bucket. A recording that is larger than Storage's limit is set aside;
+/// the sweep has it fetched when the limit is raised.
 ///
 /// # Errors
 /// [`Error::NotYet`] while the database does not know the call or Twilio has not finished the recording;
-/// [`Error::Unusable`] for media that are encrypted or not a WAV; otherwise what a vendor said. In each case nothing
-/// is lost: the message stays, and a later try repeats what is missing.
+/// [`Error::Unusable`] for media that are encrypted or not a WAV; otherwise a vendor's error. Nothing is lost: the
+/// message stays in the queue, and a later try does the rest.
 pub async fn ingest(twilio: &Twilio, supabase: &Supabase, finished: &RecordingFinished) -> Result<(), Error> {
     let newest = match recording_target(supabase, finished).await? {
         RecordingTarget::CallUnknown => return Err(call_unknown()),
@@ -42,7 +42,7 @@ pub async fn ingest(twilio: &Twilio, supabase: &Supabase, finished: &RecordingFi
     timed("publish_recording", publish_newest(supabase, newest)).await
 }
 
-/// Streams the recording to its immutable key and records it; gives back the employee's newest recording, if that is to be
+/// Streams the recording to its immutable key and records it; returns the employee's newest recording if it is to be
 /// published.
 async fn store(
     twilio: &Twilio,
@@ -79,7 +79,7 @@ async fn store(
     record(supabase, &stored).await
 }
 
-/// Records a recording that is in Storage, or removes it again if it does not belong there any more.
+/// Tells the database of a recording that is in Storage, or removes it again if it no longer belongs there.
 async fn record(supabase: &Supabase, stored: &StoredRecording<'_>) -> Result<Option<Newest>, Error> {
     match finish_ingest(supabase, stored).await? {
         FinishedIngest::Stored { newest } => Ok(newest),
@@ -87,7 +87,7 @@ async fn record(supabase: &Supabase, stored: &StoredRecording<'_>) -> Result<Opt
             supabase.remove(BUCKET, stored.storage_path).await?;
             Ok(None)
         }
-        // The call moved to another employee while its recording was on the way: the next try stores it there.
+        // The call was given to another employee meanwhile: the next try stores the recording for that one.
         FinishedIngest::TargetChanged => {
             take_back(supabase, stored.storage_path, stored.write_id).await?;
             Err(Error::NotYet { reason: "the recording's place has changed", retry_after: None })
@@ -99,12 +99,12 @@ async fn record(supabase: &Supabase, stored: &StoredRecording<'_>) -> Result<Opt
     }
 }
 
-/// Tells the database of a recording that is larger than Storage takes: trying it again changes nothing before the limit
-/// is raised. Storage refuses before it has read the body, and something between us may then close the connection and lose
-/// the reason; so without any answer the limit is asked for.
+/// Tells the database of a recording that is larger than Storage's limit, since another try is of no use before the
+/// limit is raised. Storage refuses before it has read the body, and a proxy may then close the connection and lose the
+/// answer. So the limit is read if there was no answer.
 ///
 /// # Errors
-/// The upload's own error if its size is not the reason; or what Supabase said.
+/// The upload's own error if the size is not the reason; or Supabase's error.
 async fn set_aside_if_too_large(
     supabase: &Supabase,
     finished: &RecordingFinished,
@@ -129,7 +129,7 @@ async fn set_aside_if_too_large(
     Ok(())
 }
 
-/// Removes what was stored where it does not belong, and then the note that it may be there.
+/// Removes a recording that was stored where it does not belong, and then the note that it may be there.
 async fn take_back(supabase: &Supabase, storage_path: &ObjectKey, write_id: Uuid) -> Result<(), Error> {
     supabase.remove(BUCKET, storage_path).await?;
     write_cleared(supabase, write_id).await
@@ -137,12 +137,12 @@ async fn take_back(supabase: &Supabase, storage_path: &ObjectKey, write_id: Uuid
 
 /// Copies the employee's newest recording to the key that always names the newest.
 ///
-/// Afterwards asks whether it still is the newest, and copies the newer one if not: so a slow worker with an older
-/// recording never has the last word, whatever the order of the messages. If there is none any more, all were erased
-/// meanwhile, and the copy goes too.
+/// Afterwards it asks the database whether this still is the newest recording, and copies the newer one if not. So a
+/// slow worker never leaves an older recording there, in whatever order the messages come. If all recordings were
+/// erased meanwhile, the copy is removed.
 ///
 /// # Errors
-/// What Supabase said. The database knows that a copy was begun: the sweep, or an erasure, sees to it.
+/// Supabase's error. The database knows that a copy was begun, so the sweep or an erasure finishes the work.
 pub async fn publish_newest(supabase: &Supabase, mut newest: Option<Newest>) -> Result<(), Error> {
     while let Some(Newest { write_id, recording_sid, storage_path, copy_to }) = newest {
         supabase.copy(BUCKET, &storage_path, &copy_to).await?;
@@ -151,16 +151,16 @@ pub async fn publish_newest(supabase: &Supabase, mut newest: Option<Newest>) -> 
     Ok(())
 }
 
-/// Takes up a copy whose worker died: copies the newest recording, or takes away what was copied if all are erased.
+/// Finishes a copy whose worker died: copies the newest recording, or removes the copy if all recordings are erased.
 ///
 /// # Errors
-/// What Supabase said.
+/// Supabase's error.
 pub async fn publish_again(supabase: &Supabase, write_id: Uuid, recording_sid: &RecordingSid) -> Result<(), Error> {
     let newest = published(supabase, write_id, recording_sid, false).await?;
     publish_newest(supabase, newest).await
 }
 
-/// Tells the database of a copy that is over; gives back what is to be copied now.
+/// Tells the database that a copy is finished; returns the recording that is to be copied next, if there is one.
 async fn published(
     supabase: &Supabase,
     write_id: Uuid,

@@ -1,4 +1,4 @@
-//! Everything that the bundle says no to.
+//! Refusals: every reason to refuse a request or an attempt.
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ pub struct Allow(pub &'static str);
 /// Makes [`Refusal`] of its table, so that no refusal is without its status, its code or its sentence.
 macro_rules! refusals {
     ($($(#[$attribute:meta])? $name:ident $(($data:ty))?, $status:ident, $code:literal, $detail:literal;)+) => {
-        /// One reason to say no. The codes are those of the HTTP API, of the database's outcomes and of a failed attempt.
+        /// One reason to refuse. The HTTP API, the database's outcomes and failed attempts use the same codes.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
         pub enum Refusal {
             $(#[doc = $detail] #[serde(rename = $code)] $(#[$attribute])? $name $(($data))?,)+
@@ -68,7 +68,7 @@ refusals! {
     ConsentPurpose, FORBIDDEN, "consent_purpose", "The employee's consent does not cover this purpose.";
     RecordingMissing, CONFLICT, "recording_missing", "There is no recording of a call with this employee yet.";
     RecordingTooLarge, CONFLICT, "recording_too_large", "The employee's only recordings are larger than Storage takes; an operator has to raise its upload limit.";
-    RecordingNotAudio, UNPROCESSABLE_ENTITY, "recording_not_audio", "The recording is not one of a call, or the voice vendor cannot use what was made of it.";
+    RecordingUnusable, UNPROCESSABLE_ENTITY, "recording_not_audio", "The recording is not one of a call, or the voice vendor cannot use what was made of it.";
     EmployeeChannelUnknown, UNPROCESSABLE_ENTITY, "employee_channel_unknown", "Nobody has said which channel of the recording is the employee's, or it holds the other party alone.";
     SampleMixedSpeakers, UNPROCESSABLE_ENTITY, "sample_mixed_speakers", "The recording holds both parties in one channel, so the employee's voice cannot be told apart.";
     SampleTooShort, UNPROCESSABLE_ENTITY, "sample_too_short", "The employee speaks too little in the recordings; another call adds to them.";

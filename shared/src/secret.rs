@@ -11,21 +11,22 @@ use tokio::sync::Mutex;
 use crate::aws::aws_cause;
 use crate::error::Error;
 
-/// A secret is read again at most this often, so that nobody can make us hammer Secrets Manager.
+/// A secret is read again at most once in this time, so that nobody can make us hammer Secrets Manager.
 const REREAD_EVERY: Duration = Duration::from_secs(60);
 
-/// How long after a rotation the version before it is still accepted.
+/// The version before a rotation is accepted for this long after it.
 const PREVIOUS_IS_VALID: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Labels of a secret's versions. The pending one is being rotated to, the previous one was rotated from.
+/// Labels of a secret's versions. A rotation makes the pending version the current one, and the current one the
+/// previous.
 ///
 /// Source: <https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html>
 const CURRENT: &str = "AWSCURRENT";
 const PENDING: &str = "AWSPENDING";
 const PREVIOUS: &str = "AWSPREVIOUS";
 
-/// A secret was read, and cannot be used: it is empty, or half of it is. No later try changes that, so the function does
-/// not start. Names what is wrong, never a value.
+/// A secret was read and cannot be used, because a field is empty or too short. No later try would change that, so the
+/// function does not start. The error names the problem, never a value.
 #[derive(Debug, thiserror::Error)]
 #[error("the secret {arn} is unusable: {problem}")]
 pub struct UnusableSecret {
@@ -43,18 +44,19 @@ pub struct Secret<T> {
     kept: Mutex<Kept<T>>,
 }
 
-/// A version in memory, until when it is held to be valid.
+/// A version in memory, with the time until which it is held to be valid.
 struct Held<T> {
     value: Arc<T>,
     until: Instant,
 }
 
 struct Kept<T> {
-    /// Read again when its time is over: a rotation may have made it the previous one right after it was read.
+    /// The current version. It is read again when its time is over, because a rotation may have replaced it right after
+    /// it was read.
     current: Option<Held<T>>,
-    /// Also valid while a rotation is under way.
+    /// Versions that are valid as well while a rotation is under way.
     in_rotation: Vec<Held<T>>,
-    /// Also when it failed: trying is what has to be bounded.
+    /// The time of the last try to read it again, successful or not, since failing tries must be bounded as well.
     reread_at: Option<Instant>,
 }
 
@@ -64,11 +66,11 @@ struct Version<T> {
     age: Duration,
 }
 
-/// Why there is no version of a secret.
+/// The reason why a version of a secret could not be read.
 enum NotRead {
     /// Secrets Manager did not give it.
     Unavailable(Error),
-    /// It is not one to go on with.
+    /// The secret was read and is unusable.
     Unusable(UnusableSecret),
 }
 
@@ -78,8 +80,8 @@ impl<T: DeserializeOwned> Secret<T> {
         Self { client, arn, problem, kept: Mutex::new(kept) }
     }
 
-    /// Reads the secret at cold start. That it cannot be read is only logged: the request that needs the secret tries
-    /// again, and answers 503 if it must.
+    /// Reads the secret at cold start. A failure is only logged: the request that needs the secret tries again, and
+    /// answers 503 if that fails, too.
     pub(crate) async fn warm_up(&self) -> Result<(), UnusableSecret> {
         match self.read_current(&mut *self.kept.lock().await).await {
             Err(NotRead::Unusable(error)) => {
@@ -92,7 +94,7 @@ impl<T: DeserializeOwned> Secret<T> {
         Ok(())
     }
 
-    /// The secret as it is in memory; read if it is not there yet.
+    /// Gives the secret in memory, and reads it first if there is none.
     pub async fn get(&self) -> Result<Arc<T>, Error> {
         let mut kept = self.kept.lock().await;
         if let Some(current) = &kept.current {
@@ -101,15 +103,15 @@ impl<T: DeserializeOwned> Secret<T> {
         Ok(self.read_current(&mut kept).await?.0)
     }
 
-    /// Reads the current version and keeps it; with its age.
+    /// Reads the current version, keeps it, and returns it with its age.
     async fn read_current(&self, kept: &mut Kept<T>) -> Result<(Arc<T>, Duration), NotRead> {
         let Version { value, age } = self.read(CURRENT).await?;
         kept.current = Some(Held { value: value.clone(), until: Instant::now() + PREVIOUS_IS_VALID });
         Ok((value, age))
     }
 
-    /// The secret and, as far as they are known, the versions that a rotation makes valid beside it. However long the
-    /// environment stays warm, a version is forgotten a day after it was replaced.
+    /// Gives the secret and the known versions that a rotation makes valid beside it. A version is forgotten a day
+    /// after it was replaced, however long the environment stays warm.
     pub async fn valid(&self) -> Result<Vec<Arc<T>>, Error> {
         self.kept.lock().await.forget(Instant::now());
         let current = self.get().await?;
@@ -117,8 +119,8 @@ impl<T: DeserializeOwned> Secret<T> {
         Ok(std::iter::once(current).chain(kept.in_rotation.iter().map(|held| held.value.clone())).collect())
     }
 
-    /// Reads the secret anew, with the versions that a rotation makes valid, because none in memory fitted. `None` if
-    /// that was done less than a minute ago.
+    /// Reads the secret again, with the versions that a rotation makes valid, after a signature matched none in memory.
+    /// Returns `None` within a minute of the last try.
     ///
     /// While AWS rotates, the vendor may use the new value before it is the current one. After a rotation, the vendor
     /// may still use the one before.
@@ -127,11 +129,11 @@ impl<T: DeserializeOwned> Secret<T> {
         if !kept.may_reread() {
             return Ok(None);
         }
-        // At the same time: one after the other they may take longer than the function has.
+        // All three are read at the same time: one after the other, they could take longer than the function's timeout.
         let (current, pending, previous) =
             join3(self.read_current(&mut kept), self.read(PENDING), self.read(PREVIOUS)).await;
         let (current, age) = current?;
-        // Mostly there is no such version beside the current one.
+        // Usually neither of the other two versions exists.
         let beside = [(pending, PREVIOUS_IS_VALID), (previous, PREVIOUS_IS_VALID.saturating_sub(age))];
         kept.in_rotation = beside
             .into_iter()
@@ -142,8 +144,8 @@ impl<T: DeserializeOwned> Secret<T> {
         Ok(Some(std::iter::once(current).chain(beside).collect()))
     }
 
-    /// Reads the secret anew, because whom it opens has turned the one in memory away. Whether there is a fresh one now;
-    /// never if that was tried less than a minute ago.
+    /// Reads a secret again that the vendor rejected. Returns whether that succeeded; false within a minute of the last
+    /// try.
     pub async fn renew(&self) -> bool {
         let mut kept = self.kept.lock().await;
         if !kept.may_reread() {
@@ -168,7 +170,7 @@ impl<T: DeserializeOwned> Secret<T> {
         let answer =
             answer.map_err(|error| NotRead::Unavailable(Error::unavailable("reading a secret")(aws_cause(&error))))?;
         let text = answer.secret_string().unwrap_or_default();
-        // Serde's message could quote the secret, so only its place is told.
+        // Serde's message could quote the secret, so the error gives only the position.
         let value = serde_json::from_str(text).map_err(|error| {
             unusable(format!("it is not the expected JSON, at line {} column {}", error.line(), error.column()))
         })?;
@@ -182,13 +184,13 @@ impl<T: DeserializeOwned> Secret<T> {
 }
 
 impl<T> Kept<T> {
-    /// Forgets what is not held to be valid any more.
+    /// Forgets the versions that are no longer held to be valid.
     fn forget(&mut self, now: Instant) {
         self.current.take_if(|held| held.until <= now);
         self.in_rotation.retain(|held| held.until > now);
     }
 
-    /// At most once in [`REREAD_EVERY`]; asking counts.
+    /// Returns true at most once in [`REREAD_EVERY`], and notes the time of the try.
     fn may_reread(&mut self) -> bool {
         let may = self.reread_at.is_none_or(|at| at.elapsed() >= REREAD_EVERY);
         if may {

@@ -1,4 +1,4 @@
-//! A vendor as a function reaches it: its address, and the secret that opens it, which may be rotated meanwhile.
+//! A vendor's address and secret, from which a function makes clients. The secret is read again if it was rotated.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::secret::Secret;
 
 /// The secret of a vendor.
 pub trait VendorSecret: DeserializeOwned + Send + Sync {
-    /// The vendor, as [`VendorError`](crate::clients::VendorError) names it.
+    /// The vendor's name in [`VendorError`](crate::clients::VendorError).
     const NAME: &'static str;
 
-    /// Whether an error may mean that there is a newer secret: the vendor has turned this one away.
+    /// True if an error may mean that there is a newer secret, because the vendor has turned this one away.
     fn may_be_outdated(&self, error: &Error) -> bool {
         matches!(error, Error::Vendor(error) if error.vendor == Self::NAME && error.is_unauthorised())
     }
@@ -27,7 +27,7 @@ pub trait VendorSecret: DeserializeOwned + Send + Sync {
 impl VendorSecret for SupabaseSecret {
     const NAME: &'static str = supabase::NAME;
 
-    /// Also when a user's token cannot be verified: a new legacy secret may have signed it.
+    /// This is also so if a user's token cannot be verified, since a new legacy secret may have signed it.
     fn may_be_outdated(&self, error: &Error) -> bool {
         let is_turned_away =
             matches!(error, Error::Vendor(error) if error.vendor == Self::NAME && error.is_unauthorised());
@@ -44,10 +44,10 @@ impl VendorSecret for ElevenLabsSecret {
     const NAME: &'static str = elevenlabs::NAME;
 }
 
-/// A vendor whose secret may be read again.
+/// A vendor whose secret can be read again.
 pub trait Renewable: Sync {
-    /// Reads the secret again if an error may mean that there is a newer one. Whether there is a fresh one now; never if it
-    /// was read again within the last minute.
+    /// Reads the secret again if an error may mean that there is a newer one. Returns whether that succeeded; false
+    /// within a minute of the last try.
     fn is_renewed_after<'a>(&'a self, error: &'a Error) -> BoxFuture<'a, bool>;
 }
 
@@ -58,10 +58,11 @@ impl<S: VendorSecret> Renewable for Vendor<S> {
     }
 }
 
-/// Does some work, and does it once more if one of these vendors has turned its secret away and there is a fresh one now.
+/// Does some work, and does it once more if one of these vendors turned its secret away and the secret could be read
+/// again.
 ///
 /// # Errors
-/// Those of the work.
+/// The errors of the work.
 pub async fn with_fresh_secrets<T, F>(vendors: &[&dyn Renewable], work: impl Fn() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
@@ -72,7 +73,7 @@ where
     }
 }
 
-/// Whether one of these vendors has a fresh secret after an error.
+/// Reads the secrets again that an error may concern. Returns true if one of them could be read.
 pub async fn is_any_renewed_after(error: &Error, vendors: &[&dyn Renewable]) -> bool {
     for vendor in vendors {
         if vendor.is_renewed_after(error).await {
@@ -82,8 +83,8 @@ pub async fn is_any_renewed_after(error: &Error, vendors: &[&dyn Renewable]) -> 
     false
 }
 
-/// A vendor, by the secret that opens it. Its clients are for one request or message each: the next may need another
-/// secret.
+/// A vendor, with the secret that opens it. A client serves one request or message only, since the secret may have
+/// changed by the next.
 pub struct Vendor<S> {
     pub(crate) http: reqwest::Client,
     pub(crate) base_url: Arc<str>,

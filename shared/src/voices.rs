@@ -1,4 +1,4 @@
-//! What is kept of a voice, and why there is none.
+//! A voice's metadata, and the error of an attempt that has failed.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -17,7 +17,7 @@ pub const EVIDENCE_BUCKET: &str = "voice-consent-evidence";
 /// Writes an employee's metadata, or the tombstone that takes their place.
 ///
 /// # Errors
-/// What Storage said.
+/// Storage's error.
 pub async fn write_metadata(supabase: &Supabase, object: &ObjectWrite) -> Result<(), Error> {
     supabase.ensure_private_bucket(METADATA_BUCKET).await?;
     let json = object.body.to_string();
@@ -25,7 +25,7 @@ pub async fn write_metadata(supabase: &Supabase, object: &ObjectWrite) -> Result
 }
 
 impl VoiceState {
-    /// Why the attempt has failed, in the API's terms, with its report and the figure that was not good enough.
+    /// The error of a failed attempt as the API shows it, with its report and the figure that was not good enough.
     pub fn into_error(self) -> Error {
         let code = self.code.unwrap_or_default();
         let refusal = Refusal::deserialize(Value::from(code.as_str())).unwrap_or_else(|_| {

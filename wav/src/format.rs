@@ -10,7 +10,7 @@ use crate::riff::u32_at;
 
 /// Sampling rates that are telephone audio or better, in Hz.
 const RATES: std::ops::RangeInclusive<u32> = 8_000..=48_000;
-/// `fmt ` is 16, 18 or 40 bytes long; a longer one says nothing after them that is of use here.
+/// `fmt ` is 16, 18 or 40 bytes long; later bytes of a longer one are of no use here.
 pub(crate) const LONGEST_FORMAT: usize = 40;
 /// The rest of the GUID of a `WAVE_FORMAT_EXTENSIBLE` sub-format, after the two bytes of the format tag.
 const SUBFORMAT: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
@@ -38,7 +38,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Every one of them.
+    /// All encodings.
     pub const ALL: [Self; 8] =
         [Self::Pcm8, Self::Pcm16, Self::Pcm24, Self::Pcm32, Self::Float32, Self::Float64, Self::ALaw, Self::MuLaw];
 
@@ -47,7 +47,7 @@ impl Encoding {
         encoding.ok_or(NotAudio("the samples are neither PCM, float, A-law nor µ-law"))
     }
 
-    /// The format tag, and the bits of a sample, as the format chunk says them.
+    /// The format tag and the bits of a sample, as the format chunk states them.
     pub(crate) fn tag_and_bits(self) -> (u16, u16) {
         match self {
             Self::Pcm8 => (1, 8),
@@ -89,12 +89,12 @@ fn full_scale(sample: i32) -> f32 {
     (f64::from(sample) / 2_147_483_648.0) as f32
 }
 
-/// Not a number counts as silence, and more than full scale as full scale.
+/// A sample that is no number becomes silence; one beyond full scale becomes full scale.
 fn finite(sample: f32) -> f32 {
     if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) }
 }
 
-/// The format of samples, as the header says it.
+/// The format of samples, as the header states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Format {
     /// The encoding of samples.

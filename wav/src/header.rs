@@ -2,7 +2,7 @@
 
 use crate::Format;
 
-/// The header of a WAV file with so many bytes of samples, which follow it.
+/// The header of a WAV file. `sample_bytes` bytes of samples follow it.
 #[must_use]
 pub fn header(format: Format, sample_bytes: u32) -> Vec<u8> {
     const BYTES: u32 = 44;

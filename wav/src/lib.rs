@@ -1,15 +1,15 @@
 //! WAV files of telephone calls, read as their bytes arrive.
 //!
-//! | module | what it holds |
+//! | module | its content |
 //! |---|---|
-//! | [`riff`] | the first bytes of a file: whether it is a WAV, and how long it says it is |
+//! | [`riff`] | the first bytes of a file, which tell a WAV and state its length |
 //! | [`format`] | the format chunk, and the encodings of samples |
 //! | [`reader`] | a whole file, from its bytes to its samples |
-//! | [`header`] | what comes before the samples of a file that is written |
+//! | [`header`] | the header of a file that is written |
 //! | [`g711`] | the two logarithmic codes of the telephone network |
 //! | [`channel`] | the first or the second of two channels |
 //!
-//! Nothing that a header says is believed: any bytes end in samples or in [`NotAudio`], in bounded memory.
+//! A header is not trusted: any bytes give samples or [`NotAudio`], in bounded memory.
 //!
 //! Sources: <https://learn.microsoft.com/en-us/windows/win32/api/mmreg/ns-mmreg-waveformatextensible>, and for files of
 //! more than 4 GiB (RF64) <https://tech.ebu.ch/docs/tech/tech3306.pdf>

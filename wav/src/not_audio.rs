@@ -1,4 +1,4 @@
-//! Why bytes are no recording.
+//! The error for bytes that are not a recording.
 
 /// The bytes are not those of a WAV that holds a call; the text says why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,20 +1,21 @@
-//! A WAV file, read as its bytes arrive and for what its header says it is.
+//! Reads a WAV file as its bytes arrive.
 
 use crate::format::LONGEST_FORMAT;
 use crate::riff::{known, padded, u32_at};
 use crate::{Format, NotAudio, RiffHeader};
 
-/// Frames (a sample of each channel) that are decoded at a time; bounds the memory, not the result.
+/// The number of frames (a sample of each channel) that are decoded at a time. It bounds the memory and does not change
+/// the result.
 const BLOCK: usize = 1024;
 
 /// Reads a WAV from its bytes, in pieces of any size.
 #[derive(Debug)]
 pub struct WavReader {
     state: State,
-    /// The bytes of samples, of an RF64 that says them in its header.
+    /// The number of bytes of samples, if an RF64 states it in its header.
     sample_bytes: Option<u64>,
     format: Option<Format>,
-    /// The bytes of a header, or of a frame, that has not arrived whole.
+    /// The first bytes of a header or a frame that has not arrived whole.
     partial: Vec<u8>,
     decoded: [Vec<f32>; 2],
 }
@@ -23,7 +24,7 @@ pub struct WavReader {
 enum State {
     RiffHeader,
     ChunkHeader,
-    /// Of `size` bytes, `then` more to be passed over.
+    /// A format chunk of `size` bytes, after which `then` bytes are skipped.
     Format {
         size: usize,
         then: u64,
@@ -31,11 +32,11 @@ enum State {
     Skip {
         bytes: u64,
     },
-    /// `left` bytes; `None` where the writer could not know, and everything to the end is audio.
+    /// Samples of `left` bytes; `None` if the writer could not know the number: then everything up to the end is audio.
     Samples {
         left: Option<u64>,
     },
-    /// Nothing after the samples matters.
+    /// Everything after the samples is ignored.
     End,
 }
 
@@ -56,7 +57,7 @@ impl WavReader {
     /// full scale; the second is empty in a recording of one channel.
     ///
     /// # Errors
-    /// [`NotAudio`] when the header is not that of a WAV, or of samples that nobody sends over a telephone.
+    /// [`NotAudio`] if the header is not that of a WAV, or its samples are not those of a telephone call.
     pub fn push(
         &mut self,
         mut bytes: &[u8],
@@ -101,10 +102,10 @@ impl WavReader {
         Ok(())
     }
 
-    /// The format, as the header says it.
+    /// The format that the header states, after the last byte.
     ///
     /// # Errors
-    /// [`NotAudio`] when the bytes ended before any samples.
+    /// [`NotAudio`] if the bytes ended before the samples began.
     pub fn finish(&self) -> Result<Format, NotAudio> {
         match (self.state, self.format) {
             (State::Samples { .. } | State::End, Some(format)) => Ok(format),
@@ -112,7 +113,7 @@ impl WavReader {
         }
     }
 
-    /// Leaves the header behind. To tell its end, some bytes of the next chunk may have been read.
+    /// Goes on after the header. Some bytes of the next chunk may have been read already, to find the header's end.
     fn begin(&mut self, header: RiffHeader) -> State {
         self.sample_bytes = header.sample_bytes;
         let here = header.header_bytes.min(self.partial.len() as u64);
@@ -135,7 +136,7 @@ impl WavReader {
         }
     }
 
-    /// The next `size` bytes in one piece, once they are there.
+    /// The next `size` bytes in one piece, once they have arrived.
     fn take(&mut self, bytes: &mut &[u8], size: usize) -> Option<Vec<u8>> {
         let missing = (size - self.partial.len()).min(bytes.len());
         let (head, rest) = bytes.split_at(missing);

@@ -5,26 +5,27 @@ use crate::NotAudio;
 /// The header of a WAV: its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RiffHeader {
-    /// Bytes of this header, after which the other chunks begin.
+    /// The length of this header in bytes, after which the other chunks begin.
     pub header_bytes: u64,
-    /// Bytes of the whole file; `None` where the writer left that open.
+    /// The length of the whole file in bytes; `None` if the writer left that open.
     pub file_bytes: Option<u64>,
-    /// Bytes of the samples, which only an RF64 says here: the size in its chunk `data` is 32 bits too short.
+    /// The number of bytes of samples. Only an RF64 states it here, because the 32 bits in its chunk `data` are too
+    /// short.
     pub sample_bytes: Option<u64>,
 }
 
-/// The name of the form, the size of all that follows, `WAVE`.
+/// Bytes of the name `RIFF` or `RF64`, the size of the rest of the file, and `WAVE`.
 const RIFF_BYTES: usize = 12;
-/// The name and the size of the chunk `ds64`, then the size of all that follows the first eight bytes of the file, and the
-/// size of the samples, 64 bits each.
+/// Bytes that are read of the chunk `ds64`: its name and its size, then, in 64 bits each, the size of the file after
+/// its first eight bytes, and the size of the samples.
 const DS64_BYTES: usize = 8 + 16;
 
 impl RiffHeader {
-    /// Reads the header from the first bytes of a file, of which there may be more. `None` while they are too few to tell:
-    /// 36 are always enough.
+    /// Reads the header from the first bytes of a file; more bytes than the header are allowed. `None` while there are
+    /// too few: 36 are always enough.
     ///
     /// # Errors
-    /// [`NotAudio`] when no WAV begins like this.
+    /// [`NotAudio`] if no WAV begins with these bytes.
     pub fn parse(head: &[u8]) -> Result<Option<Self>, NotAudio> {
         let Some((riff, chunks)) = head.split_at_checked(RIFF_BYTES) else { return Ok(None) };
         match (&riff[..4], &riff[8..]) {
@@ -34,7 +35,7 @@ impl RiffHeader {
         }
     }
 
-    /// `ds64` is the first chunk of an RF64. Without it every size is open.
+    /// Reads `ds64`, which is the first chunk of an RF64. Without it, no size is known.
     fn of_rf64(chunks: &[u8]) -> Option<Self> {
         if !chunks.get(..4)?.eq(b"ds64") {
             return Some(Self::new(0));
@@ -53,17 +54,17 @@ impl RiffHeader {
     }
 }
 
-/// The size, unless it was left open: a writer that cannot go back leaves zeros or ones.
+/// The size, or `None` if it was left open: a writer that cannot go back leaves all bits 0 or all bits 1.
 pub(crate) fn known(size: u64) -> Option<u64> {
     Some(size).filter(|&size| size != 0 && size != u64::from(u32::MAX) && size != u64::MAX)
 }
 
-/// Bytes of a chunk of this size: the next one begins at an even place.
+/// The bytes that a chunk of this size takes, with its padding: the next chunk begins at an even place.
 pub(crate) fn padded(size: u32) -> u64 {
     u64::from(size) + u64::from(size % 2)
 }
 
-/// Little-endian, as every number of a WAV.
+/// The little-endian number at a place, as all numbers of a WAV are.
 pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }

@@ -1,8 +1,8 @@
-//! Any file is read as what it is, however it is cut.
+//! Every file is read by its format, in pieces of any size.
 
 use wav::{Encoding, Format, NotAudio, WavReader, header};
 
-/// The format and both channels of a file. All of it at once and byte by byte come to the same.
+/// The format and both channels of a file. Checks that reading it at once and byte by byte gives the same.
 fn read(file: &[u8]) -> Result<(Format, Vec<f32>, Vec<f32>), NotAudio> {
     let read = |size: usize| {
         let (mut reader, mut first, mut second) = (WavReader::default(), Vec::new(), Vec::new());
@@ -36,7 +36,7 @@ fn chunk(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
     chunk
 }
 
-/// A file of chunks.
+/// A WAV file with these chunks.
 fn riff(chunks: &[Vec<u8>]) -> Vec<u8> {
     let body = chunks.concat();
     [b"RIFF", ((body.len() + 4) as u32).to_le_bytes().as_slice(), b"WAVE", &body].concat()

@@ -1,4 +1,4 @@
-//! `POST /api/voice-clones`: many employees at once, each with an answer of their own.
+//! `POST /api/voice-clones`: requests clones of many employees at once, and gives a result for each.
 
 use std::collections::HashSet;
 
@@ -18,24 +18,24 @@ use shared::refusal::Refusal;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
-/// Most employees of one request: so many are asked for within the gateway's 30 s.
+/// The most employees of one request: for this many the database answers within the gateway's 30 s.
 const MOST_EMPLOYEES: usize = 500;
-/// Questions to the database at the same time.
+/// The number of calls of the database at the same time.
 const AT_ONCE: usize = 8;
 
-/// Whose voices are wanted.
+/// The body of the request.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Campaign {
     employee_ids: Vec<Uuid>,
-    /// Whether voices that are replaced go first.
+    /// True if old voices are to be deleted before the new ones are made.
     #[serde(default)]
     replace: bool,
 }
 
 impl Campaign {
     /// # Errors
-    /// `body_invalid` for what is not such a request, `too_many_employees` for one of more than 500.
+    /// `body_invalid` for a body that is not such a request, `too_many_employees` for more than 500 employees.
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
         let mut campaign: Self = serde_json::from_slice(body).map_err(|_| Refusal::BodyInvalid)?;
         let mut seen = HashSet::new();
@@ -51,11 +51,12 @@ impl Campaign {
     }
 }
 
-/// Asks for every clone by itself, queues those that are to be made, and answers for each. Those that could not be asked
-/// for by the deadline are `unavailable`.
+/// Requests each clone by itself, queues those that are to be made, and gives a result for each. Employees whose turn
+/// does not come before the deadline are `unavailable`.
 ///
 /// # Errors
-/// What concerns all of them: the user may not do this at all, or the queue cannot be reached. Asking again is harmless.
+/// An error that concerns all employees: the user may not do this at all, or the queue cannot be reached. The request
+/// may be repeated without harm.
 pub async fn request(
     supabase: &Supabase,
     queue: &Queue,
@@ -79,7 +80,7 @@ pub async fn request(
     let late = campaign.employee_ids.iter().skip(answers.len()).map(|&employee_id| failed(employee_id, "unavailable"));
     let (mut attempts, mut results) = (Vec::new(), Vec::new());
     for (employee_id, answer) in answers {
-        results.push(told(employee_id, answer, &mut attempts)?);
+        results.push(result_of(employee_id, answer, &mut attempts)?);
     }
     results.extend(late);
     queue.send_all(&attempts).await?;
@@ -87,8 +88,8 @@ pub async fn request(
     Ok(answer::json(status, &json!({"results": results})))
 }
 
-/// One employee's result; an attempt that is to be queued is noted.
-fn told(
+/// The result for one employee. If an attempt is to be queued, it is added to `attempts`.
+fn result_of(
     employee_id: Uuid,
     answer: Result<RequestedClone, Error>,
     attempts: &mut Vec<CloneRequested>,
@@ -97,7 +98,8 @@ fn told(
         Ok(RequestedClone::Ready { voice_id, .. }) => {
             Ok(json!({"employee_id": employee_id, "status": "ready", "voice_id": voice_id}))
         }
-        // Queued again, as for a single request. One that somebody waits for is in the other queue as well.
+        // A pending attempt is queued again, as for a single request. If somebody waits for it, it is in the other
+        // queue as well.
         Ok(RequestedClone::Requested(attempt) | RequestedClone::Pending(attempt)) => {
             attempts.push(attempt);
             Ok(json!({"employee_id": employee_id, "status": "pending", "attempt_id": attempt.attempt_id}))
@@ -153,8 +155,8 @@ mod tests {
     #[test]
     fn a_user_who_may_not_is_refused_as_a_whole_and_an_employee_who_cannot_be_cloned_alone() {
         let mut attempts = Vec::new();
-        let mut tell = |error| told(Uuid::nil(), Err(Error::from(error)), &mut attempts);
-        assert!(tell(Refusal::RoleForbidden).is_err());
-        assert_eq!(tell(Refusal::ConsentRequired).unwrap()["code"], "consent_required");
+        let mut result_of_error = |error| result_of(Uuid::nil(), Err(Error::from(error)), &mut attempts);
+        assert!(result_of_error(Refusal::RoleForbidden).is_err());
+        assert_eq!(result_of_error(Refusal::ConsentRequired).unwrap()["code"], "consent_required");
     }
 }

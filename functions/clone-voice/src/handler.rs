@@ -1,4 +1,4 @@
-//! One request of the frontend.
+//! Answers one request of the frontend.
 
 use std::time::Duration;
 
@@ -24,23 +24,23 @@ use crate::route::Route;
 
 /// Five hundred employees are 20 KB.
 const LARGEST_BODY_BYTES: usize = 64 * 1024;
-/// How long a request may wait for its voice. The gateway gives up at 30 s, whatever is configured
+/// The longest that a request waits for its voice. The gateway gives up after 30 s, which cannot be configured
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>).
 const PATIENCE: Duration = Duration::from_secs(25);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// The endpoint, with what it reaches.
+/// The endpoint, with the services that it uses.
 pub struct Endpoint {
-    /// Tells who is calling.
+    /// Verifies the caller's access token.
     pub verifier: Verifier,
     /// The database.
     pub supabase: Vendor<SupabaseSecret>,
-    /// Where employees are in calls of two legs.
+    /// The employees' usual channel in calls of two legs.
     pub usual_channel: Option<Channel>,
-    /// Where the attempts of single requests wait for `clone-worker`.
+    /// The queue of `clone-worker` for single requests.
     pub clones: Queue,
-    /// Where those for many employees at once wait.
+    /// The queue of `clone-worker` for many employees at once.
     pub campaigns: Queue,
 }
 
@@ -101,8 +101,8 @@ impl Endpoint {
             RequestedClone::Ready { voice_id, report } => {
                 return Ok(ready(employee_id, &voice_id, report, "These recordings are already cloned."));
             }
-            // Queued again for an attempt under way: whoever asked for it may have died before queueing it, and a
-            // second message does no harm.
+            // A pending attempt is queued again: the invocation that requested it may have died before queueing it, and
+            // a second message does no harm.
             RequestedClone::Requested(attempt) | RequestedClone::Pending(attempt) => attempt,
         };
         self.clones.send(&attempt).await?;
@@ -115,7 +115,7 @@ impl Endpoint {
         }
     }
 
-    /// Looks at the newest attempt, at growing intervals, until it has come to its voice or its refusal.
+    /// Looks at the newest attempt, at growing intervals, until it has succeeded or failed.
     async fn settled(&self, supabase: &Supabase, request: EmployeeRequest) -> Result<(String, Option<Value>), Error> {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -127,7 +127,7 @@ impl Endpoint {
                 }
                 Ok(state) if state.status == VoiceStatus::Pending => {}
                 Ok(state) => return Err(state.into_error()),
-                // The attempt goes on without us; not seeing it for a moment is no reason to give up.
+                // The attempt goes on meanwhile, so a failed look is no reason to give up.
                 Err(error) if error.is_transient() => tracing::warn!(%error, "the attempt could not be looked at"),
                 Err(error) => return Err(error),
             }
@@ -135,7 +135,7 @@ impl Endpoint {
     }
 }
 
-/// `?replace=true`: the voice that is there goes first.
+/// True for `?replace=true`: the old voice is to be deleted before the new one is made.
 fn replaces_first(request: &Request) -> Result<bool, Refusal> {
     match gateway::query_parameter(request, "replace") {
         None | Some("false") => Ok(false),
@@ -144,7 +144,7 @@ fn replaces_first(request: &Request) -> Result<bool, Refusal> {
     }
 }
 
-/// RFC 7240: the client would rather not wait (<https://www.rfc-editor.org/rfc/rfc7240#section-4.1>).
+/// True if the client prefers not to wait, by RFC 7240 (<https://www.rfc-editor.org/rfc/rfc7240#section-4.1>).
 fn prefers_async(headers: &HeaderMap) -> bool {
     let preferences = headers.get_all("prefer").into_iter().filter_map(|value| value.to_str().ok());
     preferences.flat_map(|value| value.split([',', ';'])).any(|one| one.trim().eq_ignore_ascii_case("respond-async"))

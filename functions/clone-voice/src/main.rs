@@ -1,7 +1,8 @@
 //! `POST /api/employees/{employee_id}/clone-voice`, `GET /api/employees/{employee_id}/voice` and
 //! `POST /api/voice-clones`: the frontend's endpoint.
 //!
-//! Authorise → ask the database → queue → wait a little → answer. Also answers 404 for every path nobody else serves.
+//! Authorise → ask the database → queue → wait a little → answer. It also answers 404 for every path that no other
+//! function serves.
 
 mod campaign;
 mod handler;

@@ -1,9 +1,9 @@
-//! What is asked for, by method and path.
+//! The routes of this function, by method and path.
 
 use shared::refusal::{Allow, Refusal};
 use uuid::Uuid;
 
-/// What is asked for.
+/// A route of this function.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Route {
     /// One employee's voice is to be cloned.
@@ -16,8 +16,8 @@ pub enum Route {
 
 impl Route {
     /// # Errors
-    /// 404 for a path that is not served here, 405 for one that is but not with this method, 400 for an employee id
-    /// that is none.
+    /// 404 for a path that is not served here, 405 for a method that the path does not have, 400 for an employee id
+    /// that is no UUID.
     pub fn of(method: &str, path: &str) -> Result<Self, Refusal> {
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let (employee_id, resource) = match segments[..] {

@@ -1,7 +1,7 @@
 //! One attempt: recordings → sample → voice → the employee's.
 //!
-//! The database decides each step (`supabase/schemas`): whether consent is there, who holds the lease, which voice
-//! is the current one. Here stands what happens between those decisions; any two of them may be days apart.
+//! The database decides each step (`supabase/schemas`): whether consent is there, who holds the lease, which voice is
+//! the current one. This module does the work between those decisions; any two of them may be days apart.
 
 use std::time::Duration;
 
@@ -24,26 +24,26 @@ use uuid::Uuid;
 
 use crate::sampling::{NoSample, sample_recordings};
 
-/// Works on attempts, between the database and the vendor.
+/// Does the steps of attempts, as the database decides them.
 pub struct CloneWorker {
     /// The database and Storage.
     pub supabase: Supabase,
     /// The vendor of the voices.
     pub elevenlabs: ElevenLabs,
-    /// Where employees are in calls of two legs.
+    /// The employees' usual channel in calls of two legs.
     pub usual_channel: Option<Channel>,
-    /// How long the attempt is ours; longer than the function may run.
+    /// The length of an attempt's lease; longer than the function may run.
     pub lease: Duration,
-    /// Which account the key opens, once it was asked for.
+    /// The account that the key opens, once it was read.
     pub account: OnceCell<String>,
 }
 
 impl CloneWorker {
-    /// Brings an attempt as far as it can go: to its voice, to its refusal, or to the next try.
+    /// Does the steps of an attempt until it has its voice, is refused, or has to be tried again later.
     ///
     /// # Errors
-    /// [`Error::NotYet`] while another worker may still be at it, or the fate of a lost `add_voice` is not known;
-    /// otherwise what a vendor said. The message then stays in the queue.
+    /// [`Error::NotYet`] while the attempt's lease has not ended, so that another worker, or the vendor after a lost
+    /// answer, may still be making its voice; otherwise a vendor's error. The message then stays in the queue.
     pub async fn work(&self, attempt_id: Uuid) -> Result<(), Error> {
         loop {
             match begin_clone(&self.supabase, attempt_id, self.lease).await? {
@@ -58,14 +58,14 @@ impl CloneWorker {
                 }
                 BegunClone::Wait { retry_after_seconds } => {
                     let retry_after = Some(Duration::from_secs(retry_after_seconds));
-                    return Err(Error::NotYet { reason: "the lease of another worker", retry_after });
+                    return Err(Error::NotYet { reason: "the attempt's lease has not ended", retry_after });
                 }
                 BegunClone::AttemptUnknown => return Err(Error::Unusable("the database does not know the attempt")),
             }
         }
     }
 
-    /// Makes the sample; tells the database what it is made from; only then sends it to the vendor.
+    /// Makes the sample, tells the database the recordings that it is made from, and only then sends it to the vendor.
     async fn clone_voice(&self, attempt_id: Uuid, job: CloneJob) -> Result<(), Error> {
         let CloneJob { lease_id, deployment_id, employee_id, employee_name, recordings } = job;
         let sampling = sample_recordings(&self.supabase, &recordings, self.usual_channel);
@@ -82,7 +82,7 @@ impl CloneWorker {
                 return self.fail(attempt_id, lease_id, refusal, None, Some(&json!(report))).await;
             }
         };
-        // Known before anything is made: a voice's id is saved at once, together with whose account has it.
+        // The account is read before a voice is made, so that the voice's id can be saved together with it at once.
         if let Err(error) = self.account().await {
             release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await?;
             return Err(error);
@@ -101,11 +101,11 @@ impl CloneWorker {
             let voice = NewVoice { name, employee_id, attempt_id, deployment_id, sample: wav, remove_background_noise };
             self.add_voice(lease_id, voice, &report).await?;
         }
-        // The next turn of the loop is told by the database what is to be done now.
+        // In the next turn of the loop, the database decides the next step.
         Ok(())
     }
 
-    /// Asks the database for leave to send the sample, and makes room for its voice if that was asked for.
+    /// Asks the database for permission to send the sample, and deletes the old voice first if that was requested.
     async fn take_sample(
         &self,
         attempt_id: Uuid,
@@ -124,7 +124,7 @@ impl CloneWorker {
     /// Sends the sample to the vendor, and saves the id of the voice before anything else.
     async fn add_voice(&self, lease_id: Uuid, voice: NewVoice<'_>, report: &Report) -> Result<(), Error> {
         let attempt_id = voice.attempt_id;
-        // Asked for beforehand: nothing comes between a voice and the saving of its id.
+        // The account is read beforehand, so that nothing comes between making a voice and saving its id.
         if let Err(error) = self.account().await {
             release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await?;
             return Err(error);
@@ -147,7 +147,7 @@ impl CloneWorker {
         }
     }
 
-    /// The sample's report with how full the account is, where that is why the vendor refused.
+    /// The sample's report, with the account's number of voices if the account is full.
     async fn with_slots(&self, refusal: Refusal, report: &Report) -> Option<Value> {
         if refusal != Refusal::VoiceLimitReached {
             return None;
@@ -159,7 +159,8 @@ impl CloneWorker {
         Some(report)
     }
 
-    /// Looks for the voice of an attempt whose `add_voice` never answered: adopts it, or lets the attempt start anew.
+    /// Looks for the voice of an attempt whose `add_voice` gave no answer. Keeps the voice if there is one; otherwise
+    /// the attempt starts again.
     async fn resolve(&self, attempt_id: Uuid, lease_id: Uuid) -> Result<(), Error> {
         self.account().await?;
         let voices = self.elevenlabs.find_voices(attempt_id).await?;
@@ -170,7 +171,7 @@ impl CloneWorker {
     }
 
     /// Keeps the first of an attempt's voices that may be used. If there is none, the attempt has failed: a voice that
-    /// the vendor wants verified first is no success. What is not kept is deleted, after the database knows of it.
+    /// the vendor wants verified first cannot be used. The other voices are deleted, after the database knows of them.
     async fn keep(&self, attempt_id: Uuid, lease_id: Uuid, voices: Vec<AddedVoice>) -> Result<(), Error> {
         self.account().await?;
         let (usable, unusable): (Vec<_>, Vec<_>) = voices.into_iter().partition(AddedVoice::is_usable);
@@ -189,7 +190,8 @@ impl CloneWorker {
         Ok(())
     }
 
-    /// Tells the database the vendor's id. A voice that the attempt does not need, or no longer, is deleted at once.
+    /// Saves the vendor's id of a voice in the database. A voice that the attempt does not need, or no longer, is
+    /// deleted at once.
     async fn save(&self, attempt_id: Uuid, voice_id: &str) -> Result<(), Error> {
         let account = self.account().await?;
         match save_vendor_voice(&self.supabase, &VendorVoice { attempt_id, vendor_voice_id: voice_id, account }).await?
@@ -199,13 +201,13 @@ impl CloneWorker {
         }
     }
 
-    /// The vendor's account that this worker's key opens; asked for once.
+    /// The vendor's account that this worker's key opens. It is read once.
     async fn account(&self) -> Result<&str, Error> {
         let account = self.account.get_or_try_init(|| self.elevenlabs.account()).await?;
         Ok(account)
     }
 
-    /// Ends the attempt for good; a voice that it has made all the same is then one to delete.
+    /// Ends the attempt for good. A voice that it has made nevertheless is to be deleted then.
     async fn fail(
         &self,
         attempt_id: Uuid,
@@ -217,11 +219,12 @@ impl CloneWorker {
         tracing::info!(%attempt_id, code = refusal.code(), "the attempt has failed");
         metrics::count("ClonesRefused", 1, &[("Code", refusal.code())], &[]);
         let failed = FailedClone { attempt_id, lease_id, code: refusal, vendor_voice_id: voice_id, report };
-        // The next turn of the loop finds the attempt closed, with what must be deleted.
+        // In the next turn of the loop the attempt is closed, and the database lists the voices to delete.
         fail_clone(&self.supabase, &failed).await
     }
 
-    /// Makes the voice the employee's current one, unless consent is gone by now, and does what follows from that.
+    /// Makes the voice the employee's current one, unless there is no consent any more; then writes the metadata and
+    /// deletes the voices that are no longer needed.
     async fn finish(&self, attempt_id: Uuid) -> Result<(), Error> {
         let (metadata, delete_voices) = match finish_clone(&self.supabase, attempt_id).await? {
             FinishedClone::Finished { metadata, delete_voices } => {
@@ -242,7 +245,7 @@ impl CloneWorker {
         self.delete(delete_voices).await
     }
 
-    /// Writes the metadata, and again while another voice has become the current one meanwhile.
+    /// Writes the metadata, and repeats that as long as another voice has become the current one meanwhile.
     async fn write_metadata(&self, mut attempt_id: Uuid, mut metadata: Metadata) -> Result<(), Error> {
         loop {
             write_metadata(&self.supabase, &metadata.object).await?;
@@ -255,8 +258,8 @@ impl CloneWorker {
         }
     }
 
-    /// Deletes voices at the vendor, and tells the database of each that is gone. One that will not go does not keep
-    /// the others.
+    /// Deletes voices at the vendor, and tells the database of each that is gone. A failure does not stop the deletion
+    /// of the others.
     async fn delete(&self, voices: Vec<DoomedVoice>) -> Result<(), Error> {
         let mut outcome = Ok(());
         for voice in voices {

@@ -1,4 +1,4 @@
-//! A batch of attempts, one at a time.
+//! Works through a batch of attempts, one at a time.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -18,17 +18,17 @@ use crate::attempt::CloneWorker;
 /// A lease outlives the invocation that holds it by this much.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
 
-/// The function, with what it reaches.
+/// The function, with the services that it uses.
 pub struct Worker {
     /// The database and Storage.
     pub supabase: Vendor<SupabaseSecret>,
-    /// Makes and deletes voices.
+    /// The vendor of the voices.
     pub elevenlabs: Vendor<ElevenLabsSecret>,
-    /// Where employees are in calls of two legs.
+    /// The employees' usual channel in calls of two legs.
     pub usual_channel: Option<Channel>,
-    /// Where single requests wait.
+    /// The queue of single requests.
     pub clones: Queue,
-    /// Where those for many employees at once wait.
+    /// The queue of requests for many employees at once.
     pub campaigns: Queue,
 }
 

@@ -1,13 +1,14 @@
-//! A problem of the audio, said as the API refuses.
+//! Turns a problem of the audio into the API's refusal.
 
 use sample::Problem;
 use shared::refusal::Refusal;
 
-/// The refusal for a recording or sample with this problem. Another problem of crate `sample` does not compile without one.
+/// The refusal for a recording or sample with this problem. A new problem in the crate `sample` needs a line here
+/// before this compiles.
 pub fn of_problem(problem: &Problem) -> Refusal {
     match problem {
         Problem::RecordingMissing => Refusal::RecordingMissing,
-        Problem::NotAudio(_) => Refusal::RecordingNotAudio,
+        Problem::NotAudio(_) => Refusal::RecordingUnusable,
         Problem::EmployeeChannelUnknown => Refusal::EmployeeChannelUnknown,
         Problem::Synthetic => Refusal::SampleSynthetic,
         Problem::MixedSpeakers(_) => Refusal::SampleMixedSpeakers,

@@ -1,4 +1,4 @@
-//! The employee's recordings, from Storage → one sample.
+//! Reads the employee's recordings from Storage and makes one sample of them.
 
 use std::time::Duration;
 
@@ -14,31 +14,32 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::refusals;
 
-/// For all recordings together.
+/// The longest time for reading all recordings together.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What came of it.
+/// The result of sampling.
 pub struct Sampled {
     /// The sample, or why there is none.
     pub sample: Result<Sample, NoSample>,
-    /// Newest first.
+    /// The recordings that were looked at, newest first.
     pub sources: Vec<SampleSource>,
 }
 
-/// Why there is no sample.
+/// The reason why there is no sample.
 pub struct NoSample {
-    /// As the attempt is refused.
+    /// The refusal of the attempt.
     pub refusal: Refusal,
-    /// With the figures.
+    /// The report with the figures.
     pub report: Box<Report>,
 }
 
-/// Samples the newest recording, and older ones as long as there is too little speech. One that Storage does not have is
-/// passed over, like one that is of no use; one of a call in which a cloned voice spoke is not even read. At an older one
-/// that cannot be read just now it ends, if there is enough for a voice: the next request looks at that one again.
+/// Samples the newest recording, and older ones as long as there is too little speech. A recording that Storage does
+/// not have is passed over, and so is one that cannot be used; one of a call in which a cloned voice spoke is not even
+/// read. If an older recording cannot be read just now and there is enough speech for a voice, the sample is made
+/// without it; the next request tries to read it again.
 ///
 /// # Errors
-/// What Storage said otherwise: without that recording, speech would be called too short that is there.
+/// Storage's error, when the other recordings are not enough without this one.
 pub async fn sample_recordings(
     supabase: &Supabase,
     recordings: &[SourceRecording],
@@ -60,7 +61,7 @@ pub async fn sample_recordings(
             Err(_) if assembly.has_minimum() => break,
             Err(error) => return Err(error),
         };
-        // Of one channel, it is the party that this very call says is the employee.
+        // A recording of one channel holds the party that is stated for this very call.
         let channel = take.as_ref().ok().and_then(|take| take.channel.or(recording.employee_channel));
         let (recording_sid, synthetic) = (recording.recording_sid.clone(), recording.synthetic);
         sources.push(SampleSource { recording_sid, channel, synthetic });
@@ -80,7 +81,7 @@ pub async fn sample_recordings(
     Ok(Sampled { sample, sources })
 }
 
-/// Reads a recording as it arrives, to its end or to where it proves to be useless.
+/// Reads a recording as it arrives, up to its end or until it proves to be unusable.
 async fn read(
     supabase: &Supabase,
     recording: &SourceRecording,
@@ -110,7 +111,7 @@ fn interrupted(cause: reqwest::Error) -> Error {
     Error::unavailable("reading a stored recording")(cause.without_url())
 }
 
-/// Whether the recording is not there any more: waiting will not bring it.
+/// True if the recording no longer exists, so that waiting is of no use.
 fn is_gone(error: &Error) -> bool {
     !error.is_transient() || matches!(error, Error::Vendor(error) if error.status == Some(StatusCode::NOT_FOUND))
 }

@@ -1,4 +1,4 @@
-//! A batch of finished recordings, one at a time.
+//! Works through a batch of finished recordings, one at a time.
 
 use std::convert::Infallible;
 
@@ -11,9 +11,9 @@ use shared::queue::{Batch, BatchResponse, Queue};
 use shared::recordings;
 use shared::vendor::{Vendor, with_fresh_secrets};
 
-/// The function, with what it reaches.
+/// The function, with the services that it uses.
 pub struct Ingest {
-    /// Has the recordings.
+    /// The vendor that has the recordings.
     pub twilio: Vendor<TwilioSecret>,
     /// The database and Storage.
     pub supabase: Vendor<SupabaseSecret>,

@@ -1,4 +1,4 @@
-//! One callback: nothing of it is read before its signature is proven.
+//! Answers one callback. No field of it is used before its signature is verified.
 
 use std::sync::Arc;
 
@@ -18,13 +18,14 @@ use crate::signature::{SignedRequest, SigningKey};
 /// A recording callback has about a dozen short fields.
 const LARGEST_BODY_BYTES: usize = 64 * 1024;
 
-/// The webhook, with what it reaches.
+/// The webhook, with the services that it uses.
 pub struct Webhook {
-    /// What Twilio was told to call, without the path: the signature covers it, and no header is trusted for it.
+    /// The URL that Twilio was configured to call, without the path. The signature covers it; no header is trusted for
+    /// it.
     pub public_base_url: String,
-    /// Verifies the callbacks.
+    /// The secret that verifies the callbacks.
     pub twilio: Secret<TwilioSecret>,
-    /// Where finished recordings wait for `recording-ingest`.
+    /// The queue of `recording-ingest`.
     pub queue: Queue,
 }
 
@@ -33,7 +34,7 @@ impl Webhook {
     pub async fn handle(&self, request: Request) -> Response<String> {
         self.accept(&request).await.unwrap_or_else(|error| {
             if let Error::Refused { refusal, .. } = &error {
-                // Nobody reads the answer: a wrong secret or public URL shows only here.
+                // Nobody reads the answer, so a wrong secret or public URL is visible only in this log line.
                 tracing::warn!(code = refusal.code(), "a callback is refused");
             }
             answer::problem(error)
@@ -57,7 +58,8 @@ impl Webhook {
             self.queue.send(&callback.finished).await?;
             tracing::info!(%recording_sid, "the recording is queued");
         } else {
-            // `absent`, `in-progress`, `failed` and whatever Twilio adds: nothing to fetch, but worth a line.
+            // For `absent`, `in-progress`, `failed` and any new status there is nothing to fetch, but it is worth a log
+            // line.
             tracing::warn!(%recording_sid, status = callback.status, "the recording is not completed");
         }
         let mut response = Response::new(String::new());
@@ -65,10 +67,10 @@ impl Webhook {
         Ok(response)
     }
 
-    /// Proves that Twilio sent the request, and gives the account it must be about.
+    /// Verifies that Twilio sent the request. Returns the account that it must be about.
     ///
-    /// A signature that does not fit the secret in memory may fit the one of a rotation: it is read again, at most
-    /// once a minute.
+    /// If the signature does not match the secret in memory, the secret may have been rotated, so it is read again, at
+    /// most once a minute.
     async fn verify(&self, request: &Request) -> Result<String, Error> {
         let signature = header(request, "x-twilio-signature").ok_or(Refusal::SignatureMissing)?;
         let (path, query) = (request.raw_http_path(), raw_query(request));
@@ -94,7 +96,7 @@ fn is_form(content_type: &str) -> bool {
     essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-/// The keys that we have, each bound to its algorithm: what the request says about its own signature is not asked.
+/// The keys that we have, each bound to its algorithm. The request does not choose the algorithm of its own signature.
 fn signing_keys(secret: &TwilioSecret) -> Vec<SigningKey<'_>> {
     let tokens = secret.auth_token.iter().map(SigningKey::AuthToken);
     tokens.chain(secret.shared_key_secret.iter().map(SigningKey::SharedKey)).collect()
@@ -106,7 +108,7 @@ fn signing_keys(secret: &TwilioSecret) -> Vec<SigningKey<'_>> {
 #[derive(Debug)]
 struct Callback {
     account_sid: String,
-    /// An open set; `completed` is the one to act on.
+    /// An open set. Only `completed` has a recording to fetch.
     status: String,
     finished: RecordingFinished,
 }
@@ -122,7 +124,7 @@ impl Callback {
     }
 }
 
-/// The value of a field that must be there, and say one thing.
+/// The value of a field that must be there exactly once.
 fn field(body: &[u8], name: &str) -> Result<String, Refusal> {
     let mut values = form_urlencoded::parse(body).filter(|(key, _)| key == name).map(|(_, value)| value);
     let value = values.next().filter(|value| !value.is_empty()).ok_or(Refusal::CallbackIncomplete)?;

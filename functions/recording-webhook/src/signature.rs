@@ -1,7 +1,7 @@
 //! Twilio's request signature.
 //!
 //! Source: <https://www.twilio.com/docs/usage/webhooks/webhooks-security>, and `request_validator.py` of Twilio's
-//! Python library, which the tests at the end of this file agree with.
+//! Python library. The tests at the end of this file agree with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 
-/// A key that may sign requests to us, and the algorithm that it is for.
+/// A key that may sign requests to us, with its algorithm.
 pub enum SigningKey<'a> {
     /// The account's auth token: HMAC-SHA1.
     AuthToken(&'a SecretString),
@@ -19,18 +19,18 @@ pub enum SigningKey<'a> {
     SharedKey(&'a SecretString),
 }
 
-/// What a signature covers.
+/// The parts of a request that a signature covers.
 pub struct SignedRequest<'a> {
     /// The public URL that Twilio was told to call, with the query exactly as it came.
     pub url: String,
-    /// Whether the body is a form, whose fields are signed.
+    /// True if the body is a form, whose fields are signed.
     pub is_form: bool,
     /// The body, not yet trusted.
     pub body: &'a [u8],
 }
 
 impl SignedRequest<'_> {
-    /// Whether one of `keys` made this signature. Compares in constant time.
+    /// True if one of `keys` made this signature. The comparison takes constant time.
     ///
     /// Twilio sometimes signs the URL with the default port and sometimes without; both are tried.
     pub fn is_genuine(&self, signature: &str, keys: &[SigningKey<'_>]) -> bool {
@@ -43,8 +43,8 @@ impl SignedRequest<'_> {
         })
     }
 
-    /// What follows the URL in the signed text: nothing for a body that the URL itself vouches for by its hash,
-    /// `None` for a body that nothing vouches for.
+    /// The signed text after the URL. It is empty if the URL contains the hash of the body; `None` if the body is not
+    /// covered by the signature at all.
     fn signed_fields(&self) -> Option<String> {
         if self.is_form {
             return Some(sorted_fields(self.body));
@@ -67,7 +67,7 @@ impl SigningKey<'_> {
     }
 }
 
-/// Names in code-point order, each followed by its values, sorted and without repetition.
+/// The names of the fields in code-point order, each followed by its values, sorted and without repetition.
 fn sorted_fields(body: &[u8]) -> String {
     let mut fields: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(body) {

@@ -1,6 +1,6 @@
 //! Evidence of a consent that an admin records: a signed paper, or the recording of a call.
 //!
-//! The database says what is to be read before it records anything, and compares the hash of what was read.
+//! Before the database records a consent, it names the evidence to read; then it compares the hash of what was read.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -20,16 +20,16 @@ use tokio::time::timeout;
 
 use crate::token::hexadecimal;
 
-/// A scanned paper has a few megabytes.
+/// The size limit of the evidence. A scanned paper has a few megabytes.
 const LARGEST_BYTES: u64 = 25_000_000;
-/// Bound for recording a consent, with the reading or copying of its evidence; shorter than the function's timeout.
-/// Asking again is harmless.
+/// Bound for recording a consent, including the reading or copying of its evidence; shorter than the function's
+/// timeout. The request may be repeated without harm.
 const PATIENCE: Duration = Duration::from_secs(25);
 
-/// An address at which the frontend may store a signed paper, and how a consent refers to it.
+/// Offers an address at which the frontend may store a signed paper, with the reference by which a consent names it.
 ///
 /// # Errors
-/// The caller is no admin of the employee's organisation, or Storage does not do what it is asked for.
+/// The caller is no admin of the employee's organisation, or Storage has failed.
 pub async fn offer(supabase: &Supabase, request: EmployeeRequest) -> Result<Value, Error> {
     let reference = offer_evidence(supabase, request).await?;
     supabase.ensure_private_bucket(EVIDENCE_BUCKET).await?;
@@ -39,11 +39,11 @@ pub async fn offer(supabase: &Supabase, request: EmployeeRequest) -> Result<Valu
     }))
 }
 
-/// Records a consent, once its evidence was read.
+/// Records a consent after reading its evidence.
 ///
 /// # Errors
-/// Every refusal of the database; nothing is recorded then. Whoever is refused, or gets a 503, may leave evidence behind
-/// that no consent rests on: the database knows of it and has it removed.
+/// Every refusal of the database; then nothing is recorded. After a refusal or a 503, evidence may be left that no
+/// consent rests on; the database knows of it and has it removed.
 pub async fn grant(
     supabase: &Supabase,
     request: EmployeeRequest,
@@ -71,7 +71,8 @@ async fn record(supabase: &Supabase, request: EmployeeRequest, terms: &ConsentTe
     }
 }
 
-/// Copies a recording to where it outlives the erasure of recordings. Its hash is known to the database.
+/// Copies a recording to the bucket of evidence, where it outlives the erasure of recordings. The database knows its
+/// hash.
 async fn copied(supabase: &Supabase, recording: &ObjectKey, object: &ObjectKey) -> Result<&'static str, Error> {
     match supabase.copy_between((recordings::BUCKET, recording), (EVIDENCE_BUCKET, object)).await {
         Err(error) if says_missing(&error) => confirmed_missing(supabase, recordings::BUCKET, recording).await,
@@ -79,7 +80,7 @@ async fn copied(supabase: &Supabase, recording: &ObjectKey, object: &ObjectKey) 
     }
 }
 
-/// One answer is not enough to tell an admin that their evidence is missing: another one has to say the same.
+/// Asks Storage a second time: one answer is not enough to tell an admin that their evidence is missing.
 async fn confirmed_missing(supabase: &Supabase, bucket: &str, object: &ObjectKey) -> Result<&'static str, Error> {
     match supabase.object_size(bucket, object).await? {
         None => Ok("missing"),
@@ -87,8 +88,8 @@ async fn confirmed_missing(supabase: &Supabase, bucket: &str, object: &ObjectKey
     }
 }
 
-/// The hash of an object, in hexadecimal, or the word for what was in the way. Nothing is kept in memory. Somebody between
-/// us and Storage may answer with other bytes: what is not as long as Storage says has not been read.
+/// The hash of an object, in hexadecimal, or a code for the failure. The object is not kept in memory. It counts as
+/// read only if its length is the one that Storage states, since a proxy may answer with other bytes.
 async fn read(supabase: &Supabase, object: &ObjectKey) -> Result<String, Error> {
     let size = match supabase.object_size(EVIDENCE_BUCKET, object).await? {
         None => return Ok(confirmed_missing(supabase, EVIDENCE_BUCKET, object).await?.to_owned()),
@@ -108,7 +109,8 @@ async fn read(supabase: &Supabase, object: &ObjectKey) -> Result<String, Error> 
     Ok(hexadecimal(hash.finish().as_ref()))
 }
 
-/// Only this code: Storage answers 404 to a key that it does not take, too.
+/// True if Storage says that the object does not exist. The status is not enough: Storage also answers 404 for an
+/// invalid key.
 fn says_missing(error: &VendorError) -> bool {
     error.code.as_deref() == Some("NoSuchKey")
 }
@@ -129,7 +131,7 @@ mod tests {
 
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
-    /// Asks for a consent to be recorded, whatever it is: the database decides.
+    /// Asks for any consent to be recorded; the stand-in for the database decides.
     async fn grant(supabase: &Supabase) -> Result<RecordedConsent, Error> {
         let terms = json!({
             "statement_version": "1", "statement_sha256": ABC, "method": "written_release", "evidence_reference": "o/e/1",
@@ -155,7 +157,7 @@ mod tests {
         ResponseTemplate::new(200).set_body_json(body)
     }
 
-    /// A database that wants this looked at first, and a private bucket.
+    /// A database that wants this evidence read first, and a private bucket.
     async fn wanting(wanted: Value) -> (MockServer, Supabase) {
         let server = MockServer::start().await;
         let rpc = Mock::given(path("/rest/v1/rpc/grant_voice_consent")).and(FirstTime);
@@ -167,12 +169,12 @@ mod tests {
         (server, supabase)
     }
 
-    async fn told(server: &MockServer, read: &str, answer: Value) {
+    async fn database_answers(server: &MockServer, read: &str, answer: Value) {
         let rpc = Mock::given(path("/rest/v1/rpc/grant_voice_consent")).and(body_partial_json(json!({"p_read": read})));
         rpc.respond_with(json_answer(answer)).expect(1).mount(server).await;
     }
 
-    /// A paper of which Storage says this as often as it is asked, and which is read like this.
+    /// A paper with these answers of Storage to every question about it, and to its download.
     async fn paper(info: ResponseTemplate, body: Option<ResponseTemplate>) -> (MockServer, Supabase) {
         let (server, supabase) = wanting(json!({"outcome": "evidence_wanted", "object": "o/e/1"})).await;
         let at = "authenticated/voice-consent-evidence/o/e/1";
@@ -193,7 +195,7 @@ mod tests {
     async fn a_paper_is_read_and_the_database_hears_its_hash() {
         let body = ResponseTemplate::new(200).set_body_bytes("abc");
         let (server, supabase) = paper(json_answer(json!({"size": 3})), Some(body)).await;
-        told(&server, ABC, granted(false)).await;
+        database_answers(&server, ABC, granted(false)).await;
         assert!(!grant(&supabase).await.unwrap().evidence_unverified);
     }
 
@@ -207,7 +209,7 @@ mod tests {
             (json_answer(json!({"size": LARGEST_BYTES + 1})), "too_large"),
         ] {
             let (server, supabase) = paper(info, None).await;
-            told(&server, word, json!({"outcome": "evidence_missing"})).await;
+            database_answers(&server, word, json!({"outcome": "evidence_missing"})).await;
             let refused = grant(&supabase).await.unwrap_err();
             assert!(matches!(refused, Error::Refused { refusal: Refusal::EvidenceMissing, .. }), "{word}");
         }
@@ -262,7 +264,7 @@ mod tests {
         });
         let storage = Mock::given(path("/storage/v1/object/copy")).and(body_partial_json(copy));
         storage.respond_with(json_answer(json!({"Key": "k"}))).expect(1).mount(&server).await;
-        told(&server, "copied", json!({"outcome": "evidence_missing"})).await;
+        database_answers(&server, "copied", json!({"outcome": "evidence_missing"})).await;
         let refused = grant(&supabase).await.unwrap_err();
         assert!(matches!(refused, Error::Refused { refusal: Refusal::EvidenceMissing, .. }));
     }

@@ -1,4 +1,4 @@
-//! One request: who asks, what the database decides, how that is answered.
+//! Answers one request: verifies the caller, asks the database, and puts its decision into HTTP.
 
 use std::ops::RangeInclusive;
 
@@ -32,29 +32,29 @@ use crate::evidence;
 use crate::route::{Action, Route};
 use crate::token::Token;
 
-/// A consent is a handful of short fields.
+/// The size limit of a body. A consent has a handful of short fields.
 const LARGEST_BODY_BYTES: usize = 16 * 1024;
-/// The language of the statement, unless somebody asks for another one.
+/// The language of the statement, unless the request names another one.
 const ENGLISH: &str = "en";
-/// How long an invitation may be used, unless the admin says otherwise.
+/// The days for which an invitation is valid, unless the admin says otherwise.
 const INVITATION_DAYS: u32 = 14;
 const INVITATION_MAY_LAST: RangeInclusive<u32> = 1..=90;
 const SECONDS_A_DAY: u32 = 86_400;
-/// Rows of the audit, unless the admin says otherwise.
+/// The rows on a page of the audit, unless the admin says otherwise.
 const AUDIT_PAGE: u32 = 50;
 const AUDIT_PAGE_MAY_HAVE: RangeInclusive<u32> = 1..=200;
 
-/// The endpoint, with what it reaches.
+/// The endpoint, with the services that it uses.
 pub struct Endpoint {
-    /// Tells who is calling.
+    /// Verifies the caller's access token.
     pub verifier: Verifier,
     /// The database.
     pub supabase: Vendor<SupabaseSecret>,
-    /// Where erasures wait for `voice-erasure`.
+    /// The queue of `voice-erasure`.
     pub erasures: Queue,
 }
 
-/// `POST …/voice-consent/invitation`: what the employee shall be asked.
+/// The body of `POST …/voice-consent/invitation`: the consent that the employee is to be asked for.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct InvitationBody {
@@ -66,14 +66,14 @@ struct InvitationBody {
     valid_days: u32,
 }
 
-/// `POST /api/voice-consent/invitation`: what the employee answers.
+/// The body of `POST /api/voice-consent/invitation`: the employee's answer.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AnswerBody {
     granted: bool,
 }
 
-/// `POST …/voice/authorize`: what the voice is to be used for.
+/// The body of `POST …/voice/authorize`: the use of the voice.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct UseBody {
@@ -104,13 +104,13 @@ impl Endpoint {
         with_fresh_secrets(&[&self.supabase], || self.decide(&route, request)).await
     }
 
-    /// Asks the database, in whoever's name it is.
+    /// Asks the database, in the name of a user or by a token.
     async fn decide(&self, route: &Route, request: &Request) -> Result<Response<String>, Error> {
         let supabase = self.supabase.client().await?;
         let supabase = supabase.for_caller(gateway::source_ip(request), header(request, "user-agent"));
         match route {
             Route::ReadStatement => {
-                // The database takes no text with a NUL; no language has one either.
+                // The database takes no text with a NUL, and no language has one in its name.
                 let locale = query_parameter(request, "locale").filter(|locale| !locale.contains('\0'));
                 shown(&current_consent_statement(&supabase, locale.unwrap_or(ENGLISH)).await?)
             }
@@ -128,7 +128,7 @@ impl Endpoint {
         }
     }
 
-    /// What an employee without an account may do with a token.
+    /// Serves an employee without an account, who has a token.
     async fn for_token(
         &self,
         supabase: &Supabase,
@@ -163,7 +163,7 @@ impl Endpoint {
         }
     }
 
-    /// What a signed-in user may do; the database knows their organisation and role.
+    /// Serves a signed-in user; the database knows their organisation and role.
     async fn for_user(
         &self,
         supabase: &Supabase,
@@ -198,7 +198,7 @@ impl Endpoint {
         }
     }
 
-    /// Hands an erasure that a decision has started to its worker.
+    /// Queues an erasure that a decision has started.
     async fn queue_erasure(&self, erasure_id: Option<Uuid>) -> Result<(), Error> {
         match erasure_id {
             Some(erasure_id) => self.erasures.send(&ErasureStarted { erasure_id }).await,
@@ -207,7 +207,7 @@ impl Endpoint {
     }
 }
 
-/// The database keeps the token's hash; the token itself is told once.
+/// Makes an invitation. The database keeps the hash of its token; the token itself is shown only in this answer.
 async fn invite(
     supabase: &Supabase,
     asked: EmployeeRequest,
@@ -238,7 +238,7 @@ fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refusal> {
     serde_json::from_slice(request.body()).map_err(|_| Refusal::BodyInvalid)
 }
 
-/// The answer with the token that withdraws, if the database says that it does from now on.
+/// The answer, with the token that withdraws if the database says that it can withdraw something.
 fn with_withdrawal_token(Reply { token_handed, mut shown }: Reply, withdrawal: Token) -> Shown {
     if token_handed {
         shown.insert("withdrawal_token".to_owned(), withdrawal.secret.into());
@@ -259,7 +259,7 @@ fn audit_page(request: &Request, user_id: Uuid) -> Result<AuditPage, Refusal> {
     })
 }
 
-/// After which copy of an erasure the page begins that is asked for.
+/// The copy after which the requested page of an erasure begins.
 fn copies_after(request: &Request) -> Result<Option<i64>, Refusal> {
     let number = |text: &str| text.parse().ok().filter(|number| *number >= 0).ok_or(Refusal::QueryInvalid);
     query_parameter(request, "after").map(number).transpose()
@@ -327,11 +327,11 @@ mod tests {
 
     #[test]
     fn a_token_is_told_only_when_it_withdraws_something() {
-        let told =
+        let answer_to =
             |reply: Value| json!(with_withdrawal_token(serde_json::from_value(reply).unwrap(), Token::new().unwrap()));
-        let granted = told(json!({"consent_id": "c", "token_handed": true}));
+        let granted = answer_to(json!({"consent_id": "c", "token_handed": true}));
         assert_eq!(granted["withdrawal_token"].as_str().map(str::len), Some(43));
-        let refused = told(json!({"live_consent": null, "token_handed": false}));
+        let refused = answer_to(json!({"live_consent": null, "token_handed": false}));
         assert_eq!(refused, json!({"live_consent": null}));
     }
 

@@ -1,6 +1,6 @@
-//! Consent, the use of a voice, its erasure, and the audit: what people decide about a voice.
+//! The endpoint for decisions about a voice: consent, use, erasure, and the audit.
 //!
-//! Every decision is one function of the database; here the caller is proven and the answer put into HTTP.
+//! Every decision is one function of the database; this function verifies the caller and puts the decision into HTTP.
 
 mod evidence;
 mod handler;

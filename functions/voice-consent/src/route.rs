@@ -1,28 +1,28 @@
-//! What is asked for: method and path.
+//! The routes of this function, by method and path.
 
 use shared::refusal::{Allow, Refusal};
 use uuid::Uuid;
 
-/// One of the things that can be asked for.
+/// A route of this function.
 #[derive(Debug, PartialEq)]
 pub enum Route {
     /// The statement that people consent to.
     ReadStatement,
-    /// What an invited employee is asked, with their token.
+    /// Shows an invited employee the question, by their token.
     ReadInvitation,
-    /// What an invited employee answers, with their token.
+    /// Takes an invited employee's answer, by their token.
     AnswerInvitation,
-    /// What the employee would withdraw, with the token that answering gave them.
+    /// Shows the employee the consent that their withdrawal token would withdraw.
     ReadWithdrawal,
-    /// The employee ends what lives, with the token that answering gave them.
+    /// Withdraws the employee's consent, by their withdrawal token.
     WithdrawWithToken,
     /// The audit of the caller's organisation.
     ReadAudit,
-    /// What a signed-in user asks about an employee.
+    /// A signed-in user's request about an employee.
     Employee(Action, Uuid),
 }
 
-/// What a signed-in user may ask about an employee.
+/// The requests of a signed-in user about an employee.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Action {
     Grant,

@@ -1,7 +1,7 @@
 //! The tokens of people without an account: an employee reads, grants and withdraws with one.
 //!
 //! A token is shown once and never stored: the database knows its SHA-256. It travels in a header, and in the fragment
-//! of the link that the employee gets, since paths and queries end up in logs.
+//! of the link that the employee gets, because paths and queries are logged.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::{hmac, rand};
@@ -14,33 +14,33 @@ use shared::refusal::Refusal;
 /// The request header that carries a token.
 pub const HEADER: &str = "consent-token";
 const BYTES: usize = 32;
-/// What sets a derived token apart from anything else that might ever be derived from an invitation's.
+/// The label of the derivation, so that nothing else that may ever be derived from an invitation's token is the same.
 const WITHDRAWAL: &[u8] = b"understudy: withdrawal token of an invitation token";
 
-/// A token, with what the database knows of it.
+/// A token, with the hash that the database keeps.
 pub struct Token {
-    /// For the person; nobody else sees it.
+    /// The token itself, which only its owner sees.
     pub secret: String,
-    /// For the database: hexadecimal.
+    /// The hash for the database, in hexadecimal.
     pub sha256: String,
 }
 
 impl Token {
-    /// A new one, of 256 random bits.
+    /// Makes a new token of 256 random bits.
     pub fn new() -> Result<Self, Error> {
         let mut bytes = [0; BYTES];
         rand::fill(&mut bytes).map_err(|_| Error::unavailable("making a token")("no randomness"))?;
         Ok(Self::of(BASE64_URL_SAFE_NO_PAD.encode(bytes)))
     }
 
-    /// The one that withdraws, for who has answered an invitation with this one. Always the same, so that an answer
-    /// that was lost can be had again; nobody can tell one from the other without having this one.
+    /// Derives the withdrawal token of an invitation's token. It is always the same, so that the employee gets it again
+    /// if the first answer was lost. It cannot be derived without the invitation's token.
     pub fn withdrawal(&self) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.secret.as_bytes());
         Self::of(BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&key, WITHDRAWAL)))
     }
 
-    /// The one that a request carries.
+    /// Reads the token that a request carries.
     pub fn from_headers(headers: &HeaderMap) -> Result<Self, Refusal> {
         let secret = headers.get(HEADER).and_then(|value| value.to_str().ok()).ok_or(Refusal::ConsentTokenMissing)?;
         Ok(Self::of(secret.to_owned()))
@@ -52,7 +52,7 @@ impl Token {
     }
 }
 
-/// Two digits for each byte, in lower case.
+/// Lower-case hexadecimal, two digits for each byte.
 pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(first.secret.len(), 43);
         assert_ne!(first.secret, invitation("other").withdrawal().secret);
         assert_ne!(first.secret, first.withdrawal().secret);
-        // A changed label would take the token away from everybody who has one.
+        // A changed label would make all existing withdrawal tokens invalid.
         assert_eq!(first.sha256, "8d2b8489ceb229bee4cd3f3724dd18046761246c47d7f12f58a187cf396bcc66");
     }
 

@@ -1,4 +1,4 @@
-//! A batch of erasures, one at a time.
+//! Works through a batch of erasures, one at a time.
 
 use std::convert::Infallible;
 use std::time::{Duration, SystemTime};
@@ -14,20 +14,20 @@ use shared::queue::{Batch, BatchResponse, Queue};
 use shared::vendor::{Vendor, with_fresh_secrets};
 use tokio::time::Instant;
 
-/// What is left of an invocation for the round that is under way when no further one is begun.
+/// The time before the end of an invocation in which no further round is begun, so that the last one can finish.
 const LAST_ROUND: Duration = Duration::from_secs(120);
 
-/// The function, with what it reaches.
+/// The function, with the services that it uses.
 pub struct Erasure {
     /// The database and Storage.
     pub supabase: Vendor<SupabaseSecret>,
-    /// Deletes voices.
+    /// The keeper of voices.
     pub elevenlabs: Vendor<ElevenLabsSecret>,
-    /// Deletes recordings.
+    /// The keeper of recordings.
     pub twilio: Vendor<TwilioSecret>,
-    /// The queue that the batches come from, and where a large erasure goes on.
+    /// The queue that the batches come from, and through which a large erasure goes on.
     pub queue: Queue,
-    /// Where attempts of unknown fate are brought to their end.
+    /// The queue of `clone-worker`, which settles attempts of unknown fate.
     pub clones: Queue,
 }
 

@@ -1,4 +1,4 @@
-//! Erasure queue → every copy of a voice goes: at ElevenLabs, in Storage, at Twilio, in the metadata.
+//! Erasure queue → every copy of a voice is erased: at ElevenLabs, in Storage, at Twilio and in the metadata.
 
 mod handler;
 

@@ -1,4 +1,4 @@
-//! One call of the schedule.
+//! Answers one call of the schedule.
 
 use shared::clients::elevenlabs::ElevenLabsSecret;
 use shared::clients::supabase::SupabaseSecret;
@@ -9,20 +9,20 @@ use shared::vendor::{Vendor, is_any_renewed_after};
 
 use crate::sweep::{Findings, Queues, Sweep};
 
-/// The function, with what it reaches.
+/// The function, with the services that it uses.
 pub struct Sweeper {
     /// The database and Storage.
     pub supabase: Vendor<SupabaseSecret>,
-    /// Lists and deletes voices.
+    /// The vendor of the voices.
     pub elevenlabs: Vendor<ElevenLabsSecret>,
-    /// Lists recordings.
+    /// The vendor of the recordings.
     pub twilio: Vendor<TwilioSecret>,
-    /// Where the messages that are missing go.
+    /// The queues for messages that were lost.
     pub queues: Queues,
 }
 
 impl Sweeper {
-    /// One run, and what it has found. Fails, and is then tried again by Lambda, when a part of it does.
+    /// Does one run and returns its findings. It fails if a part of the run fails; then Lambda tries it again.
     pub async fn handle(&self) -> Result<Findings, Error> {
         let mut findings = Findings::default();
         let mut errors = self.sweep(&mut findings).await?;

@@ -1,7 +1,8 @@
-//! On a schedule: what no message will ever come for again.
+//! Runs on a schedule and does the work that is due although no message asks for it.
 //!
-//! Consents that have expired, attempts and erasures whose message is gone, recordings whose callback never came, objects
-//! that nobody names, voices at the vendor that nobody owns, and voices that the vendor lost.
+//! It looks for consents that have expired, attempts and erasures whose message was lost, recordings whose callback
+//! never came, objects in Storage that nothing refers to, voices at the vendor that belong to nobody, and voices that
+//! the vendor lost.
 
 mod handler;
 mod sweep;

@@ -1,4 +1,4 @@
-//! One run: bounded, and harmless twice at once. What is left over is found by the next.
+//! One run of the sweep. Its work is bounded, and the next run finds the rest. Two runs at the same time do no harm.
 
 use std::time::Duration;
 
@@ -24,27 +24,28 @@ use shared::voices::EVIDENCE_BUCKET;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// How much of each kind one run takes on.
+/// The most items of each kind that one run works on.
 const LIMIT: usize = 100;
 /// Recordings of unknown calls that one run looks at again.
 const UNMATCHED: usize = 1_000;
 /// Pages of 1 000 recordings that one run reads.
 const PAGES: usize = 5;
-/// For how long one run starts erasures, and how many at the same time: consents of very many employees may run out at once.
+/// The time in which one run starts erasures, and the number at the same time: the consents of very many employees may
+/// expire at once.
 const START_ERASURES_FOR: Duration = Duration::from_secs(90);
 const ERASURES_AT_ONCE: usize = 4;
-/// For how long one run purges.
+/// The time in which one run purges.
 const PURGE_FOR: Duration = Duration::from_secs(20);
 
-/// What a run reaches.
+/// The services that a run uses.
 pub struct Sweep<'a> {
     /// The database and Storage.
     pub supabase: Supabase,
-    /// Lists and deletes voices.
+    /// The vendor of the voices.
     pub elevenlabs: ElevenLabs,
-    /// Lists recordings.
+    /// The vendor of the recordings.
     pub twilio: Twilio,
-    /// Where the messages that are missing go.
+    /// The queues for messages that were lost.
     pub queues: &'a Queues,
 }
 
@@ -60,35 +61,35 @@ pub struct Queues {
     pub erasures: Queue,
 }
 
-/// What a run has found.
+/// The findings of a run.
 #[derive(Debug, Default, Serialize)]
 pub struct Findings {
-    /// Erasures that were due although nobody asked: a consent had expired, an employee had left, or recordings are older
-    /// than they are kept.
+    /// Erasures that were due although nobody asked: a consent had expired, an employee had left, or recordings had
+    /// reached the end of their retention.
     pub erasures_started: usize,
-    /// Attempts whose message was gone, queued again.
+    /// Attempts that were queued again because their message was lost.
     pub attempts_queued: usize,
-    /// Attempts that nothing came of for a day, ended.
+    /// Attempts that were ended because they had no result for a day.
     pub attempts_timed_out: usize,
-    /// Erasures whose message was gone, queued again.
+    /// Erasures that were queued again because their message was lost.
     pub erasures_queued: usize,
-    /// Recordings whose callback never came, queued.
+    /// Recordings that were queued because their callback never came.
     pub recordings_queued: usize,
-    /// Recordings that were larger than Storage took before its limit was raised, queued.
+    /// Recordings that were queued again because Storage's limit was raised.
     pub recordings_fetched_again: usize,
-    /// Writes to Storage whose worker died, put right: removed, or written again.
+    /// Writes to Storage whose worker died, and whose object was removed or written again.
     pub writes_settled: usize,
-    /// Rows, and evidence, whose time as proof is over.
+    /// Rows and evidence that were deleted because they were kept as proof for long enough.
     pub purged: usize,
-    /// Voices at the vendor that belonged to no live row, deleted.
+    /// Voices that were deleted at the vendor because they belonged to no live row.
     pub voices_deleted: usize,
-    /// Voices that the vendor no longer has, taken off.
+    /// Voices that were taken off their employee because the vendor no longer has them.
     pub voices_missing: usize,
 }
 
 impl Findings {
-    /// How many of them say that something has gone wrong before; an erasure that was due, a limit that was raised, and a
-    /// purge do not.
+    /// The number of findings that show that something went wrong before. Erasures that were due, recordings that a
+    /// raised limit allows, and purged rows are not counted.
     pub fn symptoms(&self) -> usize {
         self.attempts_queued
             + self.attempts_timed_out
@@ -101,7 +102,8 @@ impl Findings {
 }
 
 impl Sweep<'_> {
-    /// One run. A part that fails does not keep the others from being done, nor in a part one thing the next.
+    /// Does one run, and returns the errors of its parts. A failing part does not stop the others, nor a failing item
+    /// the rest of its part.
     pub async fn run(&self, findings: &mut Findings) -> Vec<Error> {
         let parts = [
             self.due_erasures(findings).await,
@@ -116,8 +118,8 @@ impl Sweep<'_> {
         parts.into_iter().filter_map(Result::err).collect()
     }
 
-    /// Starts the erasures that are due, one employee at a time, until there is none or the time for it is over. The next
-    /// run goes on.
+    /// Starts the erasures that are due, one employee at a time, until none is left or the time for it is over. The
+    /// next run goes on.
     async fn due_erasures(&self, findings: &mut Findings) -> Result<(), Error> {
         let deadline = Instant::now() + START_ERASURES_FOR;
         let started = try_join_all((0..ERASURES_AT_ONCE).map(|_| self.start_due_erasures(deadline))).await?;
@@ -136,7 +138,7 @@ impl Sweep<'_> {
         Ok(count)
     }
 
-    /// Attempts and erasures that wait for a message that is not there.
+    /// Queues attempts and erasures again whose message was lost.
     async fn unfinished(&self, findings: &mut Findings) -> Result<(), Error> {
         let found = sweep_unfinished(&self.supabase, LIMIT).await?;
         findings.attempts_timed_out += found.timed_out;
@@ -148,7 +150,7 @@ impl Sweep<'_> {
             queue.send(&CloneRequested { attempt_id }).await?;
             queued.push(attempt_id);
         }
-        // Only now: of whatever is not queued the next run must hear again.
+        // This comes last, so that the next run finds again what was not queued.
         attempts_queued(&self.supabase, &queued).await?;
         self.queue_erasures(found.erasure_ids).await
     }
@@ -158,8 +160,8 @@ impl Sweep<'_> {
         self.queues.erasures.send_all(&erasures).await
     }
 
-    /// Recordings that Twilio has of calls that the database knows, and that nobody told us of. Goes on where the last
-    /// run stopped; a page counts as read only when its messages are queued.
+    /// Queues recordings that Twilio has of known calls and whose callback never came. It goes on where the last run
+    /// stopped; a page counts as read only when its messages are queued.
     async fn lost_callbacks(&self, findings: &mut Findings) -> Result<(), Error> {
         let RecordingSweep { since, mut next_page_uri } = recording_sweep_state(&self.supabase).await?;
         for _ in 0..PAGES {
@@ -179,14 +181,14 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    /// Recordings that were heard of before their call was in the database, and whose call is there now.
+    /// Queues recordings that were reported before their call was in the database, and whose call is there now.
     async fn late_calls(&self, findings: &mut Findings) -> Result<(), Error> {
         let found = matched_recordings(&self.supabase, UNMATCHED).await?;
         findings.recordings_queued += found.len();
         self.queue_recordings(&found).await
     }
 
-    /// Recordings that were larger than Storage took, and are not any more.
+    /// Queues recordings that were larger than Storage's limit and no longer are.
     async fn raised_limit(&self, findings: &mut Findings) -> Result<(), Error> {
         let size_limit = self.supabase.size_limit(recordings::BUCKET).await?;
         let found = storable_recordings(&self.supabase, size_limit, LIMIT).await?;
@@ -194,19 +196,19 @@ impl Sweep<'_> {
         self.queue_recordings(&found).await
     }
 
-    /// Has recordings fetched; for a day they are not found again.
+    /// Queues recordings; they are not found again for a day.
     async fn queue_recordings(&self, found: &[RecordingFinished]) -> Result<(), Error> {
         self.queues.recordings.send_all(found).await?;
         let queued: Vec<_> = found.iter().map(|finished| &finished.recording_sid).collect();
         recordings_queued(&self.supabase, &queued).await
     }
 
-    /// What workers had begun to write before they died.
+    /// Settles writes to Storage that workers had begun before they died.
     async fn abandoned_writes(&self, findings: &mut Findings) -> Result<(), Error> {
         let mut outcome = Ok(());
         for write in abandoned_writes(&self.supabase, LIMIT).await? {
             let settled = self.settle(write).await.map(|()| true);
-            findings.writes_settled += usize::from(or_noted(settled, &mut outcome)?);
+            findings.writes_settled += usize::from(note_vendor_error(settled, &mut outcome)?);
         }
         outcome
     }
@@ -222,7 +224,7 @@ impl Sweep<'_> {
         write_cleared(&self.supabase, write_id).await
     }
 
-    /// What was kept as proof, and is owed no longer; and evidence that no consent rests on, or none any more.
+    /// Deletes rows that were kept as proof for long enough, and evidence that no consent rests on.
     async fn purge(&self, findings: &mut Findings) -> Result<(), Error> {
         let deadline = Instant::now() + PURGE_FOR;
         while Instant::now() < deadline {
@@ -235,7 +237,7 @@ impl Sweep<'_> {
         let mut outcome = Ok(());
         for object in abandoned_evidence(&self.supabase, LIMIT).await? {
             let removed = self.remove_evidence(&object).await.map(|()| true);
-            findings.purged += usize::from(or_noted(removed, &mut outcome)?);
+            findings.purged += usize::from(note_vendor_error(removed, &mut outcome)?);
         }
         outcome
     }
@@ -245,24 +247,24 @@ impl Sweep<'_> {
         evidence_cleared(&self.supabase, object).await
     }
 
-    /// Holds what the vendor has against what the database says: what should not be there is deleted, and what is not
-    /// there any more is taken off the employee.
+    /// Compares the vendor's voices with the database's: voices that belong to nobody are deleted, and voices that the
+    /// vendor no longer has are taken off their employee.
     async fn vendor_voices(&self, findings: &mut Findings) -> Result<(), Error> {
         let voices = self.elevenlabs.marked_voices().await?;
         let judged = judge_vendor_voices(&self.supabase, &voices).await?;
         let mut outcome = Ok(());
         for voice_id in judged.delete.iter().take(LIMIT) {
             let deleted = self.elevenlabs.delete_voice(voice_id).await.map(|_| true).map_err(Error::from);
-            findings.voices_deleted += usize::from(or_noted(deleted, &mut outcome)?);
+            findings.voices_deleted += usize::from(note_vendor_error(deleted, &mut outcome)?);
         }
         for voice in judged.missing {
             let taken_off = self.take_off_if_gone(voice).await;
-            findings.voices_missing += usize::from(or_noted(taken_off, &mut outcome)?);
+            findings.voices_missing += usize::from(note_vendor_error(taken_off, &mut outcome)?);
         }
         outcome
     }
 
-    /// Whether the vendor really has the voice no more: its list may be behind.
+    /// Takes a voice off its employee, unless the vendor still has it: the vendor's list may be out of date.
     async fn take_off_if_gone(
         &self,
         MissingVoice { attempt_id, vendor_voice_id }: MissingVoice,
@@ -271,21 +273,21 @@ impl Sweep<'_> {
             return Ok(false);
         }
         voice_gone(&self.supabase, attempt_id, &self.elevenlabs.account().await?).await?;
-        // The metadata still name it.
+        // `clone-worker` then writes the metadata, which still name the voice.
         self.queues.clones.send(&CloneRequested { attempt_id }).await?;
         Ok(true)
     }
 }
 
-/// A listed recording of a call, as the database compares it; none of one that is of no call.
+/// A listed recording as the database compares it; `None` if it is of no call.
 fn of_a_call(listed: &ListedRecording) -> Option<TwilioRecording<'_>> {
     let (recording_sid, call_sid) = (listed.sid.as_ref()?, listed.call_sid.as_ref()?);
     Some(TwilioRecording { recording_sid, call_sid, created_at: listed.date_created.as_deref() })
 }
 
-/// Whether a thing was put right. What a vendor answers about one is noted, and the next goes on; one that does not answer
-/// ends the part, since each thing would take all its patience.
-fn or_noted(done: Result<bool, Error>, outcome: &mut Result<(), Error>) -> Result<bool, Error> {
+/// Keeps a vendor's error about one item in `outcome` and returns false, so that the next item is tried. A vendor that
+/// does not answer ends the part, because each further item would last until its timeout.
+fn note_vendor_error(done: Result<bool, Error>, outcome: &mut Result<(), Error>) -> Result<bool, Error> {
     match done {
         Err(error @ Error::Vendor(VendorError { status: Some(_), .. })) => {
             if outcome.is_ok() {

@@ -4,13 +4,13 @@ use super::*;
 use crate::decibel::power;
 use crate::window::{AFTER_OTHER, ANSWER_DELAY, BEFORE_OTHER, SHORTEST_GAP, STEADINESS_DELAY, SUPPORT};
 
-/// Classes of frames given as runs of the same measurement, written one letter a frame: `S`peech, `.` pause,
-/// `n`oise or other sound, `O`ther party.
+/// The classes of frames that are given as runs of the same measurement. The result has one letter for each frame:
+/// `S`peech, `.` pause, `n`oise or other sound, `O`ther party.
 fn classified(runs: &[(Sort, usize)]) -> String {
     let mut activity = Activity::default();
     let measured: Vec<Measured> =
         runs.iter().flat_map(|&(sort, frames)| (0..frames).map(move |n| sort.frame(n))).collect();
-    // Both answer late.
+    // The detector and the steadiness answer late.
     let late = |n: usize, delay: usize| n.checked_sub(delay).map_or_else(Measured::default, |n| measured[n]);
     let answered = |n: usize| Measured {
         score: late(n, ANSWER_DELAY).score,
@@ -45,11 +45,11 @@ enum Sort {
     Soft,
     /// The other party, as loud.
     Other,
-    /// Both at once.
+    /// The employee and the other party at once.
     Both,
     /// A ringing tone on the employee's line: the detector takes it for speech.
     Ringing,
-    /// Loud, and not for the detector: a door.
+    /// A loud sound that the detector does not take for speech, such as a door.
     Bang,
     /// The other party's echo on the employee's line.
     Echo,
@@ -59,7 +59,7 @@ enum Sort {
 
 impl Sort {
     fn frame(self, n: usize) -> Measured {
-        // Syllables of 0.2 s; and noise is never even.
+        // Speech swells in syllables of 0.2 s, and noise is never even.
         let swelling = [0.0, 6.0, 3.0, -3.0, 0.0, 4.0, -6.0, -3.0, 2.0, 5.0, -2.0, -4.0][n % 12];
         let line = -75.0 + [0.0, 0.7, -0.6, 0.3][n % 4];
         let (employee, other, score, steadiness) = match self {

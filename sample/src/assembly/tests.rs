@@ -10,7 +10,7 @@ use crate::origin::Origin;
 use crate::sums::ac_power;
 use crate::tests::calls::{RATE, VOICES, amplified, decibels_to_factor, decode, level, noise, resampled, wav_file};
 
-/// So many seconds of a voice at a level, in dBFS.
+/// A voice of this length at a level, in dBFS.
 fn voice(n: usize, seconds: f64, level_dbfs: f32) -> Vec<f32> {
     let gain = decibels_to_factor(level_dbfs) / level(&VOICES[n]);
     let endless = VOICES[n].iter().cycle().take((seconds * f64::from(RATE)) as usize);
@@ -35,7 +35,7 @@ fn sample(recordings: &[&[f32]]) -> Result<Sample, Box<Report>> {
     assembled(recordings.iter().map(|samples| take(samples, RATE)))
 }
 
-/// Code, figure and limit of the refusal.
+/// The code, the figure and the limit of the refusal.
 fn refusal(recordings: &[&[f32]]) -> (&'static str, f64, f64) {
     let report = sample(recordings).map(|_| ()).unwrap_err();
     assert_eq!((report.verdict, report.sample_seconds), (Verdict::Refused, 0.0));

@@ -23,10 +23,10 @@ Exit code: 0 there is a sample; 2 there is none, the reason is printed; 1 someth
 command or the files.
 ";
 
-/// The calls to make a sample of, and where it goes.
+/// The calls to make a sample of, and the place to write it to.
 #[derive(Debug)]
 pub struct Arguments {
-    /// Newest first; at least one.
+    /// The recordings, newest first; at least one.
     pub files: Vec<PathBuf>,
     /// The facts about all of them.
     pub origin: Origin,
@@ -36,10 +36,10 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// `None` when somebody asks for help.
+    /// Reads the arguments; `None` if they ask for help.
     ///
     /// # Errors
-    /// The mistake in them, in words.
+    /// A sentence about the mistake in them.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Self>, String> {
         let (mut files, mut origin, mut folder) = (Vec::new(), Origin::default(), None);
         let mut parser = lexopt::Parser::from_args(arguments);

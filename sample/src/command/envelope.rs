@@ -1,14 +1,14 @@
 //! The outline of a waveform: the lowest and the highest sample of each stretch, in as many stretches as a picture shows.
 
-/// Most stretches: more than the picture is wide. Even.
+/// The most stretches, more than the picture has columns. The number is even, so that stretches can be joined in pairs.
 const MOST: usize = 1_200;
 
-/// An outline of samples of any number, which are given as they come.
+/// An outline of any number of samples, which are added as they come.
 #[derive(Debug)]
 pub struct Envelope {
-    /// Lowest and highest.
+    /// The lowest and the highest sample of each stretch.
     stretches: Vec<(f32, f32)>,
-    /// Samples of a stretch; doubles when there are too many stretches.
+    /// The number of samples in a stretch. It doubles when there are too many stretches.
     length: u64,
     samples: u64,
 }

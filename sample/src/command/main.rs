@@ -18,7 +18,7 @@ use sample::{Assembly, Report, Sample};
 use crate::arguments::{Arguments, USAGE};
 use crate::recording::Recording;
 
-/// There is a report and a picture, but no sample.
+/// The exit code if there is a report and a picture, but no sample.
 const REFUSED: u8 = 2;
 
 fn main() -> ExitCode {
@@ -66,7 +66,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     }
 }
 
-/// The recordings that were looked at, newest first, and what came of them.
+/// The recordings that were looked at, newest first, and the sample or the report of why there is none.
 type Made = (Vec<Recording>, Result<Sample, Box<Report>>);
 
 fn make_sample(arguments: &Arguments) -> Result<Made, Box<dyn Error>> {
@@ -86,7 +86,7 @@ fn write(file: &Path, content: &[u8]) -> Result<(), String> {
     fs::write(file, content).map_err(|error| about(file, &error))
 }
 
-/// Removes the sample of an earlier run: it is not what the report beside it is about.
+/// Removes the sample of an earlier run, which does not belong to the new report beside it.
 fn remove(file: &Path) -> Result<(), String> {
     match fs::remove_file(file) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(about(file, &error)),

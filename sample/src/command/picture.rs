@@ -1,5 +1,5 @@
-//! An SVG of what was heard, what was taken of it and why, and of the levels before and after. Stands by itself: no font,
-//! script or file from elsewhere; follows the reader's light or dark theme.
+//! A picture (SVG) of the recordings, the stretches that were taken of them and why, and the levels before and after.
+//! It needs no font, script or file from elsewhere, and follows the reader's light or dark theme.
 
 use std::fmt::Write;
 
@@ -19,10 +19,10 @@ const WAVE: f64 = 72.0;
 const LANE: f64 = 14.0;
 const LANE_GAP: f64 = 5.0;
 const CHART: f64 = 170.0;
-/// Most columns of a lane, and of the levels.
+/// The most columns of a lane, and of the levels.
 const COLUMNS: usize = 940;
 const LEVELS: usize = 240;
-/// The range of the levels, in dBFS, and what the sample is brought to.
+/// The lowest level that is drawn, the target level of speech and the limit of the peaks, in dBFS.
 const LOWEST: f64 = -60.0;
 const SPEECH_TARGET: f64 = -20.5;
 const PEAK_LIMIT: f64 = -3.0;
@@ -66,15 +66,15 @@ pub fn draw(recordings: &[Recording], outcome: &Result<Sample, Box<Report>>) -> 
 /// The picture as far as it is drawn, from top to bottom.
 struct Drawing {
     svg: String,
-    /// The height at which the next thing begins.
+    /// The height at which the next part begins.
     y: f64,
 }
 
-/// A row that shows when something is so.
+/// A row that marks the frames for which something is true.
 struct Lane {
     label: &'static str,
     class: &'static str,
-    /// For each frame.
+    /// One value for each frame.
     is_so: Vec<bool>,
 }
 
@@ -203,7 +203,7 @@ impl Drawing {
     }
 }
 
-/// The rows that show what became of a recording's frames.
+/// The rows that show the classes of a recording's frames, and which were taken.
 fn lanes(number: usize, recording: &Recording, sample: Option<&Sample>) -> Vec<Lane> {
     if let Some([first, second]) = &recording.speech {
         return vec![
@@ -252,9 +252,9 @@ fn bars(shares: &[f64], base: f64) -> String {
     path
 }
 
-/// Along the highest samples, and back along the lowest.
+/// A path along the highest samples and back along the lowest.
 fn outline(envelope: &Envelope, centre: f64, scale: f64) -> String {
-    // Silence is a thin line.
+    // Half the height of the line that stands for silence.
     const THIN: f64 = 0.4;
     let (mut upper, mut lower) = (Vec::new(), Vec::new());
     for ([from, to], lowest, highest) in envelope.stretches() {
@@ -271,7 +271,7 @@ fn outline(envelope: &Envelope, centre: f64, scale: f64) -> String {
 
 /// Levels in dBFS, over the sample.
 struct Levels {
-    /// RMS of what was taken, as it was recorded.
+    /// RMS of the stretches as they were recorded.
     before: Vec<f64>,
     /// RMS of the sample.
     after: Vec<f64>,
@@ -282,7 +282,7 @@ struct Levels {
 impl Levels {
     fn of(recordings: &[Recording], sample: &Sample) -> Self {
         let mut audio = Vec::new();
-        // It was written a moment ago.
+        // The WAV was made here a moment ago, so it can be read.
         let _ = WavReader::default().push(&sample.wav, |_, samples, _| audio.extend_from_slice(samples));
         let columns = LEVELS.min(audio.len());
         let mut before = vec![(0.0, 0.0); columns];
@@ -312,12 +312,12 @@ fn decibels(power: f64) -> f64 {
     10.0 * power.max(1e-12).log10()
 }
 
-/// The place of a share of the time.
+/// The horizontal place of a point in time, given as a share of the whole.
 fn place(share: f64) -> f64 {
     LEFT + (RIGHT - LEFT) * share
 }
 
-/// A round step, in seconds, of which there are about ten.
+/// A round step for the time axis, in seconds, so that there are about ten.
 fn tick(seconds: f64) -> f64 {
     let steps =
         [0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 7_200.0];
@@ -333,7 +333,7 @@ fn clock(seconds: f64) -> String {
     }
 }
 
-/// A name that fits.
+/// A name, shortened until it fits.
 fn shortened(name: &str) -> String {
     const LONGEST: usize = 60;
     if name.chars().count() <= LONGEST {
@@ -342,7 +342,7 @@ fn shortened(name: &str) -> String {
     name.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
-/// As XML text; what XML cannot hold is left out.
+/// XML text; characters that XML does not allow are left out.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,4 +1,4 @@
-//! A recording, read as a stream: what the pipeline takes of it, and what a picture of it needs.
+//! Reads a recording as a stream, for the pipeline and for the picture.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -8,22 +8,22 @@ use sample::{Call, Channel, Class, Format, Frame, Origin, Problem, Take, WavRead
 
 use crate::envelope::Envelope;
 
-/// Bytes that are read at a time.
+/// The number of bytes that are read at a time.
 const CHUNK: usize = 64 * 1024;
 
 /// A recording, as a picture and a summary need it.
 pub struct Recording {
     /// Name of its file.
     pub name: String,
-    /// The format, as the header says it.
+    /// The format that the header states.
     pub format: Option<Format>,
     /// Outline of the first channel, and of the second.
     pub envelopes: [Envelope; 2],
     /// The employee's channel, if it is known and there are two.
     pub channel: Option<Channel>,
-    /// Its frames of 16 ms.
+    /// The recording's frames of 16 ms.
     pub frames: Vec<Frame>,
-    /// The frames that hold speech, by channel, if nobody has said on which channel the employee is.
+    /// For each channel, the frames that hold speech, if nobody has said on which channel the employee is.
     pub speech: Option<[Vec<bool>; 2]>,
 }
 
@@ -31,7 +31,7 @@ impl Recording {
     /// Reads a file, from its first byte to its last.
     ///
     /// # Errors
-    /// Only when it cannot be read. A problem with its content stands in the place of the take.
+    /// The file cannot be read. A problem with its content takes the place of the take instead.
     pub fn read(path: &Path, origin: &Origin) -> io::Result<(Self, Result<Take, Problem>)> {
         let mut file = File::open(path)?;
         let (mut reader, mut envelopes) = (WavReader::default(), <[Envelope; 2]>::default());
@@ -68,7 +68,7 @@ impl Recording {
     }
 }
 
-/// The take of a file. Every byte is also given to `on_bytes`, whatever is wrong with them.
+/// The take of a file. Every byte is also given to `on_bytes`, even after a problem was found.
 fn take(file: &mut File, origin: &Origin, mut on_bytes: impl FnMut(&[u8])) -> io::Result<Result<Take, Problem>> {
     file.rewind()?;
     let mut call = Call::traced(origin.clone());
@@ -81,12 +81,13 @@ fn take(file: &mut File, origin: &Origin, mut on_bytes: impl FnMut(&[u8])) -> io
             Err(error) => return Err(error),
         };
         on_bytes(&chunk[..read]);
-        // The end gives the same problem again.
+        // A problem is not lost here: `finish` gives it again.
         let _ = call.push(&chunk[..read]);
     }
 }
 
-/// Analyses the recording twice, with either channel as the employee's; `None` if it is not to be used so either.
+/// Analyses the recording twice, with either channel as the employee's; `None` if the recording cannot be used even
+/// then.
 fn speech_by_channel(file: &mut File, origin: &Origin) -> io::Result<Option<[Vec<bool>; 2]>> {
     let mut speech = |channel: Channel| {
         let take = take(file, &Origin { employee_channel: Some(channel), ..origin.clone() }, |_| ())?;

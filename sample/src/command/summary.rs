@@ -83,7 +83,7 @@ pub fn of_quality(report: &Report) -> String {
     figures
 }
 
-/// Why there is no sample.
+/// The reason why there is no sample.
 pub fn of_refusal(recordings: &[Recording], report: &Report) -> String {
     let mut lines = report.problem.map_or(String::new(), of_problem);
     for recording in recordings {

@@ -15,7 +15,7 @@ use crate::utterances::Utterance;
 /// Samples a second of the voices.
 pub const RATE: u32 = 8_000;
 
-/// Four people, each talking for 36 s or more with pauses of half a second; ±1 full scale.
+/// The voices of four people, each talking for 36 s or more with pauses of half a second; ±1 full scale.
 pub static VOICES: LazyLock<[Vec<f32>; 4]> = LazyLock::new(|| {
     [
         include_bytes!("../../../bench/corpus/allison.wav").as_slice(),
@@ -62,7 +62,7 @@ fn encode(encoding: Encoding, sample: f32, bytes: &mut Vec<u8>) {
     }
 }
 
-/// The samples that the codes stand for, in ascending order, each with its code.
+/// The samples of a code in ascending order, each with its code word.
 type Codes = LazyLock<Vec<(i16, u8)>>;
 
 static A_LAW_CODES: Codes = LazyLock::new(|| in_order(&A_LAW));
@@ -88,13 +88,13 @@ pub fn resampled(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
     output
 }
 
-/// RMS over what is not silence.
+/// RMS over the samples that are not silence.
 pub fn level(samples: &[f32]) -> f32 {
     let loud = || samples.iter().filter(|sample| sample.abs() > 1e-3);
     (loud().map(|sample| sample * sample).sum::<f32>() / loud().count().max(1) as f32).sqrt()
 }
 
-/// So many samples of even noise of an RMS.
+/// Uniform noise of this RMS and length.
 pub fn noise(rng: &mut Rng, rms: f32, samples: usize) -> Vec<f32> {
     (0..samples).map(|_| rms * 3_f32.sqrt() * (2.0 * rng.f32() - 1.0)).collect()
 }
@@ -107,7 +107,8 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// Turns of two people, with pauses, now and then at once or with a ringing tone, over noise, at any level; 80 s.
+    /// A random conversation of 80 s: two people take turns with pauses over noise, at any level. Now and then they
+    /// speak at once, or a ringing tone is heard.
     pub fn random(rng: &mut Rng) -> Self {
         let employee = rng.usize(..VOICES.len());
         let other = (employee + rng.usize(1..VOICES.len())) % VOICES.len();
@@ -144,7 +145,7 @@ impl Conversation {
         Self { rate: RATE, employee, other }
     }
 
-    /// The same at another rate.
+    /// The same conversation at another rate.
     pub fn at(self, rate: u32) -> Self {
         if rate == self.rate {
             return self;
@@ -153,12 +154,12 @@ impl Conversation {
         Self { rate, employee, other }
     }
 
-    /// As a recording whose first channel is the employee's.
+    /// A recording whose first channel is the employee's.
     pub fn employee_first(&self, encoding: Encoding) -> Vec<u8> {
         wav_file(encoding, self.rate, &[&self.employee, &self.other])
     }
 
-    /// As a recording whose second channel is the employee's.
+    /// A recording whose second channel is the employee's.
     pub fn employee_second(&self, encoding: Encoding) -> Vec<u8> {
         wav_file(encoding, self.rate, &[&self.other, &self.employee])
     }
@@ -176,7 +177,7 @@ impl Speaker {
         Self { voice, at: rng.usize(..voice.len()), level: level(voice) }
     }
 
-    /// Goes on talking where it stopped.
+    /// The voice goes on talking where it stopped.
     fn say(&mut self, line: &mut [f32]) {
         for sample in line {
             *sample += self.voice[self.at];
@@ -189,12 +190,12 @@ fn seconds(rng: &mut Rng, least: f32, most: f32) -> usize {
     ((least + (most - least) * rng.f32()) * RATE as f32) as usize
 }
 
-/// The factor of an amplitude.
+/// The ratio of amplitudes that a number of decibels stands for.
 pub fn decibels_to_factor(decibels: f32) -> f32 {
     10_f32.powf(decibels / 20.0)
 }
 
-/// Samples at 8 kHz as one stretch; the frames within 30 dB of its level are speech.
+/// One stretch with these samples at 8 kHz. Its frames within 30 dB of its level are speech.
 pub fn utterance(first_frame: u64, samples: &[f32]) -> Utterance {
     let least = level(samples) * decibels_to_factor(-30.0);
     let is_speech = |frame: &[f32]| ac_power(frame).sqrt() as f32 > least;
@@ -202,7 +203,7 @@ pub fn utterance(first_frame: u64, samples: &[f32]) -> Utterance {
     Utterance { first_frame, classes: samples.chunks(128).map(class).collect(), samples: samples.to_vec() }
 }
 
-/// Louder or softer, and cut off where it is beyond full scale.
+/// The samples times a gain, cut off at full scale.
 pub fn amplified(samples: &[f32], gain: f32) -> Vec<f32> {
     samples.iter().map(|sample| (sample * gain).clamp(-1.0, 1.0)).collect()
 }

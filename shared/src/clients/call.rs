@@ -16,7 +16,7 @@ use crate::metrics;
 /// Bound for a request whose body and answer are small.
 pub(super) const SHORT: Duration = Duration::from_secs(10);
 
-/// Error bodies are read no further than this: they are looked at for a code, and never kept.
+/// An error's body is read up to this length, to find a code in it; the body is never kept.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
 
 /// The HTTP client that all of a function's requests go through.
@@ -29,13 +29,13 @@ pub fn http_client() -> reqwest::Client {
         .user_agent(concat!("understudy/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(5))
-        // A frozen environment wakes up with connections that the other side has long closed.
+        // After a frozen environment wakes up, its idle connections have usually been closed by the other side.
         .pool_idle_timeout(Duration::from_secs(5))
         .build()
         .expect("the HTTP client needs only the system's certificates")
 }
 
-/// One request to a vendor: who is asked, and for what.
+/// One request to a vendor: the names of the vendor and of the action.
 #[derive(Clone, Copy)]
 pub(super) struct Call {
     pub(super) vendor: &'static str,
@@ -45,8 +45,8 @@ pub(super) struct Call {
 impl Call {
     /// Sends, and gives the answer if it is a success: the one place where a response becomes a value or an error.
     pub(super) async fn send(self, request: RequestBuilder) -> Result<Response, VendorError> {
-        // We found no vendor that documents a header for this. One that nobody reads does no harm, and whoever has a proxy or a
-        // gateway of their own in front of Supabase finds it there.
+        // No vendor that we know documents a header for this. The header does no harm, and a proxy or a gateway of
+        // one's own in front of Supabase can log it.
         let request = match CorrelationId::current() {
             Some(id) => request.header("x-request-id", id.as_str()),
             None => request,
@@ -73,7 +73,7 @@ impl Call {
         self.counted(VendorError { status, cause: Some(cause.without_url()), ..self.no_answer() })
     }
 
-    /// An answer that must not be gone on with, told by a code of our own.
+    /// The error for an answer that must not be used, with a code of our own.
     pub(super) fn unacceptable(self, code: &'static str) -> VendorError {
         self.counted(VendorError { code: Some(code.to_owned()), ..self.no_answer() })
     }
@@ -83,8 +83,8 @@ impl Call {
         VendorError { vendor, action, status: None, code: None, retry_after: None, cause: None }
     }
 
-    /// Counts an error, also one that is expected here, such as a 404 for what may be gone. What the vendor said exactly is
-    /// only for queries: it may be any word.
+    /// Counts an error, even an expected one, such as a 404 for an object that may be gone. The vendor's own code may be any
+    /// word, so it is no dimension of the metric and only for queries.
     fn counted(self, error: VendorError) -> VendorError {
         let by = [("Vendor", self.vendor), ("Code", &*known_code(&error))];
         let more = [("Action", self.action), ("VendorCode", error.code.as_deref().unwrap_or_default())];
@@ -93,7 +93,7 @@ impl Call {
     }
 }
 
-/// A code of a small set: one that we know, or else the status.
+/// A code from a small set: the vendor's if we know it, or else one for the status.
 fn known_code(error: &VendorError) -> Cow<'_, str> {
     match (error.status, error.code.as_deref()) {
         (Some(_), Some(code)) if error.vendor == codes::NAME && codes::is_known(code) => code.into(),
@@ -121,7 +121,7 @@ async fn error_body(mut response: Response) -> Value {
     serde_json::from_slice(&body).unwrap_or_default()
 }
 
-/// What is really wrong, by the vendors' own words, which are more exact than the HTTP status:
+/// The status and the code that the vendor states in the body, which are more exact than the HTTP status:
 ///
 /// * Supabase Storage answers 400 to nearly everything and puts the real status into `statusCode`
 ///   (<https://github.com/supabase/storage>, `storage-error.ts`).
@@ -133,7 +133,7 @@ fn stated_status_and_code(status: StatusCode, body: &Value) -> (StatusCode, Opti
     let code = [&body["detail"]["code"], &body["detail"]["status"], &body["code"]]
         .into_iter()
         .find_map(|value| value.as_str().map(str::to_owned).or_else(|| value.as_i64().map(|number| number.to_string())))
-        // A code is a word: whatever else stands there may be personal, and goes into a log.
+        // Only a short word is taken as a code: other text may be personal, and the code is logged.
         .filter(|code| code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
     (stated, code)
 }

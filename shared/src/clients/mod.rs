@@ -1,8 +1,8 @@
 //! The vendors' APIs, as far as the bundle uses them.
 //!
 //! A client is a plain struct of an HTTP client, a base URL and a key; the base URL is the test seam. Every request
-//! carries a timeout that is shorter than that of the function it runs in. A request that fails is not tried again
-//! here: that is the queue's work, and the database decides what may be repeated.
+//! carries a timeout that is shorter than that of the function it runs in. A failed request is not repeated here: the
+//! queue does that, and the database decides which work may be repeated.
 
 mod call;
 pub mod elevenlabs;

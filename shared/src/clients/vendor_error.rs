@@ -1,4 +1,4 @@
-//! Why a vendor did not do what was asked.
+//! The error of a request to a vendor.
 
 use std::time::Duration;
 
@@ -6,28 +6,29 @@ use http::StatusCode;
 
 use super::elevenlabs::codes;
 
-/// A vendor did not do what was asked. Holds nothing of the request or the body: both may be personal.
+/// A request to a vendor has failed. The error holds no part of the request or of the answer's body: both may be
+/// personal.
 #[derive(Debug, thiserror::Error)]
 #[error("{vendor} {action}: {}{}{}", status_text(.status, .code), code_text(.code), cause_text(.cause))]
 pub struct VendorError {
     /// `twilio`, `elevenlabs` or `supabase`.
     pub vendor: &'static str,
-    /// What was asked of it.
+    /// The action that was requested.
     pub action: &'static str,
     /// The status of the answer; `None` when there was no answer.
     pub status: Option<StatusCode>,
-    /// The vendor's own code for what is wrong, where the answer had one.
+    /// The vendor's own error code, if the answer had one.
     pub code: Option<String>,
-    /// How long the vendor asked us to wait.
+    /// The time that the vendor asked us to wait.
     pub retry_after: Option<Duration>,
-    /// What went wrong on the way, without the URL.
+    /// The failure of the transport, without the URL.
     pub cause: Option<reqwest::Error>,
 }
 
 fn status_text(status: &Option<StatusCode>, code: &Option<String>) -> String {
     match (status, code) {
         (Some(status), _) => format!("answered {}", status.as_u16()),
-        // The code is ours: what was answered is not something to go on with.
+        // The code is our own: the answer must not be used.
         (None, Some(_)) => "unacceptable".to_owned(),
         (None, None) => "no answer".to_owned(),
     }
@@ -52,7 +53,7 @@ fn cause_text(cause: &Option<reqwest::Error>) -> String {
 }
 
 impl VendorError {
-    /// Whether the same request may succeed later. A refused key counts as such: a rotation puts it right.
+    /// True if the same request may succeed later. That includes a refused key, which a rotation may replace.
     pub fn is_transient(&self) -> bool {
         match self.status {
             None => true,
@@ -65,14 +66,14 @@ impl VendorError {
         }
     }
 
-    /// Whether the vendor turned our key away, so that it is worth reading the secret again. ElevenLabs answers 403 for
-    /// other reasons, too: there the code decides.
+    /// True if the vendor turned our key away, so that the secret should be read again. ElevenLabs answers 403 for
+    /// other reasons, too, so its code decides.
     pub fn is_unauthorised(&self) -> bool {
         matches!(self.status, Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN))
             && (self.vendor != codes::NAME || codes::is_about_the_key(self.code.as_deref()))
     }
 
-    /// Whether the request never left, so that the vendor cannot have acted on it.
+    /// True if the request was never sent, so that the vendor cannot have acted on it.
     pub fn never_sent(&self) -> bool {
         self.cause.as_ref().is_some_and(|cause| cause.is_connect() || cause.is_builder())
     }

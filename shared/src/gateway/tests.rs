@@ -8,7 +8,7 @@ use lambda_http::Context;
 
 use super::*;
 
-/// What a handler gets of an event.
+/// The request that a handler gets for an event.
 fn served(event: Value) -> Request {
     let event = serde_json::from_str(&event.to_string()).unwrap();
     let served = Mutex::new(None);
@@ -51,7 +51,7 @@ fn a_request_is_what_the_gateway_says_of_it() {
     assert!(request.body().is_empty());
 }
 
-/// Under which correlation id a request is worked on whose headers say another one.
+/// The correlation id under which a request is worked on whose headers state another one.
 fn worked_on_under(request_id: &Value) -> String {
     let forged = "forged-by-a-stranger";
     let headers =
@@ -142,7 +142,7 @@ fn no_request_makes_lambda_http_panic() {
     }
 }
 
-/// An event with a method, and with anything at all in, or instead of, its other parts.
+/// An event with a method. Its other parts are random, or replaced by random JSON.
 fn any_event(random: &mut Rng) -> Value {
     let names = ["host", "Host", "x-forwarded-proto", "content-type", "cookie", "x-amzn-trace-id", "authorization"];
     let mut headers = Map::new();
@@ -190,7 +190,8 @@ fn any_value(random: &mut Rng) -> Value {
     }
 }
 
-/// Mostly of what means something to a parser of URIs, headers or base64; now and then longer than any URI.
+/// A random text, mostly of characters that are special to parsers of URIs, headers or base64; now and then it is
+/// longer than any URI.
 fn any_text(random: &mut Rng) -> String {
     const MEANINGFUL: &[char] = &[
         '/',

@@ -1,4 +1,4 @@
-//! What was done, and refused.
+//! The audit: the record of decisions, refusals included.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -10,20 +10,20 @@ use crate::error::Error;
 /// A page of an organisation's audit.
 #[derive(Debug, Serialize)]
 pub struct AuditPage {
-    /// Who asks; the organisation is theirs.
+    /// The user who asks, and whose organisation's audit it is.
     pub user_id: Uuid,
-    /// Of one employee, or of all.
+    /// The employee whose rows are wanted; all employees if `None`.
     pub employee_id: Option<Uuid>,
-    /// From before this row on.
+    /// The page holds rows older than this one; the newest rows if `None`.
     pub before: Option<i64>,
-    /// How many rows.
+    /// The most rows on the page.
     pub limit: u32,
 }
 
 /// Reads the audit, newest first.
 ///
 /// # Errors
-/// [`Error::Refused`] when the user may not.
+/// [`Error::Refused`] if the user may not read it.
 pub async fn read_audit(supabase: &Supabase, page: &AuditPage) -> Result<Shown, Error> {
     #[derive(Deserialize)]
     #[serde(tag = "outcome", rename_all = "snake_case")]

@@ -15,34 +15,34 @@ use crate::error::Error;
 use crate::messages::CloneRequested;
 use crate::refusal::Refusal;
 
-/// What a worker may do with an attempt.
+/// The next step of an attempt, as the database decides it.
 #[derive(Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum BegunClone {
     /// There is no such attempt.
     AttemptUnknown,
-    /// Another worker may still be at it, or the vendor.
+    /// The attempt's lease has not ended: a worker, or the vendor, may still be making its voice.
     Wait {
-        /// How long.
+        /// The time to wait, in seconds.
         retry_after_seconds: u64,
     },
-    /// Nothing was sent: a sample is to be made and sent.
+    /// No sample was sent yet: one is to be made and sent.
     Clone(CloneJob),
-    /// Something may have been sent: its voice is to be looked for.
+    /// A sample may have been sent: its voice is to be looked for.
     Resolve {
-        /// To be shown with what is found.
+        /// Proves that the attempt is ours when the result is reported.
         lease_id: Uuid,
     },
-    /// Its voice is saved: [`finish_clone`].
+    /// Its voice is saved, and [`finish_clone`] is next.
     Finish,
-    /// It must not become a voice.
+    /// The attempt is refused.
     Refused {
-        /// Why.
+        /// The reason, as the code of a refusal.
         code: String,
     },
-    /// It is over.
+    /// The attempt has ended.
     Closed {
-        /// What the vendor still has.
+        /// Voices to delete at the vendor.
         delete_voices: Vec<DoomedVoice>,
     },
 }
@@ -50,15 +50,15 @@ pub enum BegunClone {
 /// A clone to be made, under a lease.
 #[derive(Deserialize)]
 pub struct CloneJob {
-    /// To be shown with the result.
+    /// Proves that the attempt is ours when the result is reported.
     pub lease_id: Uuid,
     /// Marks the voice at the vendor.
     pub deployment_id: Uuid,
-    /// Whose voice it is.
+    /// The employee whose voice it is.
     pub employee_id: Uuid,
     /// The name of the voice.
     pub employee_name: String,
-    /// To be sampled, newest first.
+    /// The recordings to sample, newest first.
     pub recordings: Vec<SourceRecording>,
 }
 
@@ -73,22 +73,22 @@ pub struct SourceRecording {
     pub track: Option<String>,
     /// `DialVerb`, `Conference`, …
     pub source: Option<String>,
-    /// What somebody said of this very call.
+    /// The employee's channel, if somebody has stated it for this very call.
     pub employee_channel: Option<Channel>,
-    /// A cloned voice spoke in this very call.
+    /// True if a cloned voice spoke in this very call.
     pub synthetic: bool,
 }
 
-/// A voice that must go from the vendor: replaced, refused or failed.
+/// A voice that must be deleted at the vendor, because it was replaced or refused, or its attempt failed.
 #[derive(Deserialize)]
 pub struct DoomedVoice {
-    /// What made it.
+    /// The attempt that made it.
     pub attempt_id: Uuid,
     /// The vendor's id.
     pub vendor_voice_id: String,
 }
 
-/// Takes the attempt's lease, and asks what is to be done with it.
+/// Takes the attempt's lease, and asks for the next step.
 pub async fn begin_clone(supabase: &Supabase, attempt_id: Uuid, lease: Duration) -> Result<BegunClone, Error> {
     #[derive(Serialize)]
     struct Arguments {
@@ -98,18 +98,18 @@ pub async fn begin_clone(supabase: &Supabase, attempt_id: Uuid, lease: Duration)
     ask(supabase, "begin_clone", Arguments { attempt_id, lease_seconds: lease.as_secs() }).await
 }
 
-/// A sample that is to be sent, with a report of the crate `sample`.
+/// A sample that is to be sent, with its report from the crate `sample`.
 #[derive(Serialize)]
 pub struct TakenSample<'a, R> {
-    /// Whose it is.
+    /// The attempt.
     pub attempt_id: Uuid,
     /// Shows that the attempt is ours.
     pub lease_id: Uuid,
-    /// What was looked at, newest first.
+    /// The recordings that were looked at, newest first.
     pub sources: &'a [SampleSource],
-    /// Of the code that made it.
+    /// The version of the code that made it.
     pub pipeline_version: u32,
-    /// How it came about.
+    /// The report of how the sample was made.
     pub report: &'a R,
 }
 
@@ -118,44 +118,45 @@ pub struct TakenSample<'a, R> {
 pub struct SampleSource {
     /// The recording.
     pub recording_sid: RecordingSid,
-    /// Whose party was taken; none where nothing was.
+    /// The channel that was taken; `None` if nothing was.
     pub channel: Option<Channel>,
-    /// It was passed over, since a cloned voice spoke in it.
+    /// True if it was passed over because a cloned voice spoke in it.
     pub synthetic: bool,
 }
 
-/// Whether a sample may be sent.
+/// The decision whether a sample may be sent.
 #[derive(Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum SampleTaken {
-    /// It may.
+    /// The sample may be sent.
     Taken {
-        /// To be deleted first: they give way to the new voice.
+        /// Voices to delete first, to make room for the new one.
         delete_voices: Vec<DoomedVoice>,
     },
     /// Another worker has taken over.
     LeaseLost,
-    /// Consent, or one of the recordings, is gone by now.
+    /// There is no consent any more, or one of the recordings was erased meanwhile.
     Refused,
 }
 
-/// Asks for leave to send a sample.
+/// Asks for permission to send a sample.
 pub async fn take_sample<R: Serialize>(supabase: &Supabase, sample: &TakenSample<'_, R>) -> Result<SampleTaken, Error> {
     ask(supabase, "take_sample", sample).await
 }
 
-/// What is known of the voice when a lease is given back.
+/// The knowledge about the voice when a lease is given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Release {
-    /// The sample that was let go never left us.
+    /// No voice was made, and the sample that was allowed to be sent was not sent.
     Unsent,
-    /// Surely no voice was made.
+    /// No voice was made.
     NotMade,
     /// A voice may have been made.
     Unknown,
 }
 
-/// Gives a lease back. Whatever came between, [`begin_clone`] tells what is to be done now.
+/// Gives a lease back. If it was lost, or the attempt has changed meanwhile, that is no error: [`begin_clone`] decides
+/// the next step.
 pub async fn release_clone(
     supabase: &Supabase,
     attempt_id: Uuid,
@@ -166,7 +167,8 @@ pub async fn release_clone(
     struct Arguments {
         attempt_id: Uuid,
         lease_id: Uuid,
-        fate_known: bool,
+        #[serde(rename = "fate_known")]
+        no_voice_was_made: bool,
         is_unsent: bool,
     }
     #[derive(Deserialize)]
@@ -176,8 +178,8 @@ pub async fn release_clone(
         Unknown,
         LeaseLost,
     }
-    let (fate_known, is_unsent) = (release != Release::Unknown, release == Release::Unsent);
-    let arguments = Arguments { attempt_id, lease_id, fate_known, is_unsent };
+    let (no_voice_was_made, is_unsent) = (release != Release::Unknown, release == Release::Unsent);
+    let arguments = Arguments { attempt_id, lease_id, no_voice_was_made, is_unsent };
     let (Outcome::Released | Outcome::Unknown | Outcome::LeaseLost) = ask(supabase, "release_clone", arguments).await?;
     Ok(())
 }
@@ -185,21 +187,21 @@ pub async fn release_clone(
 /// A voice that the vendor says it has made.
 #[derive(Serialize)]
 pub struct VendorVoice<'a> {
-    /// What made it.
+    /// The attempt that made it.
     pub attempt_id: Uuid,
     /// The vendor's id.
     pub vendor_voice_id: &'a str,
-    /// The vendor's account that has it.
+    /// The vendor's account that has the voice.
     pub account: &'a str,
 }
 
-/// What became of a vendor's id that was handed to the database.
+/// The database's answer to a vendor's id of a voice.
 #[derive(Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum SavedVoice {
-    /// It is the attempt's.
+    /// It is saved as the attempt's voice.
     Saved,
-    /// The attempt does not need it, or no longer: it is to be deleted.
+    /// The attempt does not need this voice, or no longer: it is to be deleted.
     Superfluous,
 }
 
@@ -208,31 +210,31 @@ pub async fn save_vendor_voice(supabase: &Supabase, voice: &VendorVoice<'_>) -> 
     ask(supabase, "save_vendor_voice", voice).await
 }
 
-/// How an attempt has ended, and what is left to do.
+/// The end of an attempt, with the work that is left.
 #[derive(Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum FinishedClone {
-    /// Its voice is the employee's.
+    /// Its voice is now the employee's.
     Finished {
-        /// To be written, if it is not.
+        /// The metadata to write, if they are not written yet.
         metadata: Option<Metadata>,
-        /// What the vendor still has.
+        /// Voices to delete at the vendor.
         delete_voices: Vec<DoomedVoice>,
     },
-    /// Its voice must not be the employee's.
+    /// Its voice must not become the employee's.
     Refused {
-        /// Why.
+        /// The reason, as the code of a refusal.
         code: String,
-        /// To be written, if it must say that there is no voice.
+        /// The metadata to write, if they must say that there is no voice.
         metadata: Option<Metadata>,
-        /// What the vendor still has.
+        /// Voices to delete at the vendor.
         delete_voices: Vec<DoomedVoice>,
     },
-    /// It has no voice.
+    /// The attempt has no voice.
     NotFinishable,
 }
 
-/// Makes the attempt's voice the employee's, unless consent is gone by now.
+/// Makes the attempt's voice the employee's, unless there is no consent any more.
 pub async fn finish_clone(supabase: &Supabase, attempt_id: Uuid) -> Result<FinishedClone, Error> {
     ask(supabase, "finish_clone", CloneRequested { attempt_id }).await
 }
@@ -244,15 +246,15 @@ pub struct FailedClone<'a> {
     pub attempt_id: Uuid,
     /// Shows that the attempt is ours.
     pub lease_id: Uuid,
-    /// Why.
+    /// The reason, as the code of a refusal.
     pub code: Refusal,
-    /// A voice that it has made all the same, which is then one to delete.
+    /// A voice that the attempt has made nevertheless; it is to be deleted.
     pub vendor_voice_id: Option<&'a str>,
-    /// The figures for which there is no sample or no voice.
+    /// The report with the figures that explain the failure.
     pub report: Option<&'a Value>,
 }
 
-/// Ends an attempt. Whatever came between, [`begin_clone`] tells what is to be done now.
+/// Ends an attempt. If the lease was lost meanwhile, that is no error: [`begin_clone`] decides the next step.
 pub async fn fail_clone(supabase: &Supabase, failed: &FailedClone<'_>) -> Result<(), Error> {
     #[derive(Deserialize)]
     #[serde(tag = "outcome", rename_all = "snake_case")]

@@ -8,7 +8,7 @@ use super::{EmployeeRequest, Shown, ask_for_caller};
 use crate::clients::supabase::{ObjectKey, Supabase};
 use crate::error::Error;
 
-/// The statement that people consent to, in a language.
+/// Reads the statement that people consent to, in a language.
 pub async fn current_consent_statement(supabase: &Supabase, locale: &str) -> Result<Shown, Error> {
     #[derive(Serialize)]
     struct Arguments<'a> {
@@ -28,19 +28,19 @@ pub async fn current_consent_statement(supabase: &Supabase, locale: &str) -> Res
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConsentTerms {
-    /// What was agreed to.
+    /// The version of the statement that was agreed to.
     pub statement_version: String,
-    /// Its hash.
+    /// The statement's hash.
     pub statement_sha256: String,
-    /// How the employee has said so.
+    /// The way in which the employee has agreed.
     pub method: ConsentMethod,
     /// A key of the evidence bucket, or a RecordingSid.
     pub evidence_reference: String,
     /// The hash of the evidence.
     pub evidence_sha256: Sha256,
-    /// What for.
+    /// The purposes that the consent covers.
     pub purposes: Vec<String>,
-    /// Until when.
+    /// The time at which the consent ends.
     pub expires_at: String,
 }
 
@@ -70,24 +70,24 @@ impl TryFrom<String> for Sha256 {
 /// A consent that is to be recorded.
 #[derive(Serialize)]
 pub struct ConsentGrant<'a> {
-    /// Who records whose consent.
+    /// The admin who records it, and the employee.
     #[serde(flatten)]
     pub request: EmployeeRequest,
-    /// What the admin says of it.
+    /// The consent as the admin describes it.
     #[serde(flatten)]
     pub terms: &'a ConsentTerms,
-    /// What came of reading the evidence: its hash, or a word for what was in the way. None before anybody has looked.
+    /// The result of reading the evidence: its hash, or a code for the failure. `None` before it was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read: Option<&'a str>,
 }
 
-/// What became of a consent that an admin recorded.
+/// The decision about a consent that an admin records.
 #[derive(Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum GrantedConsent {
-    /// It is recorded.
+    /// The consent is recorded.
     Granted(RecordedConsent),
-    /// Its evidence is to be read first.
+    /// Its evidence must be read first.
     EvidenceWanted {
         /// The key of the evidence.
         object: ObjectKey,
@@ -96,36 +96,36 @@ pub enum GrantedConsent {
     },
 }
 
-/// A consent that is recorded, as the API tells it.
+/// A recorded consent, as the API shows it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RecordedConsent {
     /// A row of `voice_consents`.
     pub consent_id: Uuid,
-    /// Nobody has read the evidence: the organisation keeps it elsewhere.
+    /// True if the evidence was not read, because the organisation keeps it elsewhere.
     pub evidence_unverified: bool,
 }
 
-/// Records a consent, or says what is to be read before.
+/// Records a consent, or names the evidence that must be read first.
 ///
 /// # Errors
-/// [`Error::Refused`] when the user may not record it, or its evidence is not what it should be.
+/// [`Error::Refused`] if the user may not record it, or its evidence is not as it should be.
 pub async fn grant_voice_consent(supabase: &Supabase, grant: &ConsentGrant<'_>) -> Result<GrantedConsent, Error> {
     ask_for_caller(supabase, "grant_voice_consent", grant).await
 }
 
-/// A consent that an admin has withdrawn, as the API tells it.
+/// A consent that an admin has withdrawn, as the API shows it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct WithdrawnConsent {
     /// The consent.
     pub consent_id: Uuid,
-    /// What reaches every copy.
+    /// The erasure of every copy.
     pub erasure_id: Option<Uuid>,
 }
 
 /// Withdraws an employee's consent.
 ///
 /// # Errors
-/// [`Error::Refused`] when the user may not, or there is no consent.
+/// [`Error::Refused`] if the user may not withdraw it, or there is no consent.
 pub async fn withdraw_voice_consent(supabase: &Supabase, request: EmployeeRequest) -> Result<WithdrawnConsent, Error> {
     #[derive(Serialize)]
     struct Arguments {
@@ -143,7 +143,7 @@ pub async fn withdraw_voice_consent(supabase: &Supabase, request: EmployeeReques
     Ok(withdrawn)
 }
 
-/// The newest consent and those before it; for admins also the invitations.
+/// Reads the newest consent and those before it; for admins also the invitations.
 ///
 /// # Errors
 /// [`Error::Refused`] when the user may not see them.

@@ -1,4 +1,4 @@
-//! Erasures: what is left of one, and what became of each copy.
+//! Erasures: the copies that are left of one, and the result for each copy.
 
 use std::time::SystemTime;
 
@@ -15,8 +15,8 @@ use crate::messages::ErasureStarted;
 
 /// The moment of a request to erase (`p_now`): seconds since 1970.
 ///
-/// The erasure covers what was recorded before, and when a recording began is what Twilio says. Twilio's clock and ours
-/// are kept by NTP; the database's may be off.
+/// The erasure covers calls that were recorded before this moment, by the times that Twilio gives. Twilio's clock and
+/// Lambda's are kept by NTP; the database's may be off.
 pub(super) fn asked_at() -> f64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
@@ -24,7 +24,7 @@ pub(super) fn asked_at() -> f64 {
 /// Erases everything of an employee, with or without a consent.
 ///
 /// # Errors
-/// [`Error::Refused`] when the user may not.
+/// [`Error::Refused`] if the user may not erase it.
 pub async fn start_erasure(supabase: &Supabase, request: EmployeeRequest) -> Result<ErasureStarted, Error> {
     #[derive(Serialize)]
     struct Arguments {
@@ -42,10 +42,10 @@ pub async fn start_erasure(supabase: &Supabase, request: EmployeeRequest) -> Res
     Ok(started)
 }
 
-/// The newest erasure, with a page of its copies, and what stays.
+/// Reads the newest erasure, with a page of its copies and the list of what is kept.
 ///
 /// # Errors
-/// [`Error::Refused`] when the user may not see it.
+/// [`Error::Refused`] if the user may not see it.
 pub async fn read_erasure(supabase: &Supabase, request: EmployeeRequest, after: Option<i64>) -> Result<Shown, Error> {
     #[derive(Serialize)]
     struct Arguments {
@@ -62,37 +62,37 @@ pub async fn read_erasure(supabase: &Supabase, request: EmployeeRequest, after: 
     Ok(erasure)
 }
 
-/// What is left of an erasure.
+/// The copies that are left of an erasure.
 #[derive(Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum BegunErasure {
     /// There is no such erasure.
     ErasureUnknown,
-    /// Nothing.
+    /// No copy is left.
     Erased,
-    /// This, and perhaps more.
+    /// These copies are left, and perhaps more.
     Erase(Remainder),
 }
 
-/// Some of what is left of an erasure.
+/// Some of the copies that are left of an erasure.
 #[derive(Deserialize)]
 pub struct Remainder {
-    /// Whether the database has listed all that it knows; it goes on with each look.
+    /// True if the database has listed all copies that it knows; each call lists some more.
     pub is_listed: bool,
-    /// In the order in which they are to go.
+    /// The copies, in the order in which they are to be erased.
     pub copies: Vec<RemainingCopy>,
-    /// What is not known to be gone before a time is over, because something may still land there.
+    /// Places that must be waited for, because something may still be written there.
     pub blocked: Vec<Blocked>,
-    /// Until nothing of `blocked` is any more.
+    /// Seconds until none of `blocked` must be waited for.
     pub wait_seconds: Option<u64>,
 }
 
-/// What is not known to be gone before a time is over.
+/// A place that must be waited for.
 #[derive(Deserialize)]
 pub struct Blocked {
-    /// An attempt to clone whose voice may yet turn up.
+    /// The attempt to clone whose voice may yet turn up, if it is one.
     pub attempt_id: Option<Uuid>,
-    /// How long.
+    /// The time to wait, in seconds.
     pub wait_seconds: u64,
 }
 
@@ -101,39 +101,39 @@ pub struct Blocked {
 pub struct RemainingCopy {
     /// A row of `voice_erasure_copies`.
     pub copy_id: Uuid,
-    /// Where it is.
+    /// The place of the copy.
     #[serde(flatten)]
     pub place: Place,
 }
 
-/// Where a copy is; for the first and the last, where copies are to be looked for.
+/// The place of a copy. The first and the last variant are places in which copies are to be looked for.
 #[derive(Deserialize)]
 #[serde(tag = "kind", content = "reference", rename_all = "snake_case")]
 pub enum Place {
-    /// Speech that was made with a voice, by the voice.
+    /// The vendor's history of a voice's speech, by the voice's id.
     VendorHistory(String),
-    /// A piece of such speech.
+    /// An item of that history.
     VendorSpeech(String),
-    /// A voice.
+    /// A voice at the vendor.
     VendorVoice(String),
     /// The immutable key of a recording.
     StoredRecording(ObjectKey),
     /// The key of the newest recording.
     NewestRecording(ObjectKey),
-    /// The metadata, which are replaced by a tombstone.
+    /// The employee's metadata, with the tombstone that replaces them.
     Metadata(ObjectWrite),
     /// A recording at Twilio.
     TwilioRecording(RecordingSid),
-    /// Recordings of a call that we never stored. What is no SID was never a call at Twilio.
+    /// A call's recordings that were never stored here. The id may be no SID: then it was never a call at Twilio.
     TwilioCall(String),
 }
 
-/// Takes an erasure up, and asks for some of what is left of it.
+/// Begins, or goes on with, an erasure: asks for some of its copies that are left.
 pub async fn begin_erasure(supabase: &Supabase, erasure_id: Uuid) -> Result<BegunErasure, Error> {
     ask(supabase, "begin_erasure", ErasureStarted { erasure_id }).await
 }
 
-/// Copies that the database did not know of.
+/// Copies that were found at a vendor and that the database may not know.
 #[derive(Serialize)]
 #[serde(tag = "kind", content = "references", rename_all = "snake_case")]
 pub enum FoundCopies<'a> {
@@ -143,7 +143,7 @@ pub enum FoundCopies<'a> {
     TwilioRecording(&'a [RecordingSid]),
 }
 
-/// Adds copies to an erasure, at most 1000 at once. What is not part of it is left out.
+/// Adds copies to an erasure, at most 1000 at once. The database ignores copies that the erasure does not cover.
 pub async fn add_erasure_copies(supabase: &Supabase, erasure_id: Uuid, found: FoundCopies<'_>) -> Result<(), Error> {
     #[derive(Serialize)]
     struct Arguments<'a> {
@@ -162,39 +162,40 @@ pub async fn add_erasure_copies(supabase: &Supabase, erasure_id: Uuid, found: Fo
     Ok(())
 }
 
-/// A copy that its keeper does not have.
+/// A copy that its keeper no longer has.
 #[derive(Serialize)]
 pub struct GoneCopy<'a> {
     /// The copy.
     pub copy_id: Uuid,
     /// The vendor's account that was asked, where there may be several.
     pub account: Option<&'a str>,
-    /// Whether it was seen there just before.
+    /// True if it was seen there just before.
     pub was_there: bool,
 }
 
-/// What the database says of a copy that is gone.
+/// The database's answer to a copy that is gone.
 #[derive(Deserialize)]
 pub struct ErasedCopy {
-    /// Whether it believes that.
+    /// The decision about the copy.
     pub outcome: CopyOutcome,
-    /// A recording made since a new consent, whose copy has just been erased with the old one's: to be published.
+    /// The newest recording of a later consent, which is to be published again, because its copy was erased with the
+    /// others.
     pub newest: Option<Newest>,
 }
 
-/// Whether the database believes that a copy is gone.
+/// The database's decision whether a copy counts as gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CopyOutcome {
-    /// It does.
+    /// It counts as gone.
     Erased,
     /// There is no such copy.
     CopyUnknown,
-    /// Not yet: a stored recording could be copied there again.
+    /// It does not count yet, since a stored recording could be copied there again.
     TooEarly,
-    /// Not yet: a write may still land there.
+    /// It does not count yet, since a write may still land there.
     WriteUnderWay,
-    /// No: another account was given it.
+    /// It does not count, since it was made with another account.
     OtherAccount,
 }
 
@@ -217,13 +218,13 @@ enum Noted {
     CopyUnknown,
 }
 
-/// Tells the database that a try did not work.
+/// Tells the database that erasing a copy has failed.
 pub async fn copy_failed(supabase: &Supabase, copy_id: Uuid, code: &str) -> Result<(), Error> {
     let (Noted::Recorded | Noted::CopyUnknown) = ask(supabase, "copy_failed", Kept { copy_id, code }).await?;
     Ok(())
 }
 
-/// Tells the database that what is left of a copy is out of our reach.
+/// Tells the database that a copy is out of our reach.
 pub async fn copy_kept_elsewhere(supabase: &Supabase, copy_id: Uuid, code: &str) -> Result<(), Error> {
     let (Noted::Recorded | Noted::CopyUnknown) = ask(supabase, "copy_kept_elsewhere", Kept { copy_id, code }).await?;
     Ok(())

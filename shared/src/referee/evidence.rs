@@ -1,4 +1,4 @@
-//! What a consent rests on: papers that were uploaded, and copies of calls.
+//! The evidence of consents: papers that were uploaded, and copies of calls.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,10 +6,10 @@ use super::{EmployeeRequest, Limit, ask, ask_for_caller};
 use crate::clients::supabase::{ObjectKey, Supabase};
 use crate::error::Error;
 
-/// A key for a paper that is to be uploaded.
+/// Asks for a key for a paper that is to be uploaded.
 ///
 /// # Errors
-/// [`Error::Refused`] when the user may not.
+/// [`Error::Refused`] if the user may not record consents.
 pub async fn offer_evidence(supabase: &Supabase, request: EmployeeRequest) -> Result<ObjectKey, Error> {
     #[derive(Deserialize)]
     #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -20,7 +20,8 @@ pub async fn offer_evidence(supabase: &Supabase, request: EmployeeRequest) -> Re
     Ok(reference)
 }
 
-/// Asks for keys at which something may be that no consent rests on. No consent can be recorded on it any more.
+/// Asks for keys of evidence that no consent rests on. The objects may exist, and no consent can be recorded on them
+/// any more.
 pub async fn abandoned_evidence(supabase: &Supabase, limit: usize) -> Result<Vec<ObjectKey>, Error> {
     #[derive(Deserialize)]
     #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -31,7 +32,7 @@ pub async fn abandoned_evidence(supabase: &Supabase, limit: usize) -> Result<Vec
     Ok(objects)
 }
 
-/// An abandoned object is gone.
+/// Tells the database that an abandoned object is gone.
 pub async fn evidence_cleared(supabase: &Supabase, object: &ObjectKey) -> Result<(), Error> {
     #[derive(Serialize)]
     struct Arguments<'a> {

@@ -1,4 +1,5 @@
-//! What an employee, who has no account, answers by a link and withdraws by a token. The database knows the SHA-256 of each.
+//! Invitations: an employee, who has no account, answers by a link and withdraws by a token. The database keeps only
+//! the SHA-256 of each.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -11,34 +12,34 @@ use crate::error::Error;
 /// An invitation that is to be made.
 #[derive(Serialize)]
 pub struct Invitation<'a> {
-    /// Who invites whom.
+    /// The admin who invites, and the employee.
     #[serde(flatten)]
     pub request: EmployeeRequest,
-    /// Of the link's token.
+    /// The hash of the link's token.
     pub token_sha256: &'a str,
     /// The language of the statement.
     pub locale: &'a str,
-    /// What the employee is asked to agree to.
+    /// The purposes that the employee is asked to agree to.
     pub purposes: &'a [String],
-    /// When the consent ends.
+    /// The time at which the consent ends.
     pub expires_at: &'a str,
-    /// How long the link is good.
+    /// The time for which the link is valid, in seconds.
     pub valid_seconds: u32,
 }
 
-/// An invitation that was made, as the API tells it.
+/// An invitation that was made, as the API shows it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Invited {
     /// A row of `voice_consent_invitations`.
     pub invitation_id: Uuid,
-    /// When the link ends.
+    /// The time at which the link expires.
     pub expires_at: String,
 }
 
-/// Makes a link good for one answer; earlier ones are void.
+/// Makes a link that is valid for one answer; earlier links become void.
 ///
 /// # Errors
-/// [`Error::Refused`] when the user may not, or nobody can be asked this.
+/// [`Error::Refused`] if the user may not invite, or the employee cannot be asked this.
 pub async fn invite_to_consent(supabase: &Supabase, invitation: &Invitation<'_>) -> Result<Invited, Error> {
     #[derive(Deserialize)]
     #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -49,16 +50,16 @@ pub async fn invite_to_consent(supabase: &Supabase, invitation: &Invitation<'_>)
     Ok(invited)
 }
 
-/// The hash of a token is all there is to say.
+/// The arguments of somebody who has only a token.
 #[derive(Serialize)]
 struct Bearer<'a> {
     token_sha256: &'a str,
 }
 
-/// What the employee is asked, or who has answered.
+/// Reads the question to the employee, or the answer that was given.
 ///
 /// # Errors
-/// [`Error::Refused`] for a link that is no good.
+/// [`Error::Refused`] for a link that is not valid.
 pub async fn read_invitation(supabase: &Supabase, token_sha256: &str) -> Result<Shown, Error> {
     #[derive(Deserialize)]
     #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -72,21 +73,21 @@ pub async fn read_invitation(supabase: &Supabase, token_sha256: &str) -> Result<
 /// An employee's answer.
 #[derive(Serialize)]
 pub struct Answer<'a> {
-    /// Of the link's token.
+    /// The hash of the link's token.
     pub token_sha256: &'a str,
-    /// Yes or no.
+    /// True if the employee agrees.
     pub granted: bool,
-    /// Of the token that withdraws what lives from now on.
+    /// The hash of the token that can withdraw the consent from now on.
     pub withdrawal_token_sha256: &'a str,
-    /// How the answer came.
+    /// The channel through which the answer came.
     pub channel: &'a str,
-    /// From where.
+    /// The address that the answer came from.
     pub address: Option<&'a str>,
-    /// With what.
+    /// The user agent that sent the answer.
     pub user_agent: Option<&'a str>,
 }
 
-/// What became of an answer.
+/// The decision about an answer.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Answered {
@@ -96,32 +97,32 @@ pub enum Answered {
     Refused(Reply),
 }
 
-/// What the employee is told.
+/// The reply to the employee.
 #[derive(Debug, Deserialize)]
 pub struct Reply {
-    /// Whether the token to withdraw with withdraws something from now on.
+    /// True if the employee gets a token, because there is something that it can withdraw.
     pub token_handed: bool,
-    /// What the API shows.
+    /// The members that the API shows.
     #[serde(flatten)]
     pub shown: Shown,
 }
 
-/// Uses a link up. The same answer again is told the same.
+/// Uses a link up. The same answer given again gets the same reply.
 ///
 /// # Errors
-/// [`Error::Refused`] for a link that is no good, or was answered otherwise.
+/// [`Error::Refused`] for a link that is not valid, or was answered otherwise.
 pub async fn answer_invitation(supabase: &Supabase, answer: &Answer<'_>) -> Result<Answered, Error> {
     ask_for_caller(supabase, "answer_invitation", answer).await
 }
 
-/// A withdrawal by a token, as the API tells it.
+/// A withdrawal by a token, as the API shows it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Withdrawn {
-    /// What reaches every copy.
+    /// The erasure of every copy.
     pub erasure_id: Option<Uuid>,
 }
 
-/// Ends what lives, by the employee's own token.
+/// Withdraws the employee's consent, by their own token.
 ///
 /// # Errors
 /// [`Error::Refused`] for a token that withdraws nothing.
@@ -148,7 +149,7 @@ pub async fn withdraw_with_token(
     Ok(withdrawn)
 }
 
-/// What a token would withdraw.
+/// Reads what a token would withdraw.
 ///
 /// # Errors
 /// [`Error::Refused`] for a token that withdraws nothing.

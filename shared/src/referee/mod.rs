@@ -1,21 +1,21 @@
 //! The database is the referee: one function for each of its decisions, with typed arguments and outcomes.
 //!
-//! Each calls the SQL function of its own name, which decides in one transaction. An outcome that is not known here is an
-//! error that is worth another try, since the other side is then newer. `decisions.txt` lists all of them as they are here;
-//! the SQL tests compare it with the database.
+//! Each calls the SQL function of its own name, which decides in one transaction. An outcome that is not known here is
+//! an error that is worth another try: the database is then newer than this function. `decisions.txt` lists the names,
+//! arguments and outcomes as they are here; the SQL tests compare it with the database.
 //!
 //! | module | its decisions |
 //! |---|---|
-//! | [`recordings`] | where a recording belongs, and which is the newest |
+//! | [`recordings`] | the place of a recording in Storage, and the newest recording |
 //! | [`clones`] | an attempt to clone a voice, from its lease to its end |
 //! | [`voices`] | asking for a voice, its state, its use, and whether it is gone |
-//! | [`consents`] | what an admin records, withdraws and reads |
-//! | [`evidence`] | what a consent rests on |
-//! | [`invitations`] | what an employee answers by a link, and withdraws |
-//! | [`erasures`] | every copy, and whether it is gone |
-//! | [`writes`] | what may still land in Storage |
-//! | [`audit`] | what was done, and refused |
-//! | [`sweep`] | what no message will ever come for again |
+//! | [`consents`] | consents that an admin records, withdraws and reads |
+//! | [`evidence`] | the evidence of consents |
+//! | [`invitations`] | invitations that an employee answers by a link, and the withdrawal by a token |
+//! | [`erasures`] | the copies of a voice, and whether each is gone |
+//! | [`writes`] | writes to Storage that have begun |
+//! | [`audit`] | the record of decisions, refusals included |
+//! | [`sweep`] | work that is due although no message asks for it |
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -46,19 +46,19 @@ pub type Shown = Map<String, Value>;
 /// A signed-in user's request about an employee. The database knows the user's organisation and role.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct EmployeeRequest {
-    /// Who asks.
+    /// The user who asks.
     pub user_id: Uuid,
-    /// About whom.
+    /// The employee whom the request is about.
     pub employee_id: Uuid,
 }
 
-/// How much of something is asked for at once.
+/// The most items that are asked for at once.
 #[derive(Serialize)]
 struct Limit {
     limit: usize,
 }
 
-/// The only outcome of what is told to the database and cannot be refused.
+/// The only outcome of a report to the database that cannot be refused.
 #[derive(Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 enum Recorded {
@@ -68,7 +68,7 @@ enum Recorded {
 /// Asks for a decision.
 ///
 /// # Errors
-/// What Supabase said; [`Error::Unavailable`], which names the function and the outcome, for an outcome that is not known.
+/// Supabase's error; [`Error::Unavailable`], with the names of the function and the outcome, for an unknown outcome.
 async fn ask<T: DeserializeOwned>(
     supabase: &Supabase,
     function: &'static str,
@@ -80,7 +80,7 @@ async fn ask<T: DeserializeOwned>(
 /// Asks for a decision on a request of the API. An outcome that is named like one of our refusals is that refusal.
 ///
 /// # Errors
-/// Besides those of [`ask`]: the refusal, with the figure that it rests on where the database adds one.
+/// The errors of [`ask`], and the refusal, with the figure that it rests on if the database adds one.
 async fn ask_for_caller<T: DeserializeOwned>(
     supabase: &Supabase,
     function: &'static str,
@@ -108,8 +108,8 @@ fn named(arguments: impl Serialize) -> Value {
     }
 }
 
-/// SQLSTATE class 22 (data exception) or 23514 (check violation): a value that cannot be what it should be, such as a
-/// time that is none.
+/// SQLSTATE class 22 (data exception) or 23514 (check violation): a value that is invalid for its type, such as a
+/// malformed time.
 ///
 /// Source: <https://docs.postgrest.org/en/stable/references/errors.html>
 fn says_unusable_value(error: &VendorError) -> bool {
@@ -121,7 +121,7 @@ fn known<T: DeserializeOwned>(function: &'static str, answer: Value) -> Result<T
     let outcome = answer["outcome"].as_str().filter(|text| is_code(text)).map(str::to_owned);
     T::deserialize(answer).map_err(|error| {
         let reason = match (outcome, error.to_string()) {
-            // Any other error would quote what could not be read, which may be personal.
+            // Other errors quote the value that could not be read, which may be personal.
             (Some(outcome), text) if text.starts_with("unknown variant") || text.starts_with("missing field") => {
                 format!("the outcome `{outcome}`: {text}")
             }

@@ -1,4 +1,4 @@
-//! Where a recording belongs in Storage, and which of an employee's is the newest.
+//! The place of a recording in Storage, and an employee's newest recording.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -9,35 +9,35 @@ use crate::clients::twilio::RecordingSid;
 use crate::error::Error;
 use crate::messages::RecordingFinished;
 
-/// Where a finished recording belongs.
+/// The place of a finished recording.
 #[derive(Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum RecordingTarget {
-    /// Its call is not in the database, or not yet.
+    /// Its call is not in the database, at least not yet.
     CallUnknown,
-    /// It must not be stored.
+    /// The recording must not be stored, since it was erased.
     Erased {
-        /// Where a worker that died may have left it all the same.
+        /// The key at which a worker that died may have stored it nevertheless.
         storage_path: Option<ObjectKey>,
     },
-    /// It is to be stored.
+    /// The recording is to be stored.
     Store {
         /// Its immutable key.
         storage_path: ObjectKey,
-        /// The note that it is about to be written.
+        /// The database's note that it is about to be written.
         write_id: Uuid,
     },
-    /// It is stored already.
+    /// The recording is stored already.
     Stored {
-        /// To be published.
+        /// The newest recording, if it is to be published.
         newest: Option<Newest>,
     },
 }
 
-/// The employee's newest recording, to be copied to where the newest one is.
+/// The employee's newest recording, which is to be copied to the key of the newest.
 #[derive(Deserialize)]
 pub struct Newest {
-    /// The note that it is about to be copied.
+    /// The database's note that it is about to be copied.
     pub write_id: Uuid,
     /// The recording.
     pub recording_sid: RecordingSid,
@@ -55,18 +55,18 @@ pub async fn recording_target(supabase: &Supabase, finished: &RecordingFinished)
 /// A recording that was stored, as Twilio describes it.
 #[derive(Serialize)]
 pub struct StoredRecording<'a> {
-    /// The note that it was about to be written.
+    /// The database's note that it was about to be written.
     pub write_id: Uuid,
     /// The recording and its call.
     #[serde(flatten)]
     pub finished: &'a RecordingFinished,
     /// Its immutable key.
     pub storage_path: &'a ObjectKey,
-    /// Its length.
+    /// Its length in bytes.
     pub bytes: u64,
     /// Its hash, in hexadecimal.
     pub sha256: String,
-    /// Its length in time, if Twilio knows it.
+    /// Its duration, if Twilio knows it.
     pub duration_seconds: Option<u32>,
     /// 1 or 2.
     pub channels: Option<i32>,
@@ -74,25 +74,25 @@ pub struct StoredRecording<'a> {
     pub track: Option<&'a str>,
     /// `DialVerb`, `Conference`, …
     pub source: Option<&'a str>,
-    /// The account that has it.
+    /// The Twilio account that has it.
     pub account_sid: &'a str,
     /// RFC 2822.
     pub started_at: Option<&'a str>,
 }
 
-/// What the database made of a stored recording.
+/// The database's decision about a stored recording.
 #[derive(Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum FinishedIngest {
-    /// Its call has gone meanwhile: it is to be removed.
+    /// The recording is to be removed, since its call was deleted meanwhile.
     CallUnknown,
-    /// Its call belongs to somebody else by now: it is to be removed.
+    /// The recording is to be removed, since its call belongs to another employee by now.
     TargetChanged,
-    /// It is to be removed.
+    /// The recording is to be removed, since it was erased.
     Erased,
-    /// It is recorded.
+    /// The database knows the recording now.
     Stored {
-        /// To be published.
+        /// The newest recording, if it is to be published.
         newest: Option<Newest>,
     },
 }
@@ -102,25 +102,25 @@ pub async fn finish_ingest(supabase: &Supabase, stored: &StoredRecording<'_>) ->
     ask(supabase, "finish_ingest", stored).await
 }
 
-/// A recording that Storage does not take.
+/// A recording that is larger than Storage's limit.
 #[derive(Serialize)]
 pub struct OversizedRecording<'a> {
-    /// The note that it was about to be written.
+    /// The database's note that it was about to be written.
     pub write_id: Uuid,
     /// The recording and its call.
     #[serde(flatten)]
     pub finished: &'a RecordingFinished,
-    /// Its length.
+    /// Its length in bytes.
     pub bytes: u64,
-    /// How many bytes Storage says that it takes.
+    /// Storage's limit in bytes, if Storage states it.
     pub size_limit: Option<u64>,
 }
 
-/// What the database says of a recording that Storage does not take.
+/// The database's answer to a recording that is larger than Storage's limit.
 #[derive(Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum SetAside {
-    /// It waits until Storage takes so much.
+    /// The recording waits until the limit is raised.
     RecordingTooLarge,
     /// It was erased or stored meanwhile, or its call is gone.
     NotWanted,
@@ -131,36 +131,36 @@ pub async fn recording_too_large(supabase: &Supabase, oversized: &OversizedRecor
     ask(supabase, "recording_too_large", oversized).await
 }
 
-/// A copy of the newest recording that is over.
+/// A copy of the newest recording that is finished, or was given up.
 #[derive(Serialize)]
 pub struct Publication<'a> {
-    /// The note that it was about to be copied.
+    /// The database's note that it was about to be copied.
     pub write_id: Uuid,
-    /// What was to be copied.
+    /// The recording that was to be copied.
     pub recording_sid: &'a RecordingSid,
-    /// Whether it was; not if whoever was to do it died.
+    /// True if it was copied; false if its worker died.
     pub is_copied: bool,
 }
 
-/// Whether the recording that was copied still is the newest.
+/// The answer to whether the copied recording still is the newest.
 #[derive(Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Published {
-    /// It is.
+    /// It still is the newest.
     Current,
     /// Another one is the newest by now.
     Behind {
-        /// To be published.
+        /// The newest recording, which is to be published.
         newest: Newest,
     },
-    /// There is none any more.
+    /// All recordings were erased meanwhile.
     Erased {
         /// The copy that is to be removed.
         storage_path: ObjectKey,
     },
 }
 
-/// Tells the database of a copy that is over, and asks which recording is the newest now.
+/// Tells the database that a copy is finished or was given up, and asks which recording is the newest now.
 pub async fn newest_published(supabase: &Supabase, publication: &Publication<'_>) -> Result<Published, Error> {
     ask(supabase, "newest_published", publication).await
 }

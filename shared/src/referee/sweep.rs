@@ -1,4 +1,4 @@
-//! What no message will ever come for again.
+//! Work that is due although no message asks for it.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use crate::clients::twilio::{CallSid, RecordingSid};
 use crate::error::Error;
 use crate::messages::{ErasureStarted, RecordingFinished};
 
-/// Starts the next erasure that is due although nobody asks for it; none when nothing is due.
+/// Starts the next erasure that is due although nobody has asked for it; `None` if none is due.
 pub async fn sweep_erasures(supabase: &Supabase) -> Result<Option<ErasureStarted>, Error> {
     #[derive(Serialize)]
     struct Arguments {
@@ -28,27 +28,27 @@ pub async fn sweep_erasures(supabase: &Supabase) -> Result<Option<ErasureStarted
     }
 }
 
-/// Attempts and erasures that wait for a message that is not there.
+/// Attempts and erasures whose message was lost.
 #[derive(Deserialize)]
 pub struct Unfinished {
-    /// To be queued, and then told with [`attempts_queued`].
+    /// Attempts to queue, and then to report with [`attempts_queued`].
     pub attempts: Vec<UnfinishedAttempt>,
-    /// To be queued.
+    /// Erasures to queue.
     pub erasure_ids: Vec<Uuid>,
-    /// How many attempts were ended, since nothing came of them for a day.
+    /// The number of attempts that were ended because they had no result for a day.
     pub timed_out: usize,
 }
 
-/// An attempt that waits for a message.
+/// An attempt whose message was lost.
 #[derive(Deserialize)]
 pub struct UnfinishedAttempt {
     /// The attempt.
     pub attempt_id: Uuid,
-    /// Whether it has the queue of those that nobody waits for.
+    /// True if it belongs into the queue of campaigns.
     pub campaign: bool,
 }
 
-/// Asks for attempts and erasures that wait for a message, and ends attempts that have waited for a day.
+/// Asks for attempts and erasures whose message was lost, and ends attempts that are a day old.
 pub async fn sweep_unfinished(supabase: &Supabase, limit: usize) -> Result<Unfinished, Error> {
     #[derive(Deserialize)]
     #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -59,7 +59,7 @@ pub async fn sweep_unfinished(supabase: &Supabase, limit: usize) -> Result<Unfin
     Ok(unfinished)
 }
 
-/// The messages of these attempts are in the queue: for an hour they are not found again.
+/// Reports that the messages of these attempts are in the queue: they are not found again for an hour.
 pub async fn attempts_queued(supabase: &Supabase, attempt_ids: &[Uuid]) -> Result<(), Error> {
     #[derive(Serialize)]
     struct Arguments<'a> {
@@ -69,16 +69,16 @@ pub async fn attempts_queued(supabase: &Supabase, attempt_ids: &[Uuid]) -> Resul
     Ok(())
 }
 
-/// How far the list of Twilio's recordings was read.
+/// The position up to which the list of Twilio's recordings was read.
 #[derive(Deserialize)]
 pub struct RecordingSweep {
-    /// From this day on, `YYYY-MM-DD`.
+    /// The first day of the list, `YYYY-MM-DD`.
     pub since: String,
-    /// The page where it goes on; none for the first.
+    /// The page to read next; `None` for the first.
     pub next_page_uri: Option<String>,
 }
 
-/// Asks how far the list of Twilio's recordings was read.
+/// Asks for the position up to which the list of Twilio's recordings was read.
 pub async fn recording_sweep_state(supabase: &Supabase) -> Result<RecordingSweep, Error> {
     #[derive(Serialize)]
     struct Arguments {}
@@ -121,13 +121,13 @@ enum Missing {
     Missing { recordings: Vec<RecordingFinished> },
 }
 
-/// Asks for recordings that were heard of before their call, and whose call is known by now.
+/// Asks for recordings that were reported before their call was known, and whose call is known by now.
 pub async fn matched_recordings(supabase: &Supabase, limit: usize) -> Result<Vec<RecordingFinished>, Error> {
     let Missing::Missing { recordings } = ask(supabase, "matched_recordings", Limit { limit }).await?;
     Ok(recordings)
 }
 
-/// Asks for recordings that were too large, and are not where Storage takes so many bytes.
+/// Asks for recordings that were too large, and are no longer, now that Storage takes this many bytes.
 pub async fn storable_recordings(
     supabase: &Supabase,
     size_limit: Option<u64>,
@@ -148,7 +148,7 @@ pub async fn storable_recordings(
     Ok(recordings)
 }
 
-/// The messages of these recordings are in the queue: for a day they are not found again.
+/// Reports that the messages of these recordings are in the queue: they are not found again for a day.
 pub async fn recordings_queued(supabase: &Supabase, queued: &[&RecordingSid]) -> Result<(), Error> {
     #[derive(Serialize)]
     struct Arguments<'a> {
@@ -158,7 +158,7 @@ pub async fn recordings_queued(supabase: &Supabase, queued: &[&RecordingSid]) ->
     Ok(())
 }
 
-/// The messages of what was missing on a page are in the queue. The list goes on at the next page, or is at its end.
+/// Reports that the missing recordings of a page are in the queue. The list goes on at the next page, or is at its end.
 pub async fn recording_page_seen(
     supabase: &Supabase,
     queued: &[&RecordingSid],
@@ -173,7 +173,7 @@ pub async fn recording_page_seen(
     Ok(())
 }
 
-/// Deletes what was kept as proof and is owed no longer, at most so much of each kind; gives how many rows.
+/// Deletes rows that were kept as proof for long enough, at most `limit` of each kind. Returns the number of rows.
 pub async fn purge(supabase: &Supabase, limit: usize) -> Result<usize, Error> {
     #[derive(Deserialize)]
     #[serde(tag = "outcome", rename_all = "snake_case")]

@@ -1,4 +1,4 @@
-//! The listing of the decisions, and what an answer becomes.
+//! The listing of the decisions, and the errors for unexpected answers.
 
 use std::fs;
 use std::path::Path;
@@ -34,7 +34,7 @@ fn call_sid() -> CallSid {
     CallSid::try_from("CA0123456789abcdef0123456789abcdef".to_owned()).unwrap()
 }
 
-/// A database that answers everything alike.
+/// A database that gives the same answer to every call.
 async fn answering(answer: Value) -> (MockServer, Supabase) {
     let server = MockServer::start().await;
     Mock::given(wiremock::matchers::any())

@@ -1,4 +1,4 @@
-//! An employee's voice: asked for, looked at, used, and whether the vendor still has it.
+//! An employee's voice: requesting it, reading its state, using it, and checking that the vendor still has it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,29 +15,29 @@ use crate::messages::CloneRequested;
 /// A request for a clone.
 #[derive(Serialize)]
 pub struct CloneRequest {
-    /// Who asks for whose voice.
+    /// The user who asks, and the employee.
     #[serde(flatten)]
     pub request: EmployeeRequest,
-    /// Where employees are in calls of two legs, if the deployment says so.
+    /// The employees' usual channel in calls of two legs, if the deployment has one.
     pub employee_channel: Option<Channel>,
-    /// Of the code that would make the sample.
+    /// The version of the code that would make the sample.
     pub pipeline_version: u32,
-    /// Whether the voice that is replaced is deleted before the new one is made: for a vendor account without a free
-    /// place. If the new one then fails, there is none.
+    /// True if the old voice is to be deleted before the new one is made, for a vendor account without a free slot. If
+    /// the new one then fails, the employee has no voice.
     pub replace: bool,
-    /// Whether it is one of many that were asked for at once.
+    /// True if it is one of many that were requested at once.
     pub campaign: bool,
 }
 
-/// What a request for a clone came to.
+/// The decision about a request for a clone.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum RequestedClone {
-    /// These recordings are already cloned: this is their voice.
+    /// The voice of these recordings exists already.
     Ready {
         /// The vendor's id of the voice.
         voice_id: String,
-        /// How its sample came about.
+        /// The report of how its sample was made.
         report: Option<Value>,
     },
     /// A new attempt.
@@ -49,13 +49,13 @@ pub enum RequestedClone {
 /// Asks for a clone of an employee's voice.
 ///
 /// # Errors
-/// [`Error::Refused`] when the user may not, consent is missing, there is no recording, or the organisation has as many
-/// voices as it may.
+/// [`Error::Refused`] if the user may not ask, consent is missing, there is no recording, or the organisation has as
+/// many voices as it may.
 pub async fn request_clone(supabase: &Supabase, request: &CloneRequest) -> Result<RequestedClone, Error> {
     ask_for_caller(supabase, "request_clone", request).await
 }
 
-/// An employee's voice, as the API tells it.
+/// An employee's voice, as the API shows it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct VoiceState {
     /// The employee.
@@ -64,15 +64,15 @@ pub struct VoiceState {
     pub voice_id: Option<String>,
     /// The state of the newest attempt.
     pub status: VoiceStatus,
-    /// Why there is no voice.
+    /// The code of the reason why there is no voice.
     pub code: Option<String>,
     /// The newest attempt.
     pub attempt_id: Option<Uuid>,
-    /// How its sample came about, or why there is none (`Report`, of the crate `sample`).
+    /// The report of how its sample was made, or why there is none (`Report`, of the crate `sample`).
     pub report: Option<Value>,
 }
 
-/// Where an attempt stands.
+/// The state of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -86,7 +86,7 @@ pub enum VoiceStatus {
 /// Reads the state of an employee's voice.
 ///
 /// # Errors
-/// [`Error::Refused`] when the user may not see it.
+/// [`Error::Refused`] if the user may not see it.
 pub async fn read_voice(supabase: &Supabase, request: EmployeeRequest) -> Result<VoiceState, Error> {
     #[derive(Deserialize)]
     #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -100,19 +100,19 @@ pub async fn read_voice(supabase: &Supabase, request: EmployeeRequest) -> Result
 /// A voice that is to be used.
 #[derive(Serialize)]
 pub struct VoiceUse<'a> {
-    /// Who asks for whose voice.
+    /// The user who asks, and the employee.
     #[serde(flatten)]
     pub request: EmployeeRequest,
-    /// What for.
+    /// The purpose.
     pub purpose: &'a str,
     /// The call in which the voice is to speak: it is never sampled.
     pub call_sid: Option<&'a CallSid>,
 }
 
-/// Asks whether an employee's voice may be used for a purpose, now.
+/// Asks whether an employee's voice may now be used for a purpose.
 ///
 /// # Errors
-/// [`Error::Refused`] when there is no voice, or no live consent to the purpose.
+/// [`Error::Refused`] if there is no voice, or no live consent to the purpose.
 pub async fn authorize_voice(supabase: &Supabase, wanted: &VoiceUse<'_>) -> Result<Shown, Error> {
     #[derive(Deserialize)]
     #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -123,33 +123,33 @@ pub async fn authorize_voice(supabase: &Supabase, wanted: &VoiceUse<'_>) -> Resu
     Ok(voice)
 }
 
-/// Whether the database believes that a voice is gone.
+/// The database's decision whether a voice counts as gone.
 #[derive(Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 enum Gone {
     Recorded,
-    /// It was made with another account: that this one does not have it proves nothing.
+    /// The voice was made with another account, so it proves nothing that this one does not have it.
     OtherAccount,
 }
 
 /// A voice that was deleted at the vendor.
 #[derive(Serialize)]
 pub struct DeletedVoice<'a> {
-    /// What made it.
+    /// The attempt that made it.
     pub attempt_id: Uuid,
     /// The vendor's account that was asked.
     pub account: &'a str,
-    /// Whether it was seen there just before.
+    /// True if it was seen there just before.
     pub was_there: bool,
 }
 
-/// Tells the database that the vendor has deleted a voice. One of another account stays one to delete.
+/// Tells the database that the vendor has deleted a voice. A voice of another account remains to be deleted.
 pub async fn voice_deleted(supabase: &Supabase, deleted: &DeletedVoice<'_>) -> Result<(), Error> {
     let (Gone::Recorded | Gone::OtherAccount) = ask(supabase, "voice_deleted", deleted).await?;
     Ok(())
 }
 
-/// Tells the database that the vendor no longer has a current voice. One of another account stays current.
+/// Tells the database that the vendor no longer has a current voice. A voice of another account remains current.
 pub async fn voice_gone(supabase: &Supabase, attempt_id: Uuid, account: &str) -> Result<(), Error> {
     #[derive(Serialize)]
     struct Arguments<'a> {
@@ -160,10 +160,10 @@ pub async fn voice_gone(supabase: &Supabase, attempt_id: Uuid, account: &str) ->
     Ok(())
 }
 
-/// What the database says of the vendor's list of voices.
+/// The database's comparison of the vendor's list of voices with its own.
 #[derive(Deserialize)]
 pub struct JudgedVoices {
-    /// Those that belong to nobody, by the vendor's ids.
+    /// The vendor's ids of voices that belong to nobody.
     pub delete: Vec<String>,
     /// Current voices that are not in the list.
     pub missing: Vec<MissingVoice>,
@@ -172,13 +172,13 @@ pub struct JudgedVoices {
 /// A current voice that the vendor does not list.
 #[derive(Deserialize)]
 pub struct MissingVoice {
-    /// What made it.
+    /// The attempt that made it.
     pub attempt_id: Uuid,
     /// The vendor's id.
     pub vendor_voice_id: String,
 }
 
-/// Holds every voice at the vendor that carries a mark against what the database knows.
+/// Has the database compare the marked voices at the vendor with its own.
 pub async fn judge_vendor_voices(supabase: &Supabase, voices: &[MarkedVoice]) -> Result<JudgedVoices, Error> {
     #[derive(Serialize)]
     struct Arguments<'a> {

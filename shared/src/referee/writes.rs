@@ -9,12 +9,12 @@ use crate::clients::supabase::{ObjectKey, Supabase};
 use crate::clients::twilio::RecordingSid;
 use crate::error::Error;
 
-/// What is to be written where.
+/// An object that is to be written to Storage.
 #[derive(Deserialize)]
 pub struct ObjectWrite {
     /// The key.
     pub path: ObjectKey,
-    /// The object.
+    /// The content of the object.
     pub body: Value,
 }
 
@@ -23,20 +23,20 @@ pub struct ObjectWrite {
 pub struct Metadata {
     /// The note.
     pub write_id: Uuid,
-    /// What they say, and where.
+    /// The content and the key.
     #[serde(flatten)]
     pub object: ObjectWrite,
 }
 
-/// Whether the metadata that were written are those of the current voice.
+/// The answer to whether the written metadata are those of the current voice.
 #[derive(Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum WrittenMetadata {
-    /// They are.
+    /// They are those of the current voice.
     Current,
     /// Another voice is the current one by now.
     Behind {
-        /// What made that one.
+        /// The attempt that made the current voice.
         attempt_id: Uuid,
         /// Its metadata, to be written.
         metadata: Metadata,
@@ -53,7 +53,7 @@ pub async fn metadata_written(supabase: &Supabase, attempt_id: Uuid, write_id: U
     ask(supabase, "metadata_written", Arguments { attempt_id, write_id }).await
 }
 
-/// A write to Storage is over, and nothing of it is left.
+/// Reports that a write to Storage is over, and that no object is left of it.
 pub async fn write_cleared(supabase: &Supabase, write_id: Uuid) -> Result<(), Error> {
     #[derive(Serialize)]
     struct Arguments {
@@ -68,27 +68,27 @@ pub async fn write_cleared(supabase: &Supabase, write_id: Uuid) -> Result<(), Er
 pub struct AbandonedWrite {
     /// The note.
     pub write_id: Uuid,
-    /// Where something may be.
+    /// The key at which an object may be.
     pub path: ObjectKey,
-    /// What it needs.
+    /// The work that it needs.
     #[serde(flatten)]
     pub left_over: LeftOver,
 }
 
-/// What an abandoned write needs.
+/// The work that an abandoned write needs.
 #[derive(Deserialize)]
 #[serde(tag = "left_over", rename_all = "snake_case")]
 pub enum LeftOver {
-    /// The object belongs elsewhere, or nowhere.
+    /// The object is to be removed: it belongs elsewhere, or nowhere.
     Remove,
-    /// The copy of the newest recording is to be made again, or taken away.
+    /// The copy of the newest recording is to be made again, or removed.
     Publish {
-        /// What was to be copied.
+        /// The recording that was to be copied.
         recording_sid: RecordingSid,
     },
-    /// The metadata are to be written again, which is `clone-worker`'s.
+    /// The metadata are to be written again, by `clone-worker`.
     Metadata {
-        /// Whose they are.
+        /// The attempt whose metadata they are.
         attempt_id: Uuid,
     },
 }

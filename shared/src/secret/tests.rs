@@ -21,7 +21,7 @@ fn secret(server: &MockServer) -> Secret<TwilioSecret> {
     Secret::new(client, "arn:understudy/twilio".to_owned(), TwilioSecret::problem_for_callbacks)
 }
 
-/// Secrets Manager, with versions by their stage: `age` is how long ago each was made.
+/// A stand-in for Secrets Manager, with versions by their stage, each with its age.
 async fn secrets_manager(versions: &[(&str, Value, Duration)]) -> MockServer {
     let server = MockServer::start().await;
     for (stage, value, age) in versions {

@@ -1,4 +1,4 @@
-//! Which account a key opens, and how full it is.
+//! The account that a key opens, and its slots for voices.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use reqwest::Method;
@@ -10,32 +10,33 @@ use super::codes::NAME;
 use crate::clients::call::{Call, SHORT};
 use crate::clients::vendor_error::VendorError;
 
-/// How many voices an account has and may have.
+/// The numbers of voices that an account has and may have.
 ///
 /// Source: <https://elevenlabs.io/docs/api-reference/user/subscription/get>
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct Slots {
-    /// Voices there are.
+    /// Voices that the account has.
     #[serde(rename = "voice_slots_used")]
     pub used: u32,
-    /// Voices there may be.
+    /// Voices that the account may have.
     #[serde(rename = "voice_limit")]
     pub limit: u32,
 }
 
 impl ElevenLabs {
-    /// How full the account is.
+    /// Reads the account's numbers of voices.
     pub async fn slots(&self) -> Result<Slots, VendorError> {
         let call = Call { vendor: NAME, action: "read the subscription" };
         call.json(self.request(Method::GET, "/v1/user/subscription").timeout(SHORT)).await
     }
 
-    /// Which account this is: "gone" from another one says nothing.
+    /// An id of the account that the key opens. A voice that is missing in one account may still be in another, so each
+    /// answer is kept with its account.
     ///
-    /// The vendor's API names no workspace to a key, but it names the key's user (`user_id`), who stays the same when the
-    /// key is replaced: `user:…`. A key that may not read its user (it lacks the permission `user_read`) is told apart by
-    /// the first 16 hexadecimal digits of its SHA-256: `key:…`, which is another one after a rotation, as `user:…` is when
-    /// another user's key takes its place.
+    /// The vendor's API names no workspace to a key, but it names the key's user (`user_id`), who stays the same when
+    /// the key is replaced: `user:…`. For a key that may not read its user (it lacks the permission `user_read`), the
+    /// id is the first 16 hexadecimal digits of the key's SHA-256: `key:…`. It changes when the key is rotated;
+    /// `user:…` changes only when the new key belongs to another user.
     ///
     /// Source: <https://elevenlabs.io/docs/api-reference/user/get>
     pub async fn account(&self) -> Result<String, VendorError> {

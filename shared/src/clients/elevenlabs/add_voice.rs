@@ -1,4 +1,4 @@
-//! Making a voice, and what it means when none comes back.
+//! Making a voice, and the errors by which it is known whether one may exist.
 
 use std::time::Duration;
 
@@ -23,16 +23,16 @@ const ADD_VOICE: Duration = Duration::from_secs(120);
 pub struct NewVoice<'a> {
     /// Shown in the vendor's list of voices.
     pub name: &'a str,
-    /// Whose voice it is; stands in the labels.
+    /// The employee; stands in the labels.
     pub employee_id: Uuid,
-    /// What made it. It stands in the labels and in the description, so that a voice whose answer was lost can be found
-    /// again.
+    /// The attempt to clone. It stands in the labels and in the description, so that a voice whose answer was lost can
+    /// be found again.
     pub attempt_id: Uuid,
-    /// Several deployments may share an account: it stands there too.
+    /// The deployment, which stands there too, since several may share an account.
     pub deployment_id: Uuid,
     /// A WAV file of one speaker, one to two minutes long.
     pub sample: Vec<u8>,
-    /// Only where there is noise: the vendor advises against it on clean speech.
+    /// True only where there is noise: the vendor advises against it on clean speech.
     pub remove_background_noise: bool,
 }
 
@@ -41,21 +41,21 @@ pub struct NewVoice<'a> {
 pub struct AddedVoice {
     /// The vendor's id of the voice.
     pub voice_id: String,
-    /// The voice exists but may not be used before somebody has verified it.
+    /// True if the voice exists but may not be used before somebody has verified it.
     #[serde(default)]
     pub(super) requires_verification: bool,
-    /// The samples match a protected voice, which also demands verification.
+    /// Present if the samples match a protected voice, which also demands verification.
     pub(super) library_voice_match: Option<serde::de::IgnoredAny>,
 }
 
 impl AddedVoice {
-    /// Whether the voice may be used as it is: a 200 alone does not say so.
+    /// True if the voice may be used without verification. A 200 alone does not say so.
     pub fn is_usable(&self) -> bool {
         !self.requires_verification && self.library_voice_match.is_none()
     }
 }
 
-/// Why no voice came back, told by what may have happened at the vendor.
+/// The reason why no voice came back. The variants differ in what may have happened at the vendor.
 #[derive(Debug, thiserror::Error)]
 pub enum AddVoiceError {
     /// The vendor will never make this voice from this sample on this account.
@@ -89,7 +89,8 @@ impl ElevenLabs {
     }
 }
 
-/// For whoever looks through the vendor's list of voices. Whose voice it is, its name says.
+/// The description is for people who look through the vendor's list of voices. It leaves out the employee, whom the
+/// voice's name gives.
 fn description(voice: &NewVoice) -> String {
     let NewVoice { attempt_id, deployment_id, .. } = voice;
     format!(
@@ -98,7 +99,7 @@ fn description(voice: &NewVoice) -> String {
     )
 }
 
-/// The marks that our search relies on: a JSON object of strings, as text.
+/// The labels by which the search finds a voice: a JSON object of strings, as text.
 fn labels(voice: &NewVoice) -> String {
     json!({ATTEMPT: voice.attempt_id, "employee": voice.employee_id, DEPLOYMENT: voice.deployment_id}).to_string()
 }
@@ -108,7 +109,7 @@ fn why_not_added(error: VendorError) -> AddVoiceError {
     match error.code.as_deref().and_then(meaning) {
         Some(Meaning::Refused(refusal)) => return AddVoiceError::Refused(refusal),
         Some(Meaning::Busy) => return AddVoiceError::NotAdded(error),
-        // A key, or a voice that is not there: the status says more.
+        // The code is about the key or about a missing voice, so the status says more.
         Some(Meaning::Key | Meaning::NotThere) | None => {}
     }
     match error.status {
@@ -118,7 +119,7 @@ fn why_not_added(error: VendorError) -> AddVoiceError {
         }
         Some(status) if status.is_client_error() => AddVoiceError::NotAdded(error),
         None if error.never_sent() => AddVoiceError::NotAdded(error),
-        // A 5xx, a success that cannot be read, or no answer: the work may be done, or under way.
+        // For a 5xx, an unreadable success, or no answer, the voice may be made, or being made.
         _ => AddVoiceError::FateUnknown(error),
     }
 }

@@ -2,15 +2,15 @@
 
 use crate::refusal::Refusal;
 
-/// The vendor, in errors.
+/// The vendor's name in errors.
 pub const NAME: &str = "elevenlabs";
 
-/// What follows from a code.
+/// The consequence of a code.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// It is about the key or the account that it opens: another key, or the same one later, may do.
+    /// The key, or the account that it opens, was turned away. Another key may work, or the same one later.
     Key,
-    /// The vendor does not have what it was asked about.
+    /// The vendor does not have the thing that it was asked about.
     NotThere,
     /// Nothing was done; the same request may succeed later.
     Busy,
@@ -19,7 +19,7 @@ pub(super) enum Meaning {
 }
 
 /// Source: <https://elevenlabs.io/docs/eleven-api/resources/errors>; `needs_authorization`, `missing_permissions` and
-/// `detected_unusual_activity` stand in answers that others have seen.
+/// `detected_unusual_activity` are not documented, but others have received them.
 #[rustfmt::skip]
 const CODES: &[(&str, Meaning)] = &[
     ("invalid_api_key", Meaning::Key),
@@ -46,7 +46,7 @@ const CODES: &[(&str, Meaning)] = &[
     ("max_voice_limit_reached", Meaning::Refused(Refusal::VoiceLimitReached)),
     ("max_voice_add_edits_reached", Meaning::Refused(Refusal::VoiceLimitReached)),
     ("voice_add_edit_limit_reached", Meaning::Refused(Refusal::VoiceLimitReached)),
-    // The samples are of somebody whose voice the vendor protects: no other try makes it.
+    // The samples are of somebody whose voice the vendor protects, so another try is of no use.
     ("voice_access_denied", Meaning::Refused(Refusal::VoiceProtected)),
     ("detected_captcha_voice", Meaning::Refused(Refusal::VoiceProtected)),
     ("paid_plan_required", Meaning::Refused(Refusal::VoicePlanRequired)),
@@ -55,13 +55,13 @@ const CODES: &[(&str, Meaning)] = &[
     ("subscription_required", Meaning::Refused(Refusal::VoicePlanRequired)),
     ("insufficient_credits", Meaning::Refused(Refusal::VoicePlanRequired)),
     ("quota_exceeded", Meaning::Refused(Refusal::VoicePlanRequired)),
-    ("audio_too_long", Meaning::Refused(Refusal::RecordingNotAudio)),
-    ("audio_too_short", Meaning::Refused(Refusal::RecordingNotAudio)),
-    ("request_too_large", Meaning::Refused(Refusal::RecordingNotAudio)),
-    ("invalid_audio", Meaning::Refused(Refusal::RecordingNotAudio)),
-    ("invalid_audio_format", Meaning::Refused(Refusal::RecordingNotAudio)),
-    ("invalid_file_type", Meaning::Refused(Refusal::RecordingNotAudio)),
-    ("duplicate_files", Meaning::Refused(Refusal::RecordingNotAudio)),
+    ("audio_too_long", Meaning::Refused(Refusal::RecordingUnusable)),
+    ("audio_too_short", Meaning::Refused(Refusal::RecordingUnusable)),
+    ("request_too_large", Meaning::Refused(Refusal::RecordingUnusable)),
+    ("invalid_audio", Meaning::Refused(Refusal::RecordingUnusable)),
+    ("invalid_audio_format", Meaning::Refused(Refusal::RecordingUnusable)),
+    ("invalid_file_type", Meaning::Refused(Refusal::RecordingUnusable)),
+    ("duplicate_files", Meaning::Refused(Refusal::RecordingUnusable)),
 ];
 
 /// The meaning of a code; `None` for one that is not in the table.
@@ -69,12 +69,12 @@ pub(super) fn meaning(code: &str) -> Option<Meaning> {
     CODES.iter().find(|(known, _)| *known == code).map(|(_, meaning)| *meaning)
 }
 
-/// Whether it is one of those that are written down here.
+/// True if the code is in the table.
 pub(in crate::clients) fn is_known(code: &str) -> bool {
     meaning(code).is_some()
 }
 
-/// Whether a 401 or 403 with this code, or without any, is about the key.
+/// True if a 401 or 403 with this code, or without any, is about the key.
 pub(in crate::clients) fn is_about_the_key(code: Option<&str>) -> bool {
     code.is_none_or(|code| meaning(code) == Some(Meaning::Key))
 }

@@ -1,4 +1,4 @@
-//! What was generated with a voice: it outlives the voice, and is deleted item by item.
+//! The speech that was generated with a voice. It outlives the voice, and is deleted item by item.
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -9,18 +9,18 @@ use super::gone::{Deleted, says_not_found};
 use crate::clients::call::{Call, SHORT};
 use crate::clients::vendor_error::VendorError;
 
-/// A page of what was generated with a voice.
+/// A page of the speech that was generated with a voice.
 #[derive(Debug, PartialEq, Eq)]
 pub struct HistoryPage {
-    /// The vendor's ids.
+    /// The vendor's ids of the items.
     pub items: Vec<String>,
-    /// After which the next page begins, if there is one.
+    /// The item after which the next page begins, if there is one.
     pub next: Option<String>,
 }
 
 impl ElevenLabs {
-    /// A page of what was generated with a voice and is kept, newest first: of the first hundred items, or of those after
-    /// `after`. It outlives the voice. Where the workspace has zero retention (enterprise plans), there is nothing.
+    /// Lists the kept speech that was generated with a voice, a hundred items at a time, newest first, beginning after
+    /// the item `after`. The speech outlives the voice. A workspace with zero retention (enterprise plans) keeps none.
     ///
     /// Source: <https://elevenlabs.io/docs/api-reference/history/list>
     pub async fn history_of(&self, voice_id: &str, after: Option<&str>) -> Result<HistoryPage, VendorError> {
@@ -44,11 +44,11 @@ impl ElevenLabs {
         Ok(HistoryPage { items: kept.map(|item| item.history_item_id).collect(), next })
     }
 
-    /// Deletes one item of the history, its audio and its text. One that is not there counts as deleted; as with a voice,
-    /// a look decides where the deletion fails.
+    /// Deletes one item of the history, its audio and its text. An item that does not exist counts as deleted. If the
+    /// deletion fails, the item is looked up, as a voice is: only whether it exists decides.
     ///
     /// # Errors
-    /// What the vendor said to the deletion, while the item is there or nobody can tell.
+    /// The vendor's error of the deletion, if the item still exists or the lookup failed, too.
     ///
     /// Source: <https://elevenlabs.io/docs/api-reference/history/delete>
     pub async fn delete_history_item(&self, id: &str) -> Result<(), VendorError> {

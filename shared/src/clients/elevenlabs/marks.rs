@@ -1,14 +1,15 @@
-//! What made a voice, and where: it stands with the voice, so that one whose answer was lost can be found again.
+//! The marks on a voice at the vendor: the attempt and the deployment that made it. By them a voice is found again
+//! whose answer was lost.
 
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Words of a voice's labels, and of its description before the same ids. The vendor names other keys of labels than
-/// these, so it may drop them: then the description is read.
+/// Names of a voice's labels, which stand before the same ids in its description, too. The vendor documents other label
+/// keys than these and may drop them; then the description is read.
 pub(super) const ATTEMPT: &str = "attempt";
 pub(super) const DEPLOYMENT: &str = "deployment";
 
-/// The id of that name: the label's, or the one that the description says.
+/// Reads the id of this name from the labels, or else from the description.
 pub(super) fn read(word: &str, labels: &Value, description: Option<&str>) -> Option<Uuid> {
     let label = labels[word].as_str().and_then(|id| Uuid::try_parse(id).ok());
     label.or_else(|| {

@@ -1,4 +1,4 @@
-//! What opens a workspace.
+//! The secret that opens a workspace.
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -12,11 +12,12 @@ pub struct ElevenLabsSecret {
     pub api_key: SecretString,
 }
 
-/// ElevenLabs' keys are `sk_` and 48 characters, older ones 32; nobody documents that it stays so.
+/// The shortest key that is accepted. Today's keys have `sk_` and 48 characters, older ones 32; no documentation
+/// promises a length.
 const LEAST_KEY: usize = 20;
 
 impl ElevenLabsSecret {
-    /// What keeps it from being used; `None` if nothing does.
+    /// The reason why the secret cannot be used; `None` if it can.
     pub fn problem(&self) -> Option<String> {
         too_short("api_key", Some(&self.api_key), LEAST_KEY)
     }

@@ -13,7 +13,7 @@ use super::marks::{self, ATTEMPT, DEPLOYMENT};
 use crate::clients::call::{Call, SHORT};
 use crate::clients::vendor_error::VendorError;
 
-/// Pages of a list that are read, of 100 voices each: more than any plan has.
+/// The most pages of a list that are read, of 100 voices each; no plan has as many voices.
 const MOST_PAGES: usize = 200;
 
 /// A voice at the vendor that an attempt has made.
@@ -21,9 +21,9 @@ const MOST_PAGES: usize = 200;
 pub struct MarkedVoice {
     /// The vendor's id.
     pub vendor_voice_id: String,
-    /// What made it.
+    /// The attempt that made it.
     pub attempt_id: Uuid,
-    /// Where.
+    /// The deployment that made it.
     pub deployment_id: Option<Uuid>,
 }
 
@@ -54,7 +54,7 @@ impl Voice {
 }
 
 impl ElevenLabs {
-    /// The voices that an attempt has made, by their marks. The vendor searches labels and descriptions.
+    /// Finds the voices that an attempt has made, by their marks. The vendor searches labels and descriptions.
     ///
     /// Source: <https://elevenlabs.io/docs/api-reference/voices/search>
     pub async fn find_voices(&self, attempt_id: Uuid) -> Result<Vec<AddedVoice>, VendorError> {
@@ -68,7 +68,7 @@ impl ElevenLabs {
         Ok(found.collect())
     }
 
-    /// The cloned voices that carry the mark of any attempt.
+    /// Lists the cloned voices that carry the mark of any attempt.
     pub async fn marked_voices(&self) -> Result<Vec<MarkedVoice>, VendorError> {
         let voices = self.list(&[("category", "cloned".to_owned())]).await?;
         let marked = voices.into_iter().filter_map(|voice| {
@@ -78,7 +78,7 @@ impl ElevenLabs {
         Ok(marked.collect())
     }
 
-    /// All voices that fit, page by page.
+    /// Lists all voices that match the query, page by page.
     async fn list(&self, query: &[(&str, String)]) -> Result<Vec<Voice>, VendorError> {
         #[derive(Deserialize)]
         struct Page {
@@ -100,15 +100,16 @@ impl ElevenLabs {
                 return Ok(found);
             }
         }
-        // Half a list would make voices seem gone that are there.
+        // A list that is cut short would make existing voices seem to be gone.
         Err(call.unacceptable("endless_list"))
     }
 
-    /// Deletes a voice. One that is not there counts as deleted, whichever way the vendor says so: by its specification a
-    /// deletion that fails is a 500, so whether the voice is there decides. Returns whether the vendor says that it had it.
+    /// Deletes a voice. A voice that does not exist counts as deleted. The vendor specifies a 500 for a deletion that
+    /// fails, so after a failure the voice is looked up: only whether it exists decides. Returns true if the vendor
+    /// says that it had the voice.
     ///
     /// # Errors
-    /// What the vendor said to the deletion, while the voice is there or nobody can tell.
+    /// The vendor's error of the deletion, if the voice still exists or the lookup failed, too.
     ///
     /// Source: <https://elevenlabs.io/docs/api-reference/voices/delete>
     pub async fn delete_voice(&self, voice_id: &str) -> Result<bool, VendorError> {
@@ -125,7 +126,7 @@ impl ElevenLabs {
         }
     }
 
-    /// Whether the vendor has a voice.
+    /// Asks whether the vendor has a voice.
     ///
     /// Source: <https://elevenlabs.io/docs/api-reference/voices/get>
     pub async fn has_voice(&self, voice_id: &str) -> Result<bool, VendorError> {

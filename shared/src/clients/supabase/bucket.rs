@@ -1,4 +1,4 @@
-//! Buckets: private ones, and the size of what may be stored.
+//! Buckets: making sure that they are private, and reading their size limits.
 
 use http::StatusCode;
 use reqwest::Method;
@@ -10,19 +10,19 @@ use crate::clients::call::{Call, SHORT};
 use crate::clients::vendor_error::VendorError;
 use crate::error::Error;
 
-/// What Storage says of a bucket.
+/// A bucket as Storage describes it.
 #[derive(Deserialize)]
 struct Bucket {
     public: bool,
-    /// Bytes; none where the bucket has no limit of its own.
+    /// The size limit of an object in bytes; `None` if the bucket has no limit of its own.
     #[serde(default)]
     file_size_limit: Option<u64>,
 }
 
 impl Supabase {
-    /// Makes sure that a bucket exists and is private; makes it if it is missing.
+    /// Makes sure that a bucket exists and is private, and creates it if it is missing.
     ///
-    /// A public one is an error and nothing is written to it: anybody with the address could listen.
+    /// A public bucket is an error, because anybody who knew an address could listen.
     ///
     /// Source: <https://supabase.com/docs/guides/storage/buckets/fundamentals>
     pub async fn ensure_private_bucket(&self, bucket: &'static str) -> Result<(), Error> {
@@ -40,10 +40,10 @@ impl Supabase {
         Ok(())
     }
 
-    /// The most bytes that an object of this bucket may have: by the bucket's own limit, or by the project's if that is
-    /// less. `None` where Storage tells neither.
+    /// The size limit of an object in this bucket, in bytes: the smaller one of the bucket's and the project's. `None`
+    /// if Storage states neither.
     ///
-    /// The project's stands nowhere but in what Storage says of resumable uploads; it holds for the others as well.
+    /// Storage states the project's limit only for resumable uploads, but it holds for all uploads.
     ///
     /// Source: <https://supabase.com/docs/guides/storage/uploads/file-limits>,
     /// <https://tus.io/protocols/resumable-upload#tus-max-size>
@@ -63,7 +63,7 @@ impl Supabase {
                 let stated = answer.headers().get("tus-max-size").and_then(|value| value.to_str().ok());
                 Ok(stated.and_then(|text| text.parse().ok()))
             }
-            // There are no resumable uploads here.
+            // This Storage has no resumable uploads.
             Err(VendorError { status: Some(StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED), .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -78,7 +78,7 @@ impl Supabase {
         let call = Call { vendor: NAME, action: "make a bucket" };
         let body = json!({"id": bucket, "name": bucket, "public": false});
         match call.send(self.request(Method::POST, "/storage/v1/bucket").timeout(SHORT).json(&body)).await {
-            // Somebody else made it in this moment.
+            // Another worker created it at the same moment.
             Err(error) if error.status == Some(StatusCode::CONFLICT) => Ok(()),
             answer => answer.map(drop),
         }

@@ -1,4 +1,4 @@
-//! The client of one project, and the database's functions.
+//! The client of one project, which calls the database's functions.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use super::secret::SupabaseSecret;
 use crate::clients::call::{Call, SHORT};
 use crate::clients::vendor_error::VendorError;
 
-/// The vendor, in errors.
+/// The vendor's name in errors.
 pub const NAME: &str = "supabase";
 
-/// As much of a caller's user agent as the database keeps.
+/// The database keeps this much of a caller's user agent.
 const USER_AGENT_BYTES: usize = 500;
 
 /// A client of one project.
@@ -22,7 +22,7 @@ pub struct Supabase {
     http: Client,
     pub(super) base_url: Arc<str>,
     secret: Arc<SupabaseSecret>,
-    /// Who is calling us, for the database.
+    /// Headers that describe our own caller to the database.
     caller: HeaderMap,
 }
 
@@ -32,8 +32,8 @@ impl Supabase {
         Self { http, base_url, secret, caller: HeaderMap::new() }
     }
 
-    /// The same client on behalf of a caller: with each call of a function, the database hears from where the request
-    /// came that is being served. What does not fit into a header is left out.
+    /// The same client on behalf of a caller. Each call of a function then carries the caller's address and user agent
+    /// to the database. A value that is no valid header is left out.
     ///
     /// PostgREST hands a request's headers to the function, in the setting `request.headers`
     /// (<https://docs.postgrest.org/en/stable/references/transactions.html#request-headers-cookies-and-jwt-claims>).
@@ -49,12 +49,13 @@ impl Supabase {
         self
     }
 
-    /// What verifies HS256 tokens, where the project still signs with the legacy secret.
+    /// The secret that verifies HS256 tokens, if the project still signs with the legacy secret.
     pub fn jwt_secret(&self) -> Option<&SecretString> {
         self.secret.jwt_secret.as_ref()
     }
 
-    /// Calls a SQL function: one round trip, one transaction. [`crate::referee`] knows what each takes and answers.
+    /// Calls a SQL function: one round trip, one transaction. [`crate::referee`] has the arguments and the outcomes of
+    /// each.
     ///
     /// Source: <https://docs.postgrest.org/en/stable/references/api/functions.html>
     pub(crate) async fn rpc(&self, function: &'static str, arguments: Value) -> Result<Value, VendorError> {
@@ -64,8 +65,9 @@ impl Supabase {
         call.json(request.timeout(SHORT).json(&arguments)).await
     }
 
-    /// New secret keys are not JWTs: they may stand in `Authorization` only when it equals `apikey`, and self-hosted
-    /// stacks and the legacy key want both (<https://supabase.com/docs/guides/getting-started/api-keys>).
+    /// Sends the key in both headers, `apikey` and `Authorization`. A new secret key is no JWT and may stand in
+    /// `Authorization` only if `apikey` is the same; self-hosted stacks and the legacy key need both
+    /// (<https://supabase.com/docs/guides/getting-started/api-keys>).
     pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let key = self.secret.secret_key.expose_secret();
         self.http.request(method, format!("{}{path}", self.base_url)).header("apikey", key).bearer_auth(key)
@@ -86,13 +88,13 @@ mod tests {
         let server = MockServer::start().await;
         Mock::given(method("POST")).respond_with(ResponseTemplate::new(200).set_body_json(1)).mount(&server).await;
         let long = "a".repeat(600);
-        let told = [
+        let callers = [
             (None, None),
             (Some("192.0.2.1"), Some("Firefox")),
             (Some("192.0.2.1\r\nx-forged: 1"), Some("caf\u{e9}")),
             (Some(""), Some(long.as_str())),
         ];
-        for (address, user_agent) in told {
+        for (address, user_agent) in callers {
             let supabase = client(&server).for_caller(address, user_agent);
             supabase.rpc("f", json!({})).await.unwrap();
         }

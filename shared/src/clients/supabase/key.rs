@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 /// The key of an object in a bucket, such as `{employee_id}/{RecordingSid}.wav`. Keys come from the database; none is built
 /// here.
 ///
-/// Checked, since it becomes part of addresses, and since a key without its id, `/.json`, would be everybody's.
+/// It is checked, since it becomes part of addresses, and since a key whose id is missing (`/.json`) would be shared by
+/// all employees.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct ObjectKey(String);
 
-/// Not two or more words with slashes between them.
+/// The text is not two or more words with slashes between them.
 #[derive(Debug, thiserror::Error)]
 #[error("not the key of an object")]
 pub struct InvalidKey;
@@ -32,7 +33,7 @@ impl fmt::Display for ObjectKey {
     }
 }
 
-/// An id, or the name of a file; never a dot alone, or what begins with one.
+/// True for an id or the name of a file. A word never begins with a dot.
 fn is_word(segment: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     segment.starts_with(|first: char| first.is_ascii_alphanumeric()) && segment.bytes().all(is_allowed)

@@ -1,4 +1,4 @@
-//! Objects: what is stored in a bucket.
+//! Objects in a bucket: storing, copying, reading and removing them.
 
 use std::time::Duration;
 
@@ -15,28 +15,28 @@ use crate::clients::call::{Call, SHORT};
 use crate::clients::vendor_error::VendorError;
 use crate::error::Error;
 
-/// Bound for a whole recording on its way up; shorter than `recording-ingest`'s timeout.
+/// Bound for the upload of a whole recording; shorter than `recording-ingest`'s timeout.
 const LONGEST_UPLOAD: Duration = Duration::from_secs(270);
 
-/// A connection to Storage slower than this (bytes a second) is given up.
+/// An upload that is slower than this, in bytes a second, is given up.
 const SLOWEST_UPLOAD: u64 = 256 * 1024;
 
-/// Bound for a recording on its way down; shorter than `clone-worker`'s timeout.
+/// Bound for the download of a recording; shorter than `clone-worker`'s timeout.
 const DOWNLOAD: Duration = Duration::from_secs(150);
 
-/// Bound for a copy inside Storage, which takes as long as the recording is large.
+/// Bound for a copy inside Storage, which takes longer the larger the recording is.
 const COPY: Duration = Duration::from_secs(60);
 
-/// What Storage answers when it has stored an object. Without it, whoever answered 200 was somebody in between.
+/// Storage's answer when it has stored an object. A 200 without it comes from a proxy in between.
 #[derive(Deserialize)]
 struct Stored {
     #[serde(rename = "Key")]
     _key: String,
 }
 
-/// A stored object, on its way.
+/// A stored object that is being downloaded.
 pub struct Object<S> {
-    /// Bytes.
+    /// Length in bytes.
     pub length: u64,
     /// The bytes as they arrive.
     pub stream: S,
@@ -67,7 +67,8 @@ impl Supabase {
         call.json::<Stored>(request).await.map(drop)
     }
 
-    /// Copies an object inside a bucket, replacing what was at the destination. No byte passes through us.
+    /// Copies an object inside a bucket, replacing what was at the destination. Storage copies it by itself: no byte
+    /// passes through us.
     pub async fn copy(&self, bucket: &str, from: &ObjectKey, to: &ObjectKey) -> Result<(), VendorError> {
         self.copy_between((bucket, from), (bucket, to)).await
     }
@@ -97,8 +98,8 @@ impl Supabase {
         Ok(Object { length, stream: response.bytes_stream() })
     }
 
-    /// Removes an object; one that is not there counts as removed. Storage answers with a list of what it removed:
-    /// whoever answers anything else is somebody in between, and nothing is removed.
+    /// Removes an object; one that is not there counts as removed. Storage answers with a list of the removed objects.
+    /// Any other answer comes from a proxy in between, and is an error.
     ///
     /// Source: <https://github.com/supabase/storage>, `deleteObjects.ts`
     pub async fn remove(&self, bucket: &str, key: &ObjectKey) -> Result<(), VendorError> {
@@ -107,8 +108,9 @@ impl Supabase {
         call.json::<Vec<IgnoredAny>>(request.json(&json!({"prefixes": [key]}))).await.map(drop)
     }
 
-    /// The bytes of an object, or `None` if it is not there. Only `NoSuchKey` says so: a missing bucket or a token that is
-    /// not good says nothing of the object, and without `authenticated` in the path Storage does not tell the three apart.
+    /// The size of an object in bytes, or `None` if it does not exist. Only the code `NoSuchKey` counts as that: a
+    /// missing bucket or a bad token says nothing about the object. The path has `authenticated` in it because Storage
+    /// would otherwise answer all three alike.
     ///
     /// Source: <https://github.com/supabase/storage>, `getObjectInfo.ts`
     pub async fn object_size(&self, bucket: &str, key: &ObjectKey) -> Result<Option<u64>, VendorError> {

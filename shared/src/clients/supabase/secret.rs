@@ -1,4 +1,4 @@
-//! What opens a project.
+//! The secret that opens a project.
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -10,19 +10,20 @@ use crate::clients::secret_fields::{absent_if_empty, too_short};
 pub struct SupabaseSecret {
     /// `sb_secret_…`, or the legacy `service_role` JWT.
     pub secret_key: SecretString,
-    /// Verifies HS256 tokens, in projects that still sign with the legacy secret.
+    /// Verifies HS256 tokens, for projects that still sign with the legacy secret.
     #[serde(default, deserialize_with = "absent_if_empty")]
     pub jwt_secret: Option<SecretString>,
 }
 
-/// Supabase's secret keys are `sb_secret_` and 31 characters; legacy ones are JWTs, and longer.
+/// The shortest key that is accepted. Supabase's secret keys have `sb_secret_` and 31 characters; legacy ones are JWTs,
+/// and longer.
 const LEAST_KEY: usize = 20;
 
-/// As long as an HS256 key has to be by RFC 7518: a shorter one can be guessed from a single token.
+/// The least length of an HS256 key by RFC 7518: a shorter one can be guessed from a single token.
 const LEAST_JWT_SECRET: usize = 32;
 
 impl SupabaseSecret {
-    /// What keeps it from being used; `None` if nothing does.
+    /// The reason why the secret cannot be used; `None` if it can.
     pub fn problem(&self) -> Option<String> {
         too_short("secret_key", Some(&self.secret_key), LEAST_KEY)
             .or_else(|| too_short("jwt_secret", self.jwt_secret.as_ref(), LEAST_JWT_SECRET))

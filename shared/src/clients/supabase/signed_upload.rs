@@ -1,4 +1,4 @@
-//! Addresses at which somebody without a key may store one object.
+//! Signed uploads: addresses at which somebody without a key may store one object.
 
 use std::time::Duration;
 
@@ -16,18 +16,18 @@ use crate::error::Error;
 /// An address at which somebody without a key may store one object.
 #[derive(Debug)]
 pub struct SignedUpload {
-    /// To be put to.
+    /// The address for a `PUT` request.
     pub url: String,
-    /// How long that is possible.
+    /// The time for which it is valid.
     pub expires_in: Duration,
 }
 
 impl Supabase {
-    /// Signs the upload of one object, which must not be there yet. Whoever has the address may store it, once, for as
-    /// long as the project says: two hours at Supabase.
+    /// Signs the upload of one object, which must not exist yet. Anybody who has the address may store the object,
+    /// once, for as long as the project is configured: two hours at Supabase.
     ///
     /// # Errors
-    /// What Storage said; [`Error::Unusable`] for an address of anything else than was asked for.
+    /// Storage's error; [`Error::Unusable`] if the address is not that of the requested object.
     ///
     /// Source: <https://github.com/supabase/storage>, `getSignedUploadURL.ts`
     pub async fn sign_upload(&self, bucket: &str, key: &ObjectKey) -> Result<SignedUpload, Error> {
@@ -46,7 +46,7 @@ impl Supabase {
     }
 }
 
-/// How long a token of Storage is good, from when it was made. Not verified: Storage itself will do that.
+/// The lifetime of Storage's token, from its two times. The token is not verified here: Storage itself does that.
 fn lifetime(token: &str) -> Option<Duration> {
     #[derive(Deserialize)]
     struct Claims {

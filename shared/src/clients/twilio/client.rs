@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use super::secret::TwilioSecret;
 use super::sid::RecordingSid;
 
-/// The vendor, in errors.
+/// The vendor's name in errors.
 pub const NAME: &str = "twilio";
 
 /// A client of one account.
@@ -24,7 +24,7 @@ impl Twilio {
         Self { http, base_url, secret }
     }
 
-    /// The account whose recordings these are, `AC…`.
+    /// The SID of the account, `AC…`.
     pub fn account_sid(&self) -> &str {
         &self.secret.account_sid
     }

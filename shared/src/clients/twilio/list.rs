@@ -11,29 +11,29 @@ use crate::clients::vendor_error::VendorError;
 /// A page of the list of recordings.
 #[derive(Debug, Deserialize)]
 pub struct RecordingPage {
-    /// Those of this page.
+    /// The recordings on this page.
     pub recordings: Vec<ListedRecording>,
-    /// Where it goes on: path and query.
+    /// Path and query of the next page; `None` on the last one.
     pub next_page_uri: Option<String>,
 }
 
 /// A recording as the list has it.
 #[derive(Debug, Deserialize)]
 pub struct ListedRecording {
-    /// None of what is no SID.
+    /// `None` if the list has no well-formed SID.
     #[serde(deserialize_with = "if_well_formed")]
     pub sid: Option<RecordingSid>,
-    /// None of a recording that is of no call.
+    /// `None` if the recording is of no call.
     #[serde(default, deserialize_with = "if_well_formed")]
     pub call_sid: Option<CallSid>,
     /// An open set; the audio is there when it is `completed`.
     pub status: String,
-    /// RFC 2822; none of some that are not completed.
+    /// RFC 2822; some recordings that are not completed have none.
     pub date_created: Option<String>,
 }
 
 impl Twilio {
-    /// The recordings that Twilio has of a call.
+    /// Lists the recordings that Twilio has of a call.
     ///
     /// Source: <https://www.twilio.com/docs/voice/api/recording#read-multiple-recording-resources>
     pub async fn recordings_of(&self, call_sid: &CallSid) -> Result<Vec<RecordingSid>, VendorError> {
@@ -58,11 +58,11 @@ impl Twilio {
         Ok(found)
     }
 
-    /// The account's recordings from a day on (`YYYY-MM-DD`, in UTC), a page of them at a time: from the first, or from
-    /// where an earlier page said that it goes on.
+    /// Reads a page of the account's recordings from a day on (`YYYY-MM-DD`, in UTC): the first page, or the one that
+    /// an earlier page named as its next.
     ///
     /// # Errors
-    /// What Twilio said; `foreign_page` when `page_uri` leads anywhere but to this account's recordings.
+    /// Twilio's error; `foreign_page` if `page_uri` leads anywhere but to this account's recordings.
     ///
     /// Source: <https://www.twilio.com/docs/voice/api/recording#read-multiple-recording-resources>
     pub async fn recordings_since(&self, day: &str, page_uri: Option<&str>) -> Result<RecordingPage, VendorError> {
@@ -73,7 +73,8 @@ impl Twilio {
         call.json(self.request(Method::GET, &path).timeout(SHORT)).await
     }
 
-    /// A link to a further page, if it may be followed. The error names no value: a link may come from anywhere.
+    /// Gives the link to a further page back if it may be followed. The error does not quote the link, which may come
+    /// from anywhere.
     fn checked_page(&self, call: Call, uri: String) -> Result<String, VendorError> {
         if is_page_of(&self.base_url, self.account_sid(), &uri) {
             Ok(uri)
@@ -83,8 +84,8 @@ impl Twilio {
     }
 }
 
-/// Whether a link is one to a page of the account's own recordings, at Twilio's own address. The account's password goes
-/// with the request, so no link decides where that is.
+/// True if a link leads to a page of the account's own recordings, at Twilio's own address. The request carries the
+/// account's password, so a link must not decide where it is sent.
 fn is_page_of(base_url: &str, account_sid: &str, uri: &str) -> bool {
     let list = format!("/2010-04-01/Accounts/{account_sid}/Recordings.json");
     let is_a_page = uri.strip_prefix(&list).is_some_and(|rest| rest.starts_with('?'));

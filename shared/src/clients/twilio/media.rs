@@ -16,23 +16,23 @@ use crate::error::Error;
 /// Bound for a whole recording; shorter than `recording-ingest`'s timeout.
 const MEDIA: Duration = Duration::from_secs(270);
 
-/// The audio of a recording, on its way.
+/// The audio of a recording that is being downloaded.
 pub struct Media<S> {
-    /// Bytes, if Twilio said so beforehand.
+    /// Length in bytes, if Twilio stated it in the header.
     pub length: Option<u64>,
     /// The bytes as they arrive.
     pub stream: S,
 }
 
 impl Twilio {
-    /// Opens the WAV of a recording, both legs in their own channels where Twilio has them so.
+    /// Opens the WAV of a recording, with each leg in a channel of its own if Twilio has it so.
     ///
-    /// Conference recordings come mixed unless two channels are requested, and a request for two that cannot be met
-    /// is a 400: then the recording is what it is, and comes as it was made.
+    /// Conference recordings come mixed unless two channels are requested, and a request for two channels that do not
+    /// exist is a 400. Then the recording is requested as it was made.
     ///
     /// # Errors
-    /// [`Error::Unusable`] when the account keeps its recordings in a bucket of its own; otherwise what Twilio said, a 404
-    /// while it does not have the audio yet.
+    /// [`Error::Unusable`] if the account keeps its recordings in a bucket of its own; otherwise Twilio's error, which
+    /// is a 404 while the audio is not there yet.
     ///
     /// Source: <https://www.twilio.com/docs/voice/api/recording>
     pub async fn media(
@@ -48,7 +48,7 @@ impl Twilio {
         match response {
             Ok(response) => Ok(Media { length: response.content_length(), stream: response.bytes_stream() }),
             Err(error) if error.status == Some(StatusCode::NOT_FOUND) => match self.recording_state(sid).await? {
-                // What to do about it stands in the runbook, under the alarm of the dead letters.
+                // The runbook says what to do, under the alarm of the dead letters.
                 RecordingState::KeptElsewhere => Err(Error::Unusable(
                     "the account keeps the recording in a bucket of its own, where we cannot read it",
                 )),

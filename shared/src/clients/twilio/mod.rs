@@ -1,4 +1,4 @@
-//! Twilio's REST API: what a recording is, and its audio.
+//! Twilio's REST API: the description of a recording, its audio and its deletion.
 
 mod client;
 mod list;

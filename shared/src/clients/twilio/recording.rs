@@ -1,4 +1,4 @@
-//! What Twilio has of a recording, and its erasure.
+//! Twilio's description of a recording, and its erasure.
 
 use http::StatusCode;
 use reqwest::{Method, Url};
@@ -10,7 +10,7 @@ use crate::clients::call::{Call, SHORT};
 use crate::clients::vendor_error::VendorError;
 use crate::error::Error;
 
-/// What Twilio says about a recording: the truth, whatever the callback said.
+/// A recording as Twilio describes it. This is believed, and not the callback.
 ///
 /// Source: <https://www.twilio.com/docs/voice/api/recording>, and Twilio's OpenAPI description (`twilio_api_v2010`), by
 /// which nearly every field may be null.
@@ -18,54 +18,57 @@ use crate::error::Error;
 pub struct Recording {
     /// An open set; the audio is there when it is `completed`.
     pub status: String,
-    /// The call that it is of: of a call of two legs the parent leg, of a conference the call that Twilio names.
+    /// The recorded call: the parent leg of a call of two legs, or the call that Twilio names for a conference.
     #[serde(default, deserialize_with = "if_well_formed")]
     pub call_sid: Option<CallSid>,
-    /// RFC 2822, such as `Fri, 20 Nov 2026 10:00:00 +0000`; none of a recording that is absent, deleted or in the making.
+    /// RFC 2822, such as `Fri, 20 Nov 2026 10:00:00 +0000`; missing for a recording that is absent, deleted or still
+    /// being made.
     pub start_time: Option<String>,
-    /// Seconds, as text; Twilio says `-1` or nothing while it does not know.
+    /// Seconds, as text; `-1` or missing while Twilio does not know them.
     pub duration: Option<String>,
     /// Channels of the final file: 1 or 2.
     pub channels: Option<i32>,
-    /// `inbound`, `outbound` or `both`. Only the call's own resource has it.
+    /// `inbound`, `outbound` or `both`. Only [`Twilio::recording_of_call`] gives it.
     pub track: Option<String>,
     /// `DialVerb`, `Conference`, `OutboundAPI`, …
     pub source: Option<String>,
-    /// There when the media are encrypted with the customer's public key: ciphertext, useless to us.
+    /// Present if the media are encrypted with the customer's public key, and so of no use here.
     pub encryption_details: Option<serde::de::IgnoredAny>,
-    /// Where the media are: an account with external storage has them in a bucket of its own. Only the account's resource
-    /// tells it, and not the call's.
+    /// The address of the media. With external storage it is in a bucket of the account's own. Only the account's
+    /// resource has this field, not the call's.
     media_url: Option<String>,
 }
 
-/// What Twilio has of a recording.
+/// The parts of a recording that Twilio has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordingState {
-    /// Nothing: it was deleted, or never was.
+    /// Twilio has nothing: the recording was deleted, or never existed.
     Gone,
-    /// A row without audio: it was too short, failed, or is deleted and still listed. Twilio refuses to delete most of these.
+    /// Twilio has a row without audio, because the recording was too short, failed, or is deleted and still listed.
+    /// Twilio refuses to delete most of these.
     HasNoMedia,
-    /// A row, whose audio is in a bucket of the account's own.
+    /// Twilio has a row whose audio is in a bucket of the account's own.
     KeptElsewhere,
-    /// Its audio, or Twilio is still making it.
+    /// Twilio has the audio, or is still making it.
     There,
 }
 
-/// What became of a recording that was to be erased.
+/// The result of erasing a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Erasure {
-    /// Twilio, asked afterwards, has no audio of it.
+    /// Twilio was asked afterwards and has no audio of it.
     Erased {
-        /// Whether it had some before.
+        /// True if Twilio had audio before.
         was_there: bool,
     },
-    /// Its audio is in a bucket of the account's own, where only its owner can delete it. Twilio's row stays: it says where.
+    /// Its audio is in a bucket of the account's own, where only its owner can delete it. Twilio's row is kept, because
+    /// it says where the audio is.
     KeptElsewhere,
 }
 
 impl Twilio {
-    /// Reads what Twilio knows about a recording of a call; only here it tells the `track`. What is no recording of that
-    /// call is a 404.
+    /// Reads Twilio's description of a call's recording, the only one with the `track`. A recording of another call is
+    /// a 404.
     ///
     /// Source: <https://www.twilio.com/docs/voice/api/recording>
     pub async fn recording_of_call(&self, call_sid: &CallSid, sid: &RecordingSid) -> Result<Recording, VendorError> {
@@ -75,13 +78,13 @@ impl Twilio {
         call.json(self.request(Method::GET, &path).timeout(SHORT)).await
     }
 
-    /// Reads the recording that a callback has told of, and proves that it is one of the call that the callback names.
+    /// Reads the recording that a callback names, and checks that it belongs to the call that the callback names.
     ///
-    /// A conference's recording is one of the call that Twilio names as its own; where the call's path does not have it,
-    /// that name decides.
+    /// If the call's path does not have the recording, the call that Twilio's description names decides: that is so for
+    /// some conferences.
     ///
     /// # Errors
-    /// [`Error::Unusable`] when it is of another call, or of none that Twilio names: its audio may be another
+    /// [`Error::Unusable`] if it belongs to another call, or Twilio names no call: the audio may be another
     /// organisation's. A 404 while Twilio does not have the recording at all.
     pub async fn finished_recording(&self, call_sid: &CallSid, sid: &RecordingSid) -> Result<Recording, Error> {
         let recording = match self.recording_of_call(call_sid, sid).await {
@@ -95,14 +98,14 @@ impl Twilio {
         }
     }
 
-    /// Reads what Twilio knows about a recording, but for its `track`. A recording that Twilio does not (yet) have is a
+    /// Reads Twilio's description of a recording, without the `track`. A recording that Twilio does not have (yet) is a
     /// 404.
     pub async fn recording(&self, sid: &RecordingSid) -> Result<Recording, VendorError> {
         let call = Call { vendor: NAME, action: "read a recording" };
         call.json(self.request(Method::GET, &self.recording_path(sid, ".json")).timeout(SHORT)).await
     }
 
-    /// What Twilio has of a recording.
+    /// Asks which parts of a recording Twilio has.
     pub async fn recording_state(&self, sid: &RecordingSid) -> Result<RecordingState, VendorError> {
         let recording = match self.recording(sid).await {
             Err(error) if error.status == Some(StatusCode::NOT_FOUND) => return Ok(RecordingState::Gone),
@@ -115,20 +118,20 @@ impl Twilio {
         })
     }
 
-    /// Deletes a recording for good, and asks what is there afterwards: that decides, whatever Twilio said to the
-    /// deletion. It refuses what holds no audio (code 20001), and a lost answer may have been a yes.
+    /// Deletes a recording for good, then asks what is left; only the second answer decides. The first one says little:
+    /// Twilio refuses to delete a recording without audio (code 20001), and a lost answer may have been a success.
     ///
-    /// Nothing is deleted of a recording whose audio is in the account's own storage: without Twilio's row nobody would
-    /// know that it is there.
+    /// A recording whose audio is in the account's own storage is not deleted: without Twilio's row nobody would know
+    /// of the audio.
     ///
     /// # Errors
-    /// What Twilio said to the deletion, while the audio is still there; or to the question.
+    /// Twilio's error of the deletion, if the audio is still there; or its error of the question.
     pub async fn erase_recording(&self, sid: &RecordingSid) -> Result<Erasure, VendorError> {
         let before = self.recording_state(sid).await?;
         if before == RecordingState::KeptElsewhere {
             return Ok(Erasure::KeptElsewhere);
         }
-        // Also of what seems to be gone: one answer is not proof enough to leave somebody's audio behind.
+        // This is tried even if the recording seems to be gone: one answer is not proof enough.
         let deleted = self.delete_recording(sid).await;
         match self.recording_state(sid).await? {
             RecordingState::Gone | RecordingState::HasNoMedia => {
@@ -142,14 +145,14 @@ impl Twilio {
         }
     }
 
-    /// Whether the audio is in a bucket of the account's own (external storage), where Twilio's API has none.
+    /// True if the audio is in a bucket of the account's own (external storage), and not at Twilio.
     ///
     /// Source: <https://www.twilio.com/docs/voice/recording-settings>
     fn keeps_elsewhere(&self, recording: &Recording) -> bool {
         let host = |url: &str| Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
         recording.media_url.as_deref().is_some_and(|url| {
             let (media, ours) = (host(url), host(&self.base_url));
-            // A region's address may stand for the same host: only what is not Twilio's at all is elsewhere.
+            // Twilio has several hosts, one for each region, so only a host that is not Twilio's is elsewhere.
             media != ours && !media.is_some_and(|host| host == "twilio.com" || host.ends_with(".twilio.com"))
         })
     }

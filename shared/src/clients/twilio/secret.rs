@@ -1,4 +1,4 @@
-//! What opens an account, and signs its callbacks.
+//! The secret that opens an account and verifies the signatures of its callbacks.
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -18,7 +18,7 @@ pub struct TwilioSecret {
     /// Signs the callbacks; also the password for REST unless there is an API key.
     #[serde(alias = "authToken", default, deserialize_with = "absent_if_empty")]
     pub auth_token: Option<SecretString>,
-    /// `SK…`: with its secret, used for REST instead of the auth token, as Twilio recommends.
+    /// `SK…`: used for REST instead of the auth token, together with its secret, as Twilio recommends.
     #[serde(alias = "apiKeySid")]
     pub api_key_sid: Option<String>,
     /// The API key's secret.
@@ -32,11 +32,11 @@ pub struct TwilioSecret {
 /// Twilio's auth tokens and API key secrets are 32 characters long.
 const LEAST_TOKEN: usize = 32;
 
-/// Nobody documents how long a shared key is; nobody could guess one of this length.
+/// The shortest shared key that is accepted. Its length is not documented; one of this length cannot be guessed.
 const LEAST_SHARED_KEY: usize = 16;
 
 impl TwilioSecret {
-    /// What keeps the REST API from being called with it; `None` if nothing does.
+    /// The reason why the REST API cannot be called with this secret; `None` if it can.
     pub fn problem_for_rest(&self) -> Option<String> {
         let has_key = self.api_key_sid.as_ref().is_some_and(|sid| !sid.is_empty()) && self.api_key_secret.is_some();
         let none = (!has_key && self.auth_token.is_none())
@@ -44,7 +44,7 @@ impl TwilioSecret {
         self.malformed().or(none)
     }
 
-    /// What keeps callbacks from being verified with it; `None` if nothing does.
+    /// The reason why callbacks cannot be verified with this secret; `None` if they can.
     pub fn problem_for_callbacks(&self) -> Option<String> {
         let none = (self.auth_token.is_none() && self.shared_key_secret.is_none())
             .then(|| "it has neither `auth_token` nor `shared_key_secret`".to_owned());
@@ -76,13 +76,13 @@ mod tests {
             whole.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
             serde_json::from_value(whole).unwrap()
         };
-        let both = |secret: &TwilioSecret| [secret.problem_for_rest(), secret.problem_for_callbacks()];
+        let problems = |secret: &TwilioSecret| [secret.problem_for_rest(), secret.problem_for_callbacks()];
         for usable in [
             json!({"auth_token": token}),
             json!({"authToken": token, "shared_key_secret": ""}),
             json!({"auth_token": "", "shared_key_secret": token, "api_key_sid": "SK1", "api_key_secret": token}),
         ] {
-            assert_eq!(both(&secret(usable.clone())), [None, None], "{usable}");
+            assert_eq!(problems(&secret(usable.clone())), [None, None], "{usable}");
         }
         let callbacks_only = secret(json!({"shared_key_secret": token}));
         assert!(callbacks_only.problem_for_rest().is_some() && callbacks_only.problem_for_callbacks().is_none());
@@ -96,7 +96,7 @@ mod tests {
             (json!({"auth_token": token, "api_key_secret": "short-secret"}), "api_key_secret"),
             (json!({"auth_token": token, "account_sid": ""}), "account_sid"),
         ] {
-            for problem in both(&secret(unusable.clone())) {
+            for problem in problems(&secret(unusable.clone())) {
                 let problem = problem.unwrap_or_else(|| panic!("{unusable} is usable"));
                 assert!(problem.contains(field) && !problem.contains("short-"), "{problem}");
             }

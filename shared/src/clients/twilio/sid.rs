@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Twilio's id of a call, `CA…`. For a call of two legs it is always the parent leg's.
+/// Twilio's id of a call, `CA…`. For a call of two legs it is always the id of the parent leg.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct CallSid(String);
@@ -42,22 +42,23 @@ impl fmt::Display for RecordingSid {
     }
 }
 
-/// Not two letters and 32 hexadecimal digits.
+/// The text is not the two letters and 32 hexadecimal digits of a SID.
 #[derive(Debug, thiserror::Error)]
 #[error("not a Twilio SID of the expected kind")]
 pub struct InvalidSid;
 
-/// Checked, since it becomes part of addresses and keys.
+/// Checks a SID, since it becomes part of addresses and keys.
 fn checked(kind: &str, text: String) -> Result<String, InvalidSid> {
     if is_sid(kind, &text) { Ok(text) } else { Err(InvalidSid) }
 }
 
-/// Reads a SID that may be missing. What is no SID is as good as none, and does not spoil what it is a part of.
+/// Reads a SID that may be missing. A malformed one counts as missing, so that the rest of the answer can still be
+/// read.
 pub(super) fn if_well_formed<'de, D: Deserializer<'de>, S: TryFrom<String>>(reader: D) -> Result<Option<S>, D::Error> {
     Ok(Option::<String>::deserialize(reader)?.and_then(|text| S::try_from(text).ok()))
 }
 
-/// Whether a text is a SID of this kind: its two letters and 32 hexadecimal digits.
+/// True if a text is a SID of this kind: its two letters and 32 hexadecimal digits.
 pub(super) fn is_sid(kind: &str, text: &str) -> bool {
     let is_id = |digits: &str| digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     text.strip_prefix(kind).is_some_and(is_id)
