@@ -15,7 +15,7 @@ SIZES ?= 1000 100000
 # Each worker has a stack of its own.
 WORKERS ?= 6
 
-.PHONY: help demo up down client rust check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants
+.PHONY: help demo up down client rust check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants bench
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -60,6 +60,9 @@ load: venv ## sends many callbacks at once, with slow vendors, and checks that n
 
 scale: venv ## compares the cost of the database's calls as the tables grow. SIZES="1000 100000" employees, ten recordings each
 	@$(VENV)/bin/python -m tests.scale --sizes $(SIZES)
+
+bench: venv ## the functions beside the least there can be and beside a Python peer: start, memory, size, calls outside; ARGS="--write"
+	@$(VENV)/bin/python -m bench.functions $(ARGS)
 
 fuzz: ## tries random bytes as recordings, for SECONDS=600, to find some that break the way to a sample
 	@mkdir -p $(FOUND)

@@ -10,8 +10,10 @@ It is for measurements of the process itself: memory and speed. https://docs.aws
 from __future__ import annotations
 
 import json
+import os
 import queue
 import re
+import struct
 import subprocess
 import tempfile
 import threading
@@ -40,8 +42,9 @@ class Invocation:
 class RuntimeApi:
     """One function process. Invocations go one after the other, as in one Lambda environment."""
 
-    def __init__(self, bootstrap: str | Path, environment: dict[str, str], name: str = "function", memory_mb: int = 256):
-        self._bootstrap = Path(bootstrap)
+    def __init__(self, bootstrap: str | Path | list, environment: dict[str, str], name: str = "function", memory_mb: int = 256):
+        """`bootstrap`: a program, or a command with its arguments."""
+        self._command = bootstrap if isinstance(bootstrap, list) else [bootstrap]
         self._environment = environment | {
             "AWS_LAMBDA_FUNCTION_NAME": name, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_mb), "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_LOG_GROUP_NAME": name, "AWS_LAMBDA_LOG_STREAM_NAME": name, "AWS_LAMBDA_LOG_FORMAT": "JSON", "_HANDLER": "bootstrap",
@@ -49,16 +52,27 @@ class RuntimeApi:
         self._events: queue.Queue[Invocation | None] = queue.Queue()
         self._results: queue.Queue[tuple[str, str, bytes]] = queue.Queue()
         self.ready = threading.Event()
+        # Of `time.perf_counter`, in seconds: when the program was executed, and when it asked for its first event.
+        self.started_at = self.ready_at = 0.0
 
     def __enter__(self) -> "RuntimeApi":
         self._log = tempfile.TemporaryFile()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        reader, writer = os.pipe()
+
+        def before_the_program() -> None:
+            end_with_parent()
+            os.write(writer, struct.pack("d", time.perf_counter()))
+
         self._process = subprocess.Popen(
-            [self._bootstrap], stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, preexec_fn=end_with_parent,
+            self._command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, preexec_fn=before_the_program,
             env=self._environment | {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}"},
         )
+        os.close(writer)
+        (self.started_at,) = struct.unpack("d", os.read(reader, 8))
+        os.close(reader)
         return self
 
     def __exit__(self, *exception) -> None:
@@ -115,7 +129,9 @@ class RuntimeApi:
             disable_nagle_algorithm = True  # else each event waits 40 ms for an acknowledgement
 
             def do_GET(self) -> None:
-                api.ready.set()
+                if not api.ready.is_set():
+                    api.ready_at = time.perf_counter()
+                    api.ready.set()
                 invocation = api._events.get()
                 if invocation is None:
                     self.close_connection = True

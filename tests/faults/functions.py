@@ -47,6 +47,10 @@ class Functions:
         # Invocations that failed by themselves: they crashed, or took longer than the template lets them.
         self.failures: list[str] = []
 
+    def environment(self, name: str) -> dict[str, str]:
+        """The variables that a function is started with."""
+        return AWS_SETTINGS | self._bundle.environment(name, self._values)
+
     def invoke(self, name: str, event):
         """The handler's answer. Raises FunctionFailed."""
         self._watch.begin(name)
@@ -121,8 +125,7 @@ class Functions:
                     self._busy[environment] = name
                     return environment
                 self._remove(name, environment)
-            variables = AWS_SETTINGS | self._bundle.environment(name, self._values)
-            environment = RuntimeApi(self._bundle.bootstraps[name], variables | {"AWS_LAMBDA_LOG_LEVEL": "INFO"}, name)
+            environment = RuntimeApi(self._bundle.bootstraps[name], self.environment(name) | {"AWS_LAMBDA_LOG_LEVEL": "INFO"}, name)
             environment.__enter__()
             self._busy[environment] = name
             return environment
