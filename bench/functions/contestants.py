@@ -1,4 +1,4 @@
-"""Who is measured, and with which event: our functions in a lane of the fault matrix, where all that they call answers at once."""
+"""The programs that are measured, each with its event. They run in a lane of the fault matrix, so every call outside is answered at once."""
 
 from __future__ import annotations
 

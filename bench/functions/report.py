@@ -31,7 +31,7 @@ LARGEST_ZIP = 2_700_000
 
 
 def head(root: Path) -> str:
-    """Where and of what the numbers are."""
+    """The heading of the results: the day, the commit, the versions and the machine."""
 
     def said(*command: str) -> str:
         return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,4 +1,4 @@
-"""How often each job calls outside, and whom: counted by the stand-ins while a recording becomes a voice and goes again."""
+"""The calls outside that each job makes, counted by the stand-ins while a recording becomes a voice and is erased again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.faults.lane import Lane
 
 from standins.call import recording
 
-# What a job may need of a kind at most.
+# The most calls of one kind that a job may make.
 MOST = {
     ("a callback", "database"): 0,  # Twilio waits: it is verified and queued, nothing else
     ("a recording is stored", "database"): 3,  # where to, which is newest, done

@@ -1,4 +1,4 @@
--- What an organisation has decided about its voices. An organisation without a row has the defaults.
+-- An organisation's own settings for its voices. An organisation without a row has the defaults.
 
 create table if not exists public.organization_voice_settings (
   org_id uuid primary key references public.organizations (id) on delete cascade,
