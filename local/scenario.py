@@ -146,7 +146,7 @@ class Scenario:
 
     def request_clone(self, employee: str) -> dict:
         """Asks the database as clone-voice does, and queues nothing. Returns the database's answer."""
-        asks = "select request_clone(p_user_id => %s, p_employee_id => %s, p_employee_channel => 2::smallint, p_pipeline_version => 1)"
+        asks = "select request_clone(p_user_id => %s, p_employee_id => %s, p_usual_channel => 2::smallint, p_pipeline_version => 1)"
         return self.one(asks, self.user("admin")["id"], employee)
 
     def clone(self, employee: str, headers: dict | None = None) -> dict:

@@ -46,9 +46,9 @@ impl Environment {
         std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(UnusableVariable(name))
     }
 
-    /// The channel of a two-leg call on which the employees are: `1`, `2`, or `unknown`. There is no default: a wrong
+    /// The usual channel of the employees in a call of two legs: `1`, `2`, or `unknown`. There is no default: a wrong
     /// one would clone somebody else.
-    pub fn employee_channel() -> Result<Option<Channel>, UnusableVariable> {
+    pub fn usual_channel() -> Result<Option<Channel>, UnusableVariable> {
         const NAME: &str = "EMPLOYEE_CHANNEL";
         match Self::variable(NAME)?.as_str() {
             "unknown" => Ok(None),

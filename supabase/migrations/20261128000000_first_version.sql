@@ -1,12 +1,12 @@
 -- The database of the first version: `schemas/` as it was then, one file after another.
 
--- The tables of the application around us. Where they exist they stay exactly as they are: columns, rights, policies, data;
--- only `calls` gets two more columns and the indexes that it needs. Where they do not, a minimal version is made, closed to everyone but the service key
--- (row level security, no policies).
--- Nothing of ours refers to them with a foreign key, but for the settings, which go with their organisation: deleting an employee
--- must neither be refused because of us, nor delete the record of a voice that still exists at the vendor.
+-- The tables of the application around us. A table that exists stays exactly as it is, with its columns, rights, policies and data; only
+-- `calls` gets two more columns and the indexes that it needs. A table that does not exist is made in a minimal version, closed to everyone
+-- but the service key by row level security without policies.
+-- None of our tables has a foreign key to them, except the settings, which go with their organisation: the deletion of an employee must
+-- neither be refused because of our rows, nor delete the record of a voice that still exists at the vendor.
 
--- Internal functions live here: PostgREST exposes `public` only, so no key of any kind reaches them.
+-- Internal functions live in a schema of their own: PostgREST exposes only `public`, so no key of any kind reaches them.
 create schema if not exists understudy;
 revoke all on schema understudy from public, anon, authenticated, service_role;
 comment on schema understudy is 'Internals of the voice functions. Must not be added to the exposed schemas of the API.';
@@ -49,7 +49,7 @@ begin
     revoke all on public.employees from public, anon, authenticated;
     grant all on public.employees to service_role;
     comment on column public.employees.voice_id is
-      'Mirror of the current voice in public.voices (the vendor''s id); null when there is none. Written by the voice functions only.';
+      'The vendor''s id of the current voice, copied from public.voices; null if there is none. Only the voice functions write it.';
   end if;
 
   if to_regclass('public.calls') is null then
@@ -67,24 +67,26 @@ begin
     revoke all on public.calls from public, anon, authenticated;
     grant all on public.calls to service_role;
     comment on column public.calls.recording_url is
-      'Where the call''s newest recording is in Storage, as bucket/key. Not a public URL.';
+      'The bucket and key, as bucket/key, of the call''s newest recording in Storage. It is not a public URL.';
   end if;
 end
 $$;
 
 alter table public.calls add column if not exists employee_channel smallint check (employee_channel in (1, 2));
 comment on column public.calls.employee_channel is
-  'Which channel of the call''s recordings the employee is on, counted from 1: 1 is the parent call''s party (of an inbound call the '
-  'caller), 2 the other. Null: where employees usually are, which the functions are configured with; but of a recording of one channel '
-  'nothing is assumed, since it may hold either party. A <Record> verb takes the first channel''s party.';
+  'The employee''s channel in the call''s recordings: 1 is the party of the parent call (the caller of an inbound call), 2 is the other '
+  'party. If it is null, the usual channel that the functions are configured with counts. A recording of one channel may hold either '
+  'party, so nothing is assumed about it. A <Record> verb records the first channel''s party.';
 
--- With now() no row of an existing table has to be written anew. Later rows tell when they came, and not when their transaction began.
+-- The default now() lets PostgreSQL add the column without writing each existing row anew. Later rows get the time at which they came, and
+-- not the time at which their transaction began.
 alter table public.calls add column if not exists known_since timestamptz not null default now();
 alter table public.calls alter column known_since set default clock_timestamp();
 comment on column public.calls.known_since is
-  'When this row was inserted, or this column added: an erasure covers what is recorded of the calls that were known when it was requested.';
+  'The time at which this row was inserted, or this column added. An erasure covers the recordings of those calls that were known when it '
+  'was requested.';
 
--- Every callback looks a call up by its CallSid; an erasure walks an employee's calls in the order of their ids.
+-- Every callback looks a call up by its CallSid. An erasure reads an employee's calls in the order of their ids.
 do $$
 begin
   if not exists (
@@ -99,7 +101,7 @@ end
 $$;
 create index if not exists understudy_calls_by_employee on public.calls (employee_id, id);
 
--- What an organisation has decided about its voices. An organisation without a row has the defaults.
+-- An organisation's own settings for its voices. An organisation without a row has the defaults.
 
 create table if not exists public.organization_voice_settings (
   org_id uuid primary key references public.organizations (id) on delete cascade,
@@ -112,18 +114,22 @@ create table if not exists public.organization_voice_settings (
 create index if not exists organization_voice_settings_to_sweep
   on public.organization_voice_settings (retention_swept_at nulls first)
   where delete_recordings_days_after_call is not null or delete_recordings_days_after_clone is not null;
-comment on table public.organization_voice_settings is 'Set by whoever runs the service, in SQL: the API changes none of it.';
+comment on table public.organization_voice_settings is
+  'Settings that the operator of the service writes in SQL. The API changes none of them.';
 comment on column public.organization_voice_settings.max_voices is
-  'How many employees may have a voice; null: any number. Who has more voices than a lower limit allows keeps them. At most 10,000, since '
-  'each request for a clone counts up to it.';
+  'The number of employees who may have a voice; null means any number. An organisation that has more voices than a lowered limit keeps '
+  'them. The limit is at most 10,000, because each request for a clone counts the voices up to it.';
 comment on column public.organization_voice_settings.evidence_kept_elsewhere is
-  'Evidence of consents is kept where this service cannot read it, so a consent is recorded unverified and says so wherever it is shown.';
+  'True if evidence of consents is kept where this service cannot read it. A consent is then recorded as unverified, and is shown as '
+  'unverified everywhere.';
 comment on column public.organization_voice_settings.delete_recordings_days_after_clone is
-  'Days after a voice became ready at which the recordings that had begun by then are erased, in Storage and at Twilio; null: never.';
+  'The number of days after a voice became ready at which the recordings that had begun by then are erased, in Storage and at Twilio; '
+  'null means never.';
 comment on column public.organization_voice_settings.delete_recordings_days_after_call is
-  'Days after a recording began at which it is erased, in Storage and at Twilio; null: never.';
+  'The number of days after the start of a recording at which it is erased, in Storage and at Twilio; null means never.';
 
-comment on column public.organization_voice_settings.retention_swept_at is 'When the sweep last found nothing left to erase for retention.';
+comment on column public.organization_voice_settings.retention_swept_at is
+  'The time at which the sweep last found nothing left to erase for retention.';
 
 alter table public.organization_voice_settings enable row level security;
 revoke all on public.organization_voice_settings from public, anon, authenticated, service_role;
@@ -138,7 +144,7 @@ declare
   v_limit integer;
   v_used integer;
 begin
-  -- Locked, so that of two requests at once for two employees the second counts the first.
+  -- The lock makes the second of two simultaneous requests for two employees count the first.
   select s.max_voices into v_limit from public.organization_voice_settings s where s.org_id = p_org_id for update;
   if v_limit is null then
     return null;
@@ -152,7 +158,7 @@ begin
     return null;
   end if;
 
-  -- No further than to the limit, however many employees the organisation has.
+  -- The count stops at the limit, however many employees the organisation has.
   select count(*)
   into v_used
   from (
@@ -169,12 +175,13 @@ begin
 end
 $$;
 comment on function understudy.exhausted_quota(uuid, uuid) is
-  'The figures of the quota that keeps this employee from a voice, or null. Counted are employees with a current voice or an attempt under '
-  'way: who is among them stays so. Called with the employee locked, and before anything is audited.';
+  'The figures of the quota that keeps this employee from getting a voice, or null. It counts employees with a current voice or an '
+  'attempt under way; an employee who is already counted is not kept from a new voice. The caller has locked the employee and has not '
+  'audited anything yet.';
 
 revoke all on all functions in schema understudy from public;
 
--- Which deployment this database belongs to.
+-- The deployment to which this database belongs.
 
 create table if not exists understudy.deployment (
   only_one boolean primary key default true check (only_one),
@@ -183,8 +190,8 @@ create table if not exists understudy.deployment (
 insert into understudy.deployment default values on conflict do nothing;
 
 comment on table understudy.deployment is
-  'One row. Its id marks our voices at the vendor, so that deployments which share an account there leave each other''s alone. A copy of '
-  'this database that goes on by itself, such as a staging system made from a backup, must be given an id of its own.';
+  'One row. Its id marks our voices at the vendor, so that deployments which share an account there leave each other''s voices alone. A '
+  'copy of this database that goes on by itself, such as a staging system made from a backup, must be given an id of its own.';
 
 create or replace function understudy.deployment_id()
 returns uuid
@@ -194,13 +201,15 @@ set search_path = ''
 as $$
   select d.id from understudy.deployment d
 $$;
-comment on function understudy.deployment_id() is 'Ours: kept with each voice and recording, so that a copy of this database knows what is not its own.';
+comment on function understudy.deployment_id() is
+  'The id of this deployment. It is kept with each voice and recording, so that a copy of this database knows which of them belong to '
+  'another deployment.';
 
 revoke all on all functions in schema understudy from public;
 
--- The audit: one row for each state change and each refusal, written in the transaction that it tells about. The rows of an
--- organisation form a chain: each holds the hash of the one before, so that none can be changed or taken out unnoticed. What is older
--- than the proof that is owed is purged from the chain's beginning.
+-- The audit: one row for each state change and each refusal, written in the same transaction as that change. The rows of an organisation
+-- form a chain: each holds the hash of the row before, so that no row can be changed or taken out unnoticed. Rows that are older than the
+-- period of proof are purged from the beginning of the chain.
 
 create or replace function understudy.proof_period()
 returns interval
@@ -211,7 +220,7 @@ as $$
   select interval '3 years'
 $$;
 comment on function understudy.proof_period() is
-  'For how long the end of a consent, an erasure and what was done can be proved. The statement that people agree to says so.';
+  'The time for which the end of a consent, an erasure and the audit are kept as proof. The statement that people agree to names it.';
 
 create or replace function understudy.time_now()
 returns timestamptz
@@ -222,12 +231,12 @@ as $$
   select clock_timestamp()
 $$;
 comment on function understudy.time_now() is
-  'clock_timestamp(), the same for a whole statement, so that an index can be searched with it: whatever is compared with clock_timestamp() '
-  'itself is read row by row.';
+  'clock_timestamp(), but the same for a whole statement, so that an index can be searched with it. A comparison with clock_timestamp() '
+  'itself reads row by row.';
 
 create table if not exists public.voice_audit (
   id bigint generated always as identity primary key,
-  -- Counts from 1 in each organisation, without gaps.
+  -- It counts from 1 in each organisation, without gaps.
   seq bigint not null,
   at timestamptz not null,
   org_id uuid,
@@ -245,15 +254,16 @@ create index if not exists voice_audit_by_employee on public.voice_audit (org_id
 create index if not exists voice_audit_by_age on public.voice_audit (at);
 
 comment on table public.voice_audit is
-  'Append-only, but for the purge of what is older than the proof that is owed. Ids, codes and times only: no names, phone numbers, e-mail addresses, storage keys or URLs.';
-comment on column public.voice_audit.org_id is 'Null only when the caller belongs to no organisation.';
-comment on column public.voice_audit.employee_id is 'As asked for: in a refusal it may belong to nobody, or to another organisation.';
-comment on column public.voice_audit.actor_id is
-  'The signed-in user; null when the bundle itself acted, or an employee by a token.';
+  'Append-only, except that the purge deletes what is older than the period of proof. It holds ids, codes and times only: no names, phone '
+  'numbers, e-mail addresses, storage keys or URLs.';
+comment on column public.voice_audit.org_id is 'It is null only if the caller belongs to no organisation.';
+comment on column public.voice_audit.employee_id is
+  'The employee that the request named. In a refusal the id may belong to nobody, or to another organisation.';
+comment on column public.voice_audit.actor_id is 'The signed-in user. It is null if the bundle itself acted, or an employee by a token.';
 comment on column public.voice_audit.details is 'attempt_id, consent_id, recording_sid, code and the like.';
-comment on column public.voice_audit.prev_hash is 'The hash of the organisation''s row before; 64 zeros in the first one.';
+comment on column public.voice_audit.prev_hash is 'The hash of the organisation''s row before; 64 zeros in the first row.';
 
--- Where each chain ends. Also what makes rows of one organisation wait for each other.
+-- The end of each chain. Its lock also makes the writers of one organisation's rows wait for each other.
 create table if not exists public.voice_audit_heads (
   org_id uuid primary key,
   seq bigint not null,
@@ -261,16 +271,17 @@ create table if not exists public.voice_audit_heads (
   purged_seq bigint not null default 0,
   purged_hash text not null default repeat('0', 64) check (purged_hash ~ '^[0-9a-f]{64}$')
 );
-comment on column public.voice_audit_heads.purged_seq is 'The last row that was purged; 0 while none was. Its hash is the next one''s prev_hash.';
+comment on column public.voice_audit_heads.purged_seq is
+  'The seq of the last row that was purged; 0 if none was. The next row''s prev_hash is the hash of that row.';
 comment on table public.voice_audit_heads is
-  'The last row of each organisation''s chain: without it, rows cut off at the end would not be missed. '
-  'Rows without an organisation are chained under the zero uuid.';
+  'The last row of each organisation''s chain. Without it, nobody would notice that rows were cut off at the end. Rows without an '
+  'organisation are chained under the zero uuid.';
 
 alter table public.voice_audit_heads enable row level security;
 revoke all on public.voice_audit_heads from public, anon, authenticated, service_role;
 grant select on public.voice_audit_heads to service_role;
 
--- Supabase grants everything on new tables in `public` by default; this is what service_role needs of it.
+-- Supabase grants everything on new tables in `public` by default. These are the rights that service_role needs.
 alter table public.voice_audit enable row level security;
 revoke all on public.voice_audit from public, anon, authenticated, service_role;
 revoke all on sequence public.voice_audit_id_seq from public, anon, authenticated, service_role;
@@ -292,7 +303,8 @@ begin
 end
 $$;
 comment on function understudy.refuse_audit_change() is
-  'Lets only the purge delete, and only what is old enough. Rights alone would let one careless grant open the audit. Holds for the owner too, who would have to disable the trigger on purpose.';
+  'Lets only the purge delete rows, and only rows that are old enough. With rights alone, one careless grant would open the audit. The '
+  'trigger stops the owner too, who would have to disable it on purpose.';
 
 create or replace trigger voice_audit_append_only
   before update or delete on public.voice_audit
@@ -300,7 +312,7 @@ create or replace trigger voice_audit_append_only
 create or replace trigger voice_audit_no_truncate
   before truncate on public.voice_audit
   for each statement execute function understudy.refuse_audit_change();
--- `always`: session_replication_role = replica does not switch them off.
+-- `always` keeps the triggers on where session_replication_role is replica.
 alter table public.voice_audit enable always trigger voice_audit_append_only;
 alter table public.voice_audit enable always trigger voice_audit_no_truncate;
 
@@ -329,7 +341,7 @@ as $$
   )
 $$;
 comment on function understudy.audit_hash(public.voice_audit) is
-  'SHA-256 over the row as a JSON array, in the order above, as PostgreSQL prints jsonb: the same whatever the session''s settings are.';
+  'The SHA-256 of the row as a JSON array, in the order above, as PostgreSQL prints jsonb. It does not depend on the session''s settings.';
 
 create or replace function understudy.audit(
   p_org_id uuid,
@@ -347,7 +359,7 @@ declare
   v_chain constant uuid := coalesce(p_org_id, '00000000-0000-0000-0000-000000000000');
   v_row public.voice_audit;
 begin
-  -- Waits for the organisation's transaction before this one to end, and only then looks at the clock.
+  -- The insert waits for the end of the organisation's transaction before this one, and only then reads the clock.
   insert into public.voice_audit_heads as h (org_id, seq, hash)
   values (v_chain, 1, repeat('0', 64))
   on conflict (org_id) do update set seq = h.seq + 1
@@ -371,8 +383,8 @@ begin
 end
 $$;
 comment on function understudy.audit(uuid, uuid, uuid, text, text, jsonb) is
-  'The only writer of the audit. Locks the organisation''s head until the transaction ends: after it, lock nothing that somebody who '
-  'does not hold the same employee''s lock may hold.';
+  'Writes a row of the audit; nothing else writes one. It locks the organisation''s head until the transaction ends. After it, lock '
+  'nothing that a transaction without the same employee''s lock may hold.';
 
 create or replace function understudy.may_audit_stranger()
 returns boolean
@@ -389,7 +401,8 @@ as $$
   )
 $$;
 comment on function understudy.may_audit_stranger() is
-  'Whether refusals of people without an organisation are still audited: a thousand rows a day. Anybody may sign up, and could fill it.';
+  'True while refusals of people without an organisation are still audited, which are a thousand rows a day. Anybody may sign up, and '
+  'could fill the audit.';
 
 create or replace function understudy.refuse(
   p_org_id uuid,
@@ -411,11 +424,12 @@ begin
 end
 $$;
 comment on function understudy.refuse(uuid, uuid, uuid, text, text, jsonb) is
-  'Audits a refusal and returns it. A refusal is a result: raising would roll its audit row back.';
+  'Audits a refusal and returns it. A refusal is a result: an exception would roll its audit row back.';
 
 revoke all on all functions in schema understudy from public;
 
--- From where admins work. An employee's answer that comes from the same address or browser is marked, for people to look at.
+-- The addresses and browsers from which admins work. An answer of an employee that comes from one of them is marked, so that people look at
+-- it.
 
 create table if not exists understudy.admin_origins (
   org_id uuid not null,
@@ -426,7 +440,8 @@ create table if not exists understudy.admin_origins (
 );
 create index if not exists admin_origins_by_age on understudy.admin_origins (org_id, seen_at);
 comment on table understudy.admin_origins is
-  'Hashes of the addresses and user agents that an organisation''s admins used. Told to the ten minutes, kept for two days.';
+  'Hashes of the addresses and user agents that an organisation''s admins used. Their times are exact to ten minutes, and they are kept '
+  'for two days.';
 
 alter table understudy.admin_origins enable row level security;
 revoke all on understudy.admin_origins from public, anon, authenticated, service_role;
@@ -439,7 +454,7 @@ set search_path = ''
 as $$
   select encode(sha256(convert_to(left(p_text, 500), 'UTF8')), 'hex')
 $$;
-comment on function understudy.origin_sha256(text) is 'Of as much of a user agent as is kept with an answer.';
+comment on function understudy.origin_sha256(text) is 'The hash of that part of a user agent which is kept with an answer.';
 
 create or replace function understudy.note_admin_origin(p_org_id uuid)
 returns void
@@ -450,7 +465,7 @@ declare
   v_headers constant jsonb := nullif(current_setting('request.headers', true), '')::jsonb;
   v_origin record;
 begin
-  -- Always the address first: two requests at once take the rows in one order.
+  -- The address always comes first, so that two simultaneous requests lock the rows in the same order.
   for v_origin in
     select o.kind, understudy.origin_sha256(o.value) as sha256
     from (
@@ -461,7 +476,7 @@ begin
     where o.value <> ''
     order by o.kind
   loop
-    -- Looked at before it is written: an upsert would lock the row even where it changes nothing.
+    -- The row is read before it is written, because an upsert would lock it even if nothing changes.
     continue when exists (
       select from understudy.admin_origins a
       where a.org_id = p_org_id
@@ -485,8 +500,8 @@ begin
 end
 $$;
 comment on function understudy.note_admin_origin(uuid) is
-  'Notes from where the admin calls whose request this is. The functions of the API send it as headers, and PostgREST hands headers over '
-  'as a setting. A caller without them is not noted.';
+  'Notes the address and the browser of the admin who makes this request. The functions of the API send them as headers, which PostgREST '
+  'offers as a setting. A caller without these headers is not noted.';
 
 create or replace function understudy.is_admin_origin(p_org_id uuid, p_address text, p_user_agent text)
 returns boolean
@@ -500,16 +515,16 @@ as $$
       and (a.kind, a.sha256) in (
         ('address', understudy.origin_sha256(p_address)), ('user_agent', understudy.origin_sha256(p_user_agent))
       )
-      -- What is noted may be ten minutes older than what was seen.
+      -- The noted time may be ten minutes older than the true one.
       and a.seen_at > understudy.time_now() - interval '24 hours 10 minutes'
   )
 $$;
 comment on function understudy.is_admin_origin(uuid, text, text) is
-  'Whether an admin of the organisation used this address or this user agent within the last day.';
+  'True if an admin of the organisation used this address or this user agent within the last day.';
 
 revoke all on all functions in schema understudy from public;
 
--- Who may do what, and the lock that every change takes first.
+-- The rights of users, and the lock that every change takes first.
 
 create or replace function understudy.employee_key(p_employee_id uuid)
 returns bigint
@@ -519,14 +534,14 @@ set search_path = ''
 as $$
   select hashtextextended('understudy ' || p_employee_id, 0)
 $$;
-comment on function understudy.employee_key(uuid) is 'The advisory lock of an employee without a row.';
+comment on function understudy.employee_key(uuid) is 'The key of the advisory lock for an employee without a row.';
 
 create or replace function understudy.lock_employee(p_employee_id uuid, out org_id uuid, out full_name text)
 language plpgsql
 set search_path = ''
 as $$
 begin
-  -- "no key": an application that inserts a call for this employee (a foreign key check) does not wait for us.
+  -- With "no key", an application that inserts a call for this employee (which checks a foreign key) does not wait for us.
   select e.org_id, coalesce(e.full_name, '')
   into org_id, full_name
   from public.employees e
@@ -538,8 +553,9 @@ begin
 end
 $$;
 comment on function understudy.lock_employee(uuid) is
-  'Every change to an employee''s recordings, consents or voices locks this row first, then rows of ours, then the audit: '
-  'one order, so no deadlocks. Returns nulls for an employee who is not there (any more), whose lock is then an advisory one.';
+  'Locks an employee''s row. Every change to an employee''s recordings, consents or voices locks this row first, then rows of our own '
+  'tables, then the audit; this one order prevents deadlocks. If the employee does not exist, or not any more, it takes an advisory lock '
+  'and returns nulls.';
 
 create or replace function understudy.try_lock_employee(p_employee_id uuid)
 returns boolean
@@ -556,7 +572,7 @@ begin
 end
 $$;
 comment on function understudy.try_lock_employee(uuid) is
-  'The same lock, for who works on many employees in one transaction: never waits, so it is in nobody''s way.';
+  'Takes the same lock without waiting. It is for a transaction that works on many employees, which must not hold up others.';
 
 create or replace function understudy.has_records(p_org_id uuid, p_employee_id uuid)
 returns boolean
@@ -571,7 +587,8 @@ begin
     or exists (select 1 from public.voice_erasures e where e.org_id = p_org_id and e.employee_id = p_employee_id);
 end
 $$;
-comment on function understudy.has_records(uuid, uuid) is 'Whether this organisation has, or had, anything of this employee''s voice.';
+comment on function understudy.has_records(uuid, uuid) is
+  'True if this organisation has, or had, any consent, recording, voice or erasure of this employee.';
 
 create or replace function understudy.belongs_to(p_employee_id uuid, p_employee_org_id uuid, p_org_id uuid, p_former boolean)
 returns boolean
@@ -583,7 +600,8 @@ as $$
     or (p_former and understudy.has_records(p_org_id, p_employee_id))
 $$;
 comment on function understudy.belongs_to(uuid, uuid, uuid, boolean) is
-  'Whether an employee, who is in p_employee_org_id now, is one of p_org_id; with p_former also who has left it and has records there.';
+  'True if an employee who is now in p_employee_org_id belongs to p_org_id. With p_former, it is also true for an employee who has left '
+  'p_org_id and has records there.';
 
 create or replace function understudy.authorise(
   p_user_id uuid,
@@ -612,7 +630,7 @@ begin
     perform understudy.note_admin_origin(caller_org_id);
   end if;
 
-  -- Another organisation's employee is as unknown as one who does not exist.
+  -- An employee of another organisation is as unknown as one who does not exist.
   select e.org_id into v_employee_org_id from public.employees e where e.id = p_employee_id;
   problem := case
     when not understudy.belongs_to(p_employee_id, v_employee_org_id, caller_org_id, p_former) then 'employee_not_found'
@@ -622,7 +640,7 @@ begin
     return;
   end if;
 
-  -- Only now: nobody without the right to change can hold up those who have it.
+  -- The lock comes last, so that nobody without the right to change can hold up those who have it.
   v_employee_org_id := (understudy.lock_employee(p_employee_id)).org_id;
   if not understudy.belongs_to(p_employee_id, v_employee_org_id, caller_org_id, p_former) then
     problem := 'employee_not_found';
@@ -630,12 +648,13 @@ begin
 end
 $$;
 comment on function understudy.authorise(uuid, uuid, boolean, boolean) is
-  'Resolves the signed-in user to an organisation and says what is wrong, or null. With p_change: needs the role admin, and locks the employee. '
-  'With p_former: an employee who has left the organisation is found too, if it has something of their voice. Notes from where admins call.';
+  'Resolves the signed-in user to an organisation, and returns the code of a refusal, or null. With p_change, the user needs the role '
+  'admin, and the employee is locked. With p_former, an employee who has left the organisation is found too if the organisation has '
+  'something of their voice. It notes the origins of admins.';
 
 revoke all on all functions in schema understudy from public;
 
--- Recordings of calls: where each one is in the private bucket `recordings`; and the writes to Storage that may still land.
+-- Recordings of calls, with their keys in the private bucket `recordings`, and the writes to Storage that may still land.
 
 do $$
 begin
@@ -645,8 +664,8 @@ begin
 end
 $$;
 comment on domain understudy.recording_sid is
-  'Twilio''s id of a recording. It becomes a part of a storage key, so nothing but what Twilio uses is allowed in it. Functions that '
-  'PostgREST calls take a text all the same: it names the types of arguments, in a schema that its roles do not see.';
+  'Twilio''s id of a recording. It becomes a part of a storage key, so only the characters that Twilio uses are allowed in it. Functions '
+  'that PostgREST calls take a text nevertheless, because PostgREST names the types of arguments, and its roles do not see this schema.';
 
 create table if not exists public.recordings (
   recording_sid understudy.recording_sid primary key,
@@ -678,18 +697,24 @@ create index if not exists recordings_oldest on public.recordings (org_id, start
 create index if not exists recordings_tombstones on public.recordings (erased_at) where erased_at is not null;
 
 comment on table public.recordings is
-  'One row for each recording that is or was in Storage. An erased one stays as a tombstone, so that nothing brings it back.';
-comment on column public.recordings.employee_id is 'The call''s employee when the recording was stored; null when it had none.';
-comment on column public.recordings.folder is 'The employee; or the call, of a recording that belongs to no employee.';
+  'One row for each recording that is or was in Storage. The row of an erased recording stays as a tombstone, so that nothing brings the '
+  'recording back.';
+comment on column public.recordings.employee_id is 'The call''s employee when the recording was stored; null if the call had none.';
+comment on column public.recordings.folder is 'The employee''s id; the call''s id if the recording belongs to no employee.';
 comment on column public.recordings.storage_path is 'The immutable key in the bucket `recordings`, without the bucket.';
 comment on column public.recordings.sha256 is
-  'Of the stored bytes, in hexadecimal, lower case. Null where it is not known: such a recording proves no consent.';
-comment on column public.recordings.channels is 'What Twilio says about the recording. The header of the stored file has the last word.';
-comment on column public.recordings.account_sid is 'The Twilio account that it came from: that another account does not have it proves nothing.';
-comment on column public.recordings.deployment_id is 'Who stored it. A copy of this database with an id of its own deletes nothing of it at Twilio.';
-comment on column public.recordings.started_at is 'Twilio''s start time: decides which recording is newest, with the sid for equal times.';
+  'The hash of the stored bytes, in lower-case hexadecimal. If it is null, the hash is unknown, and the recording proves no consent.';
+comment on column public.recordings.channels is
+  'The number of channels that Twilio states. The header of the stored file has the last word.';
+comment on column public.recordings.account_sid is
+  'The Twilio account that has the recording. If another account does not have it, that proves nothing.';
+comment on column public.recordings.deployment_id is
+  'The deployment that stored the recording. A copy of this database with an id of its own deletes none of its recordings at Twilio.';
+comment on column public.recordings.started_at is
+  'Twilio''s start time. It decides which recording is newest; the sid decides between equal times.';
 comment on column public.recordings.erased_at is
-  'When the row was added to its erasure; never unset. What an erasure covers counts as erased before that, see understudy.is_erased.';
+  'The time at which the row was added to its erasure; never unset. A recording that an erasure covers counts as erased before that, see '
+  'understudy.is_erased.';
 
 alter table public.recordings enable row level security;
 revoke all on public.recordings from public, anon, authenticated, service_role;
@@ -713,19 +738,19 @@ create index if not exists storage_writes_by_call on public.storage_writes (call
 create index if not exists storage_writes_by_age on public.storage_writes (begun_at);
 
 comment on table public.storage_writes is
-  'Uploads and copies that were begun and of which nobody has said that they are done: what they write may still land, even after their '
-  'worker has died, since Storage finishes a copy by itself. No erasure of such a place ends before they cannot any more.';
-comment on column public.storage_writes.folder is 'The employee; or the call, of a recording that belongs to no employee.';
-comment on column public.storage_writes.recording_sid is 'What is written: a recording to its own key, or a copy of it to the key of the newest.';
-comment on column public.storage_writes.looked_at is 'When the sweep last looked at it.';
-comment on column public.storage_writes.call_sid is 'Of an upload.';
-comment on column public.storage_writes.attempt_id is 'Whose metadata are written.';
+  'Uploads and copies that were begun and not yet reported as done. What they write may still land after their worker has died, because '
+  'Storage finishes a copy by itself. An erasure of such a key does not end before that has become impossible.';
+comment on column public.storage_writes.folder is 'The employee''s id; the call''s id if the recording belongs to no employee.';
+comment on column public.storage_writes.recording_sid is 'The recording that is written, to its own key or to the key of the newest one.';
+comment on column public.storage_writes.looked_at is 'The time at which the sweep last looked at the write.';
+comment on column public.storage_writes.call_sid is 'The call, if the write is an upload.';
+comment on column public.storage_writes.attempt_id is 'The attempt, if the write is that of its metadata.';
 
 alter table public.storage_writes enable row level security;
 revoke all on public.storage_writes from public, anon, authenticated, service_role;
 grant select on public.storage_writes to service_role;
 
--- Recordings that were heard of before their calls.
+-- Recordings that became known before their calls.
 create table if not exists public.unmatched_recordings (
   recording_sid understudy.recording_sid primary key,
   call_sid text not null,
@@ -735,7 +760,7 @@ create table if not exists public.unmatched_recordings (
 create index if not exists unmatched_recordings_to_check on public.unmatched_recordings (checked_at);
 create index if not exists unmatched_recordings_by_age on public.unmatched_recordings (seen_at);
 comment on table public.unmatched_recordings is
-  'Recordings at Twilio of calls that are not in `calls`. The sweep looks again whether they are by now, for 60 days.';
+  'Recordings at Twilio of calls that are not in `calls`. For 60 days, the sweep looks whether the call has come.';
 alter table public.unmatched_recordings enable row level security;
 revoke all on public.unmatched_recordings from public, anon, authenticated, service_role;
 grant select on public.unmatched_recordings to service_role;
@@ -749,8 +774,8 @@ as $$
   select interval '15 minutes'
 $$;
 comment on function understudy.longest_write() is
-  'A write that was begun so long ago has landed or never will: no Lambda function runs for longer, and every request of ours has a timeout '
-  'that leaves Storage ten minutes to finish by itself.';
+  'The time after which a write has landed or never will. No Lambda function runs for longer, and the timeout of each of our requests '
+  'leaves Storage ten minutes to finish by itself.';
 
 create or replace function understudy.begin_write(
   p_path text,
@@ -767,7 +792,7 @@ as $$
   returning id
 $$;
 comment on function understudy.begin_write(text, text, text, uuid) is
-  'Notes a write before it is made. Called with the employee locked, so that an erasure knows of every write that began before it.';
+  'Notes a write before it is made. The caller has locked the employee, so that an erasure knows of every write that began before it.';
 
 create or replace function understudy.find_call(
   p_call_sid text,
@@ -781,8 +806,8 @@ stable
 set search_path = ''
 as $$
 begin
-  -- `strict`: a call that two rows claim belongs to neither. Guessing could give it to the wrong organisation.
-  -- An employee who is gone, or of another organisation than the call, is no employee of this call.
+  -- A call that two rows claim belongs to neither of them (`strict`), because a guess could give it to the wrong organisation. An employee
+  -- who is gone, or who belongs to another organisation than the call, is no employee of this call.
   select c.id, c.org_id, e.id, c.known_since
   into strict call_id, org_id, employee_id, known_since
   from public.calls c
@@ -793,7 +818,7 @@ exception
     call_id := null;
 end
 $$;
-comment on function understudy.find_call(text) is 'The call and its employee; nulls when the call is unknown or ambiguous.';
+comment on function understudy.find_call(text) is 'The call and its employee; nulls if the call is unknown or ambiguous.';
 
 create or replace function understudy.employee_channel(p_recording public.recordings)
 returns smallint
@@ -805,7 +830,8 @@ as $$
   from public.calls c
   where c.id = p_recording.call_id and c.org_id = p_recording.org_id
 $$;
-comment on function understudy.employee_channel(public.recordings) is 'What is said of this very call; null when nothing is.';
+comment on function understudy.employee_channel(public.recordings) is
+  'The employee''s channel that is stated for this very call; null if none is.';
 
 create or replace function understudy.storage_path(p_call_id uuid, p_employee_id uuid, p_recording_sid text)
 returns text
@@ -818,19 +844,21 @@ $$;
 
 revoke all on all functions in schema understudy from public;
 
--- Erasures: what must go, copy by copy, and what counts as erased before the last copy has gone.
+-- Erasures: the list of the copies that must go, and the rules by which a recording counts as erased before its last copy has gone.
 --
--- An erasure of everything covers each recording that began before it was requested, and each recording of a call that was the
--- employee's and known by then, whenever Twilio tells of it. A recording of a later call is a new one: it may be stored, and only a new
--- consent lets anybody clone it. So a fresh consent starts anew, and old recordings stay erased. An erasure for retention covers
--- recordings only, those that began before a moment in the past.
--- When a recording began is Twilio's word, so that moment is told by a clock that agrees with Twilio's: the caller's. The database's
--- own decides leases and expiry, and what was stored or known before a request, where it is compared only with itself.
+-- An erasure of everything covers each recording that began before it was requested. It also covers each recording of a call that was the
+-- employee's and known by then, however late Twilio tells of it. A recording of a later call is a new one: it may be stored, but only a new
+-- consent lets anybody clone it. So a fresh consent starts anew, and old recordings stay erased. An erasure for retention covers only
+-- recordings, namely those that began before a moment in the past.
 --
--- In the database all of it takes effect at once, however many recordings there are: what is covered is told by two moments, which each
--- erasure takes over from the one before. The list of copies is made in batches, and each copy is confirmed by itself. What turns up
--- later (the voice of a clone that was running, a recording that Twilio finishes only now) is added to the open erasure, or, when that
--- is over, to a new one which holds only what turned up.
+-- Twilio states the start of a recording, so the moment of the request comes from the caller's clock, which agrees with Twilio's. The
+-- database's own clock decides leases and expiry. It also decides which recordings and calls were stored or known before a request, because
+-- there it is compared only with itself.
+--
+-- In the database an erasure takes effect at once, however many recordings there are: two moments tell what it covers, and each erasure
+-- takes them over from the one before. The list of copies is made in batches, and each copy is confirmed by itself. A copy that turns up
+-- later (the voice of a clone that was running, a recording that Twilio finishes only then) is added to the open erasure. If that is over,
+-- it is added to a new erasure, which holds only such copies.
 
 create table if not exists public.voice_erasures (
   id uuid primary key default gen_random_uuid(),
@@ -859,23 +887,31 @@ create index if not exists voice_erasures_newest on public.voice_erasures (org_i
 create index if not exists voice_erasures_unfinished on public.voice_erasures (swept_at nulls first, number) where erased_at is null;
 create index if not exists voice_erasures_over on public.voice_erasures (erased_at) where erased_at is not null;
 
-comment on table public.voice_erasures is 'At most one is open for an employee: a second request joins it.';
-comment on column public.voice_erasures.employee_id is 'Or a call, whose recordings belong to no employee and are older than they are kept.';
-comment on column public.voice_erasures.scope is 'recordings: the voice, its metadata and the consent stay.';
+comment on table public.voice_erasures is 'Erasures. An employee has at most one open erasure: a second request joins it.';
+comment on column public.voice_erasures.employee_id is
+  'The employee; or the call, if its recordings belong to no employee and are older than they are kept.';
+comment on column public.voice_erasures.scope is 'With `recordings`, the voice, its metadata and the consent stay.';
 comment on column public.voice_erasures.reason is
-  'left: the employee was deleted, or moved to another organisation. retention: recordings are older than their organisation keeps them.';
+  'left: the employee was deleted, or moved to another organisation. retention: the recordings are older than their organisation keeps '
+  'them.';
 comment on column public.voice_erasures.requested_by is
-  'The user; null when the employee withdrew by a token, when the sweep did it, and for what turned up after an erasure.';
+  'The user. It is null if the employee withdrew by a token, if the sweep began the erasure, and if it holds only what turned up after an '
+  'erasure.';
 comment on column public.voice_erasures.covers_until is
-  'By the clock of whoever passed the request on: recordings which began before it are covered. Never before that of the erasure before.';
+  'Recordings that began before this moment are covered. It is the time of the request by the clock of the function that passed it on, '
+  'and never earlier than that of the erasure before.';
 comment on column public.voice_erasures.known_until is
-  'By the database''s clock, the moment of the last request to erase everything: covered are recordings that were stored before it, and of '
-  'calls that were known before it. Null where nobody has requested that yet.';
+  'The moment of the last request to erase everything, by the database''s clock. Recordings that were stored before it, and recordings of '
+  'calls that were known before it, are covered. It is null if nobody has requested that yet.';
 comment on column public.voice_erasures.listed_to_call is 'The employee''s calls up to this id are among the copies.';
-comment on column public.voice_erasures.listed_at is 'When all that the database knows was among the copies; null: the worker goes on listing.';
-comment on column public.voice_erasures.copies is 'How many copies there are, kept by a trigger; those that are left and those that are kept elsewhere likewise.';
-comment on column public.voice_erasures.begun_at is 'When a worker last took it up: while that is recent, its message is alive.';
-comment on column public.voice_erasures.erased_at is 'When the last copy was confirmed to be gone, or to be kept where it is out of our reach.';
+comment on column public.voice_erasures.listed_at is
+  'The time at which everything that the database knows was among the copies. While it is null, the worker goes on listing.';
+comment on column public.voice_erasures.copies is
+  'The number of copies. A trigger keeps this number, the number of those that are left and the number of those that are kept elsewhere.';
+comment on column public.voice_erasures.begun_at is
+  'The time at which a worker last took the erasure up. While that is recent, its message is alive.';
+comment on column public.voice_erasures.erased_at is
+  'The time at which the last copy was confirmed to be gone, or to be kept out of our reach.';
 
 create table if not exists public.voice_erasure_copies (
   id uuid primary key default gen_random_uuid(),
@@ -905,16 +941,19 @@ create index if not exists voice_erasure_copies_tombstones
 create index if not exists voice_erasure_copies_by_attempt on public.voice_erasure_copies (attempt_id) where attempt_id is not null;
 
 comment on table public.voice_erasure_copies is
-  'One row for each place that held something. A twilio_recording stays as a tombstone: nothing brings that RecordingSid back.';
+  'One row for each place that held a copy. A twilio_recording stays as a tombstone, so that nothing brings that RecordingSid back.';
 comment on column public.voice_erasure_copies.kind is
-  'vendor_history: what the vendor keeps of speech that was made with a voice, to be listed. twilio_call: what Twilio has of a call and we '
-  'never stored, to be listed. Whatever is found becomes a copy of its own: vendor_speech, twilio_recording.';
+  'vendor_history: the speech made with a voice that the vendor keeps, which is still to be listed. twilio_call: the recordings of a call '
+  'that Twilio has and we never stored, which are still to be listed. Each one found becomes a copy of its own: vendor_speech or '
+  'twilio_recording.';
 comment on column public.voice_erasure_copies.reference is
-  'vendor_voice, vendor_history: the vendor''s id of the voice. vendor_speech: of the speech. stored_recording, newest_recording: the key in '
-  'the bucket `recordings`. twilio_recording: the RecordingSid. twilio_call: the CallSid. metadata: the key in the bucket `deep-fakes`.';
+  'vendor_voice, vendor_history: the vendor''s id of the voice. vendor_speech: the vendor''s id of the speech. stored_recording, '
+  'newest_recording: the key in the bucket `recordings`. twilio_recording: the RecordingSid. twilio_call: the CallSid. metadata: the key '
+  'in the bucket `deep-fakes`.';
 comment on column public.voice_erasure_copies.state is
-  'failed: the last try; it is tried again. kept_elsewhere: out of our reach, last_error says why; whoever holds it must be asked.';
-comment on column public.voice_erasure_copies.attempts is 'How often it was tried.';
+  'failed: the last try failed, and the copy is tried again. kept_elsewhere: the copy is out of our reach for the reason in last_error, '
+  'and its holder must be asked.';
+comment on column public.voice_erasure_copies.attempts is 'The number of tries.';
 
 alter table public.voice_erasures enable row level security;
 alter table public.voice_erasure_copies enable row level security;
@@ -980,7 +1019,7 @@ begin
 end
 $$;
 comment on function understudy.count_changed_copies() is
-  'Counting anew would cost as much as there are copies, each time that one is gone.';
+  'Keeps the numbers of copies. A new count would cost as much as there are copies, each time that one is gone.';
 
 create or replace trigger voice_erasure_copies_counted
   after insert on public.voice_erasure_copies
@@ -999,7 +1038,7 @@ as $$
   select coalesce(to_timestamp(p_now), clock_timestamp())
 $$;
 comment on function understudy.asked_at(double precision) is
-  'The caller''s now, in seconds since 1970; a caller without a clock of its own has the database''s.';
+  'The caller''s time, in seconds since 1970; the database''s time for a caller without a clock of its own.';
 
 create or replace function understudy.last_erasure(p_org_id uuid, p_employee_id uuid)
 returns public.voice_erasures
@@ -1013,7 +1052,7 @@ as $$
   order by e.number desc
   limit 1
 $$;
-comment on function understudy.last_erasure(uuid, uuid) is 'Which covers all that the ones before it covered.';
+comment on function understudy.last_erasure(uuid, uuid) is 'The newest erasure. It covers everything that the ones before it covered.';
 
 create or replace function understudy.is_covered(p_erasure public.voice_erasures, p_started_at timestamptz, p_known_since timestamptz)
 returns boolean
@@ -1022,13 +1061,14 @@ immutable
 set search_path = ''
 as $$
   select coalesce(
-    -- Twilio tells the second only: a recording that began within the second of the request counts as begun after it.
+    -- Twilio states whole seconds, so a recording that began within the second of the request counts as begun after it.
     p_started_at + interval '1 second' <= p_erasure.covers_until or p_known_since <= p_erasure.known_until,
     false
   )
 $$;
 comment on function understudy.is_covered(public.voice_erasures, timestamptz, timestamptz) is
-  'Whether an erasure covers a recording that began then, and that was stored, or whose call was known, since then; each null if unknown.';
+  'True if an erasure covers a recording that began at p_started_at, and that was stored, or whose call was known, at p_known_since. '
+  'Either time is null if it is unknown.';
 
 create or replace function understudy.is_erased(p_recording public.recordings)
 returns boolean
@@ -1041,7 +1081,8 @@ as $$
       understudy.last_erasure(p_recording.org_id, p_recording.employee_id), p_recording.started_at, p_recording.stored_at
     )
 $$;
-comment on function understudy.is_erased(public.recordings) is 'From the request on, also before the recording was added to the copies.';
+comment on function understudy.is_erased(public.recordings) is
+  'True if the recording is erased. It counts as erased from the request on, also before it was added to the copies.';
 
 create or replace function understudy.is_erased(p_recording_sid text)
 returns boolean
@@ -1061,7 +1102,7 @@ begin
   end;
 end
 $$;
-comment on function understudy.is_erased(text) is 'The tombstone of a recording, whether it was ever stored or not.';
+comment on function understudy.is_erased(text) is 'True if there is a tombstone of the recording, even if it was never stored.';
 
 create or replace function understudy.covering_erasure(
   p_call_sid text,
@@ -1083,7 +1124,8 @@ begin
   if understudy.is_covered(v_last, p_started_at, p_known_since) then
     return v_last;
   end if;
-  -- A call that belongs to somebody else by now was theirs by mistake; one that is gone, or nobody's, belongs to nobody else.
+  -- A call that belongs to another employee by now was this employee's by mistake. A call that is gone, or that has no employee, does not
+  -- belong to another one.
   select e.* into v_last
   from public.voice_erasure_copies c
   join public.voice_erasures e on e.id = c.erasure_id
@@ -1096,8 +1138,8 @@ begin
 end
 $$;
 comment on function understudy.covering_erasure(text, uuid, uuid, uuid, timestamptz, timestamptz) is
-  'The newest erasure that covers a recording of this call, which need not be open any more; nulls when there is none. After the CallSid: '
-  'what understudy.find_call says of it, and when the recording began.';
+  'The newest erasure that covers a recording of this call, open or not; nulls if there is none. The arguments after the CallSid are the '
+  'answer of understudy.find_call and the start of the recording.';
 
 create or replace function understudy.newest_recordings(
   p_org_id uuid,
@@ -1121,7 +1163,7 @@ begin
     where r.folder = p_employee_id
       and r.org_id = p_org_id
       and r.erased_at is null
-      -- What is covered, said once more so that it bounds what is read.
+      -- This repeats a part of the condition in order to bound the number of rows that are read.
       and r.started_at > coalesce(v_last.covers_until - interval '1 second', '-infinity')
       and not understudy.is_covered(v_last, r.started_at, r.stored_at)
       and (p_from_sid is null or (r.started_at, r.recording_sid) <= (v_from.started_at, v_from.recording_sid))
@@ -1130,8 +1172,8 @@ begin
 end
 $$;
 comment on function understudy.newest_recordings(uuid, uuid, int, text) is
-  'An employee''s recordings that are not erased, newest first: by default as many as are looked at for a sample. p_from_sid: none newer '
-  'than this one. An employee who moved to another organisation starts there without recordings.';
+  'An employee''s recordings that are not erased, newest first. By default, as many are returned as are looked at for a sample. With '
+  'p_from_sid, none is newer than that recording. An employee who moved to another organisation starts there without recordings.';
 
 create or replace function understudy.newest_recording(p_org_id uuid, p_employee_id uuid)
 returns public.recordings
@@ -1150,7 +1192,7 @@ set search_path = ''
 as $$
   select p_employee_id || '/' || p_employee_id || '.wav'
 $$;
-comment on function understudy.newest_path(uuid) is 'The key in the bucket `recordings` to which the newest one is copied.';
+comment on function understudy.newest_path(uuid) is 'The key in the bucket `recordings` to which the newest recording is copied.';
 
 create or replace function understudy.begin_publishing(p_org_id uuid, p_employee_id uuid)
 returns jsonb
@@ -1167,11 +1209,12 @@ as $$
   where r.recording_sid is not null
 $$;
 comment on function understudy.begin_publishing(uuid, uuid) is
-  'What a worker needs to copy the newest recording, and the note that it is about to; null when there is none. Then newest_published.';
+  'Notes that a worker is about to copy the newest recording, and returns the job; null if there is no recording. The worker then calls '
+  'newest_published.';
 
 revoke all on all functions in schema understudy from public;
 
--- What recording-ingest calls.
+-- The functions that recording-ingest calls.
 
 create or replace function understudy.erased_target(p_recording_sid text, p_call_sid text, p_known_since timestamptz, p_call_id uuid, p_org_id uuid, p_employee_id uuid)
 returns boolean
@@ -1196,7 +1239,7 @@ begin
 end
 $$;
 comment on function understudy.erased_target(text, text, timestamptz, uuid, uuid, uuid) is
-  'Whether an erasure covers a recording that is about to be stored. One that nobody knew of is added to the erasure.';
+  'True if an erasure covers a recording that is about to be stored. A recording that nobody knew of is added to the erasure.';
 
 create or replace function understudy.lock_target(
   p_recording_sid text,
@@ -1226,8 +1269,8 @@ begin
 end
 $$;
 comment on function understudy.lock_target(text, text) is
-  'The call of a recording and its employee, who is locked; whether the recording is stored already, and whether an erasure covers it: one '
-  'that is not stored and that nobody knew of is then added to the erasure. call_id: null of a call that is unknown or ambiguous.';
+  'Locks the employee of a recording''s call, and reads the call, the recording if it is stored, and whether an erasure covers it. A '
+  'recording that is not stored and that nobody knew of is then added to the erasure. call_id is null if the call is unknown or ambiguous.';
 
 create or replace function understudy.stored_answer(p_recording public.recordings)
 returns jsonb
@@ -1237,7 +1280,7 @@ as $$
   select jsonb_build_object('outcome', 'stored', 'newest', understudy.begin_publishing(p_recording.org_id, p_recording.employee_id))
 $$;
 comment on function understudy.stored_answer(public.recordings) is
-  'What a worker is told of a recording that is stored: its employee''s newest is to be published.';
+  'The answer for a recording that is stored: the employee''s newest recording is to be published.';
 
 create or replace function public.recording_target(p_recording_sid text, p_call_sid text)
 returns jsonb
@@ -1257,7 +1300,7 @@ begin
   v_path := understudy.storage_path(v_target.call_id, v_target.employee_id, p_recording_sid);
   if v_target.is_erased then
     delete from public.oversized_recordings o where o.recording_sid = p_recording_sid;
-    -- A worker that died between upload and finish_ingest may have left something there.
+    -- A worker that died between the upload and finish_ingest may have left an object there.
     return jsonb_build_object('outcome', 'erased', 'storage_path', coalesce((v_target.recording).storage_path, v_path));
   end if;
   if v_target.call_id is null then
@@ -1272,9 +1315,9 @@ begin
 end
 $$;
 comment on function public.recording_target(text, text) is
-  'Where a recording belongs in Storage, and the note that it is about to be written there. A recording which an erasure covers and '
-  'nobody knew of is added to the erasure. stored: newest is to be published. erased: something may be at storage_path, if that is not '
-  'null. Outcomes: store, stored, erased, call_unknown.';
+  'Decides the key of a recording in Storage, and notes that it is about to be written there. A recording that an erasure covers and that '
+  'nobody knew of is added to the erasure. stored: `newest` is to be published. erased: if storage_path is not null, an object may be '
+  'there. Outcomes: store, stored, erased, call_unknown.';
 
 create or replace function understudy.update_call_of(p_recording public.recordings)
 returns void
@@ -1284,7 +1327,7 @@ as $$
 declare
   v_newest public.recordings;
 begin
-  -- Not simply this recording: an older one of the same call may come last.
+  -- This recording may not be the newest: an older one of the same call may come last.
   select * into v_newest
   from public.recordings r
   where r.call_id = p_recording.call_id and r.erased_at is null
@@ -1328,7 +1371,7 @@ as $$
 declare
   v_known_since timestamptz;
 begin
-  -- The employee is known only through the call, and is locked before it; so the call is read twice.
+  -- The employee is known only through the call, but is locked before it; so the call is read twice.
   for v_turn in 1..2 loop
     select c.call_id, c.org_id, c.employee_id, c.known_since
     into call_id, org_id, employee_id, v_known_since
@@ -1342,7 +1385,8 @@ begin
 end
 $$;
 comment on function understudy.lock_call(text, timestamptz) is
-  'The call, locked after its employee, and the newest erasure that covers a recording of it which began then; nulls where there is none.';
+  'Locks the call''s employee and then the call, and reads the newest erasure that covers a recording of the call with this start; nulls '
+  'if there is none.';
 
 create or replace function public.finish_ingest(
   p_write_id uuid,
@@ -1376,10 +1420,10 @@ begin
     return jsonb_build_object('outcome', 'erased');
   end if;
   if v_recording.recording_sid is null and v_call.call_id is null then
-    -- No organisation, so no audit row: the message is retried until the call is there, or becomes a dead letter.
+    -- Without an organisation there is no audit row. The message is retried until the call is there, or becomes a dead letter.
     return jsonb_build_object('outcome', 'call_unknown');
   end if;
-  -- Somebody else, or we before a crash, may have been faster. The object of that run is the one that counts.
+  -- Another worker, or this one before a crash, may have been faster. The object of that run is the one that counts.
   if p_storage_path is distinct from
     coalesce(v_recording.storage_path, understudy.storage_path(v_call.call_id, v_call.employee_id, p_recording_sid))
   then
@@ -1406,9 +1450,9 @@ begin
 end
 $$;
 comment on function public.finish_ingest(uuid, text, text, text, bigint, text, int, int, text, text, text, timestamptz) is
-  'Records a recording that is in Storage, once however often it is called, and names the employee''s newest, to be published. stored: '
-  'newest is to be published. erased: the object is to be removed. call_unknown, target_changed: likewise, and then write_cleared. '
-  'Outcomes: stored, erased, call_unknown, target_changed.';
+  'Records a recording that is in Storage; repeated calls record it once. It names the employee''s newest recording, which is to be '
+  'published. stored: `newest` is to be published. erased: the object is to be removed. call_unknown, target_changed: the object is to be '
+  'removed, and then write_cleared is to be called. Outcomes: stored, erased, call_unknown, target_changed.';
 
 create or replace function public.newest_published(p_write_id uuid, p_recording_sid text, p_is_copied boolean default true)
 returns jsonb
@@ -1437,8 +1481,9 @@ begin
 end
 $$;
 comment on function public.newest_published(uuid, text, boolean) is
-  'The recording was copied to the key of the employee''s newest; p_is_copied: false when whoever was to do it died. behind: another one, '
-  'newest, is the newest by now, to be published. erased: all are, and the copy is to be removed. Outcomes: current, behind, erased.';
+  'The recording was copied to the key of the employee''s newest. p_is_copied is false if the worker died before it copied. behind: '
+  'another recording is the newest by now, and is to be published. erased: all recordings are erased, and the copy is to be removed. '
+  'Outcomes: current, behind, erased.';
 
 create or replace function public.write_cleared(p_write_id uuid)
 returns jsonb
@@ -1451,7 +1496,7 @@ begin
   return jsonb_build_object('outcome', 'recorded');
 end
 $$;
-comment on function public.write_cleared(uuid) is 'The write is over, and nothing of it is left. Outcomes: recorded.';
+comment on function public.write_cleared(uuid) is 'The write is over, and has left nothing behind. Outcomes: recorded.';
 
 revoke all on function
   public.recording_target(text, text),
@@ -1467,7 +1512,7 @@ grant execute on function
 to service_role;
 revoke all on all functions in schema understudy from public;
 
--- Recordings that are larger than Storage takes: not tried again before its limit is raised.
+-- Recordings that are larger than Storage takes. They are not tried again before its limit is raised.
 
 create table if not exists public.oversized_recordings (
   recording_sid understudy.recording_sid primary key,
@@ -1482,11 +1527,12 @@ create index if not exists oversized_recordings_by_folder on public.oversized_re
 create index if not exists oversized_recordings_by_call on public.oversized_recordings (call_sid);
 
 comment on table public.oversized_recordings is
-  'Recordings that Twilio has and Storage has refused for their size. The sweep has one fetched when the limit is at least its size.';
-comment on column public.oversized_recordings.folder is 'The employee; or the call, of a recording that belongs to no employee.';
+  'Recordings that Twilio has and that Storage has refused for their size. The sweep has a recording fetched as soon as the limit is at '
+  'least its size.';
+comment on column public.oversized_recordings.folder is 'The employee''s id; the call''s id if the recording belongs to no employee.';
 comment on column public.oversized_recordings.size_limit is
-  'What Storage said that it takes. Null where that is unknown, or is enough: something in front of Storage has refused it then, so it waits '
-  'until somebody has raised that other limit and sets this to 0.';
+  'The limit that Storage stated. It is null if the limit is unknown, or is large enough: then a proxy in front of Storage has refused '
+  'the recording, and it waits until an operator has raised that other limit and sets this to 0.';
 
 alter table public.oversized_recordings enable row level security;
 revoke all on public.oversized_recordings from public, anon, authenticated, service_role;
@@ -1506,7 +1552,7 @@ as $$
   )
 $$;
 comment on function understudy.is_oversized(uuid, uuid) is
-  'Whether an employee has a recording that is larger than Storage takes, of a call of this organisation.';
+  'True if an employee has a recording, of a call of this organisation, that is larger than Storage takes.';
 
 create or replace function public.recording_too_large(
   p_write_id uuid,
@@ -1525,9 +1571,9 @@ declare
   v_size_limit constant bigint := case when p_size_limit < p_bytes then p_size_limit end;
 begin
   select * into v_target from understudy.lock_target(p_recording_sid, p_call_sid);
-  -- Nothing of it has landed.
+  -- Nothing of this write has landed.
   delete from public.storage_writes w where w.id = p_write_id;
-  -- Somebody who was told of it, too, may have stored it after the limit was raised.
+  -- Another worker with the same message may have stored it after the limit was raised.
   if v_target.is_erased or v_target.is_stored or v_target.call_id is null then
     return jsonb_build_object('outcome', 'not_wanted');
   end if;
@@ -1548,8 +1594,9 @@ begin
 end
 $$;
 comment on function public.recording_too_large(uuid, text, text, bigint, bigint) is
-  'Storage does not take a recording: it is not tried again before Storage takes so much. p_size_limit: what Storage says that it takes, '
-  'null if nobody knows. not_wanted: it is erased or stored by now, or its call is gone. Outcomes: recording_too_large, not_wanted.';
+  'Storage does not take a recording; it is not tried again before Storage takes as many bytes. p_size_limit is the limit that Storage '
+  'stated, or null if it is unknown. not_wanted: the recording is erased or stored by now, or its call is gone. Outcomes: '
+  'recording_too_large, not_wanted.';
 
 create or replace function public.storable_recordings(p_size_limit bigint, p_limit int)
 returns jsonb
@@ -1572,8 +1619,8 @@ begin
 end
 $$;
 comment on function public.storable_recordings(bigint, int) is
-  'Recordings that were too large, and are not where Storage takes p_size_limit bytes; then recordings_queued, after which they are as '
-  'any others. Outcomes: storable.';
+  'Recordings that were too large, and that fit where Storage takes p_size_limit bytes. After recordings_queued they are like any others. '
+  'Outcomes: storable.';
 
 revoke all on function
   public.recording_too_large(uuid, text, text, bigint, bigint),
@@ -1585,11 +1632,11 @@ grant execute on function
 to service_role;
 revoke all on all functions in schema understudy from public;
 
--- Consents. What was consented to is never edited: a change is a new row, and the old one says how it ended.
+-- Consents. The content of a consent is never edited: a change is a new row, and the old row says how it ended.
 
 create table if not exists public.voice_consents (
   id uuid primary key default gen_random_uuid(),
-  -- The order in which they were given: times of two transactions may be equal, or the clock be set back.
+  -- The order in which consents were given. The times of two transactions may be equal, and the clock may be set back.
   number bigint generated always as identity unique,
   org_id uuid not null,
   employee_id uuid not null,
@@ -1602,7 +1649,7 @@ create table if not exists public.voice_consents (
   evidence_unverified boolean not null default false,
   purposes text[] not null check (cardinality(purposes) > 0 and array_position(purposes, null) is null),
   recorded_by uuid not null,
-  -- Of a consent that the employee gave by a link.
+  -- The invitation, if the employee gave the consent by a link.
   invitation_id uuid,
   channel text check (channel ~ '^[a-z0-9_-]{1,40}$'),
   address text check (length(address) <= 100),
@@ -1628,7 +1675,7 @@ create table if not exists public.voice_consents (
     end
   ),
   constraint voice_consents_ended check ((ended_at is null) = (ended_as is null)),
-  -- Calendar years in UTC: adding an interval to a timestamptz would depend on the session's time zone.
+  -- The term counts calendar years in UTC, because adding an interval to a timestamptz would depend on the session's time zone.
   constraint voice_consents_term check (
     expires_at > granted_at
     and expires_at at time zone 'UTC' <= granted_at at time zone 'UTC' + interval '3 years'
@@ -1642,7 +1689,7 @@ create index if not exists voice_consents_to_expire
   where ended_at is null;
 create index if not exists voice_consents_over on public.voice_consents (ended_at) where ended_at is not null;
 create index if not exists voice_consents_newest on public.voice_consents (org_id, employee_id, number desc);
--- What the employee themself has said: granted by a link, withdrawn by a token.
+-- These two indexes serve the employee's own statements: consents granted by a link, and withdrawals by a token.
 create index if not exists voice_consents_by_link
   on public.voice_consents (org_id, employee_id, number desc)
   where invitation_id is not null;
@@ -1652,25 +1699,33 @@ create index if not exists voice_consents_withdrawn_by_token
 create unique index if not exists voice_consents_invitation on public.voice_consents (invitation_id);
 create index if not exists voice_consents_evidence_objects on public.voice_consents (evidence_object);
 
-comment on table public.voice_consents is 'Who consented to what, on which evidence, until when. Only its end is ever added to a row.';
-comment on column public.voice_consents.statement_sha256 is 'Of the text that was agreed to, in hexadecimal, lower case.';
+comment on table public.voice_consents is
+  'Consents of employees, with their purposes, evidence and term. Only its end is ever added to a row.';
+comment on column public.voice_consents.statement_sha256 is 'The hash of the text that was agreed to, in lower-case hexadecimal.';
 comment on column public.voice_consents.method is
-  'self_service: by a link, which only the employee has. written_release: a paper that they signed. recorded_call: they said so in a call.';
+  'self_service: the employee agreed by a link, which only they have. written_release: they signed a paper. recorded_call: they agreed in '
+  'a call.';
 comment on column public.voice_consents.evidence_reference is
-  'As the admin named it: the key of the signed release, the RecordingSid of the call, or, where evidence is kept elsewhere, any text.';
+  'The evidence as the admin named it: the key of the signed release, the RecordingSid of the call, or any text if the organisation keeps '
+  'its evidence elsewhere.';
 comment on column public.voice_consents.evidence_object is
-  'The key in the bucket `voice-consent-evidence`, whose bytes had evidence_sha256 when the consent was recorded.';
+  'The key in the bucket `voice-consent-evidence` of the object whose bytes had evidence_sha256 when the consent was recorded.';
 comment on column public.voice_consents.evidence_unverified is
-  'The organisation keeps its evidence elsewhere: nobody has read it here. Shown wherever the consent is shown.';
-comment on column public.voice_consents.purposes is 'Cloning needs voice_clone.';
+  'True if the organisation keeps its evidence elsewhere, so that this service has not read it. It is shown wherever the consent is shown.';
+comment on column public.voice_consents.purposes is 'The purposes that the employee agreed to. Cloning needs voice_clone.';
 comment on column public.voice_consents.recorded_by is 'The user who recorded the consent, or who invited the employee to give it.';
 comment on column public.voice_consents.ended_as is
-  'superseded by a newer row, withdrawn, expired, or left, when the employee was deleted or moved to another organisation. An expired one counts as such from expires_at on, and is ended by the next sweep.';
-comment on column public.voice_consents.ended_by is 'The user who did it; null when the employee withdrew by a token, and for an expired one.';
-comment on column public.voice_consents.address is 'From where the employee answered, with user_agent: shows who used the link up.';
+  'superseded: a newer row replaced it. withdrawn: the employee or an admin withdrew it. expired: its term is over; it counts as expired '
+  'from expires_at on, and the next sweep ends it. left: the employee was deleted, or moved to another organisation.';
+comment on column public.voice_consents.ended_by is
+  'The user who ended it. It is null if the employee withdrew by a token, and if the consent expired.';
+comment on column public.voice_consents.address is
+  'The address from which the employee answered. Together with user_agent, it shows who used the link up.';
 comment on column public.voice_consents.same_origin_as_admin is
-  'An admin of the organisation had used the same address or user agent within the day before. No refusal: a fact to look at.';
-comment on column public.voice_consents.ended_erasure_id is 'The erasure that followed its end: asking again is answered with the same one.';
+  'True if an admin of the organisation had used the same address or user agent within the day before. This refuses nothing; people '
+  'should look at it.';
+comment on column public.voice_consents.ended_erasure_id is
+  'The erasure that followed the end of the consent. A repeated request gets the same erasure as its answer.';
 
 alter table public.voice_consents enable row level security;
 revoke all on public.voice_consents from public, anon, authenticated, service_role;
@@ -1703,8 +1758,8 @@ begin
 end
 $$;
 comment on function understudy.keep_consent() is
-  'A consent row may be ended, once, then be told which erasure followed, and be deleted when its proof is no longer needed. Nothing else '
-  'about it changes.';
+  'Guards a consent. A row may be ended once, then get the erasure that followed, and be deleted when its proof is no longer needed. '
+  'Nothing else in it may change.';
 
 create or replace trigger voice_consents_kept
   before update or delete on public.voice_consents
@@ -1741,11 +1796,11 @@ begin
 end
 $$;
 comment on function understudy.check_consent(uuid, uuid, text) is
-  'The newest consent and what is wrong with it, or null. The one place that decides whether a consent is live.';
+  'The newest consent and the code of what is wrong with it, or null. Only this function decides whether a consent is live.';
 
 revoke all on all functions in schema understudy from public;
 
--- Calls in which a cloned voice spoke: never a source of the next clone.
+-- Calls in which a cloned voice spoke. They are never a source of the next clone.
 
 create table if not exists public.synthetic_calls (
   call_sid text not null check (call_sid ~ '^CA[0-9a-fA-F]{32}$'),
@@ -1757,10 +1812,10 @@ create table if not exists public.synthetic_calls (
 
 comment on table public.synthetic_calls is
   'Calls for which an organisation was given a voice to speak with (authorize_voice). Their recordings are never sampled. A mark counts '
-  'for the organisation''s own calls only.';
+  'only for the organisation''s own calls.';
 comment on column public.synthetic_calls.call_sid is
-  'Twilio''s id of the call, as its recordings name it: of a call of two legs the parent leg.';
-comment on column public.synthetic_calls.employee_id is 'Whose cloned voice it was first.';
+  'Twilio''s id of the call, as its recordings name it. For a call of two legs it is the id of the parent leg.';
+comment on column public.synthetic_calls.employee_id is 'The employee whose cloned voice was the first to be given for the call.';
 
 alter table public.synthetic_calls enable row level security;
 revoke all on public.synthetic_calls from public, anon, authenticated, service_role;
@@ -1788,7 +1843,7 @@ as $$
   )
 $$;
 comment on function understudy.is_synthetic(public.recordings) is
-  'Whether the recording is of a call in which, as its own organisation has said, a cloned voice spoke.';
+  'True if the recording is of a call in which a cloned voice spoke, as the recording''s own organisation has marked it.';
 
 revoke all on all functions in schema understudy from public;
 
@@ -1802,7 +1857,7 @@ revoke all on all functions in schema understudy from public;
 
 create table if not exists public.voices (
   id uuid primary key default gen_random_uuid(),
-  -- The order of attempts: times of two transactions may be equal, or the clock be set back.
+  -- The order of attempts. The times of two transactions may be equal, and the clock may be set back.
   number bigint generated always as identity unique,
   org_id uuid not null,
   employee_id uuid not null,
@@ -1831,7 +1886,7 @@ create table if not exists public.voices (
   requested_at timestamptz not null default clock_timestamp(),
   ready_at timestamptz,
   closed_at timestamptz,
-  -- No voice without a consent of this very employee in this very organisation.
+  -- A voice needs a consent of this very employee in this very organisation.
   constraint voices_consent foreign key (org_id, employee_id, consent_id)
     references public.voice_consents (org_id, employee_id, id),
   constraint voices_vendor_voice check (state not in ('ready', 'retired') or vendor_voice_id is not null),
@@ -1863,34 +1918,42 @@ create index if not exists voices_to_delete
   on public.voices (employee_id)
   where state in ('failed', 'retired') and vendor_voice_id is not null and vendor_deleted_at is null;
 
-comment on table public.voices is 'The truth about voices; employees.voice_id mirrors the ready one.';
+comment on table public.voices is
+  'Attempts, each with its voice. This table is authoritative; employees.voice_id mirrors the voice that is ready.';
 comment on column public.voices.recording_sid is
-  'The newest recording when the clone was requested. What the voice is made from is in public.voice_sources.';
-comment on column public.voices.code is 'Why the attempt failed or the voice was retired, e.g. consent_withdrawn, superseded.';
+  'The newest recording when the clone was requested. The recordings that the voice is made from are in public.voice_sources.';
+comment on column public.voices.code is 'The reason why the attempt failed or the voice was retired, e.g. consent_withdrawn, superseded.';
 comment on column public.voices.replace_first is
-  'Asked for with the request: the current voice goes, also at the vendor, before this one is made. For an account without a free place.';
-comment on column public.voices.campaign is 'Asked for together with many others, and nobody waits for it: has a queue of its own.';
+  'True if the request asked for the current voice to be deleted, also at the vendor, before this one is made. It serves accounts without '
+  'a free place for a voice.';
+comment on column public.voices.campaign is
+  'True if the attempt was requested together with many others. Nobody waits for it, and it has a queue of its own.';
 comment on column public.voices.uploads is
-  'How often a sample of it was let go to the vendor, whatever came of it: understudy.most_uploads() at most.';
+  'The number of times that a sample of this attempt was allowed to be sent to the vendor, whatever the result. It never exceeds '
+  'understudy.most_uploads().';
 comment on column public.voices.pipeline_version is
-  'Of the code that made the sample: another version would make another one. Null until a sample was taken.';
+  'The version of the code that made the sample; another version would make another sample. It is null until a sample was taken.';
 comment on column public.voices.report is
-  'Figures of the sample, speech_seconds among them, or of why there could be none. No names, keys or sound. Null again once a recording '
-  'of the sample is erased.';
-comment on column public.voices.lease_id is 'Handed to one worker. Whoever shows another one is too late.';
+  'Figures of the sample, with speech_seconds, or the figures that explain why there could be no sample. It holds no names, keys or '
+  'sound. It becomes null again once a recording of the sample is erased.';
+comment on column public.voices.lease_id is
+  'The lease of the one worker that may decide about the attempt. A worker with another lease is too late.';
 comment on column public.voices.lease_until is
-  'Until then, and for the grace time after it, nobody else touches the attempt: the vendor may still be making the voice.';
+  'The end of the lease. Until then, and for the grace time after it, no other worker touches the attempt, because the vendor may still '
+  'be making the voice.';
 comment on column public.voices.deployment_id is
-  'Whose it is. A copy of this database with an id of its own leaves it alone at the vendor.';
+  'The deployment that owns the voice. A copy of this database with an id of its own leaves the voice alone at the vendor.';
 comment on column public.voices.vendor_account is
-  'The vendor''s account that has it: that another account does not know the voice proves nothing.';
-comment on column public.voices.vendor_checked_at is 'When it was last looked for among the vendor''s voices.';
-comment on column public.voices.recordings_erased is 'Its organisation keeps recordings for a while after a clone, and that is over.';
-comment on column public.voices.vendor_deleted_at is 'When the vendor confirmed that the voice is gone.';
+  'The vendor''s account that has the voice. If another account does not know the voice, that proves nothing.';
+comment on column public.voices.vendor_checked_at is 'The time at which the voice was last looked for among the vendor''s voices.';
+comment on column public.voices.recordings_erased is 'True once its organisation''s time of keeping recordings after a clone is over.';
+comment on column public.voices.vendor_deleted_at is 'The time at which the vendor confirmed that the voice is gone.';
 comment on column public.voices.metadata_handed_at is
-  'When a worker was last given this voice''s metadata to write. Newer than metadata_written_at: it may still be written, at any time.';
+  'The time at which a worker was last given this voice''s metadata to write. If it is later than metadata_written_at, the metadata may '
+  'still be written at any time.';
 
-comment on column public.voices.swept_at is 'When the sweep last sent a message for it: the longest unswept come first.';
+comment on column public.voices.swept_at is
+  'The time at which the sweep last sent a message for the attempt. The attempts that were longest unswept come first.';
 
 alter table public.voices enable row level security;
 revoke all on public.voices from public, anon, authenticated, service_role;
@@ -1909,12 +1972,12 @@ create table if not exists public.voice_sources (
 create index if not exists voice_sources_by_recording on public.voice_sources (recording_sid);
 
 comment on table public.voice_sources is
-  'The recordings that an attempt''s sample was made from, the newest at position 1. Every one that was looked at, also if it gave no '
-  'usable speech.';
+  'The recordings that an attempt''s sample was made from, the newest at position 1. Every recording that was looked at is here, even if '
+  'it gave no usable speech.';
 comment on column public.voice_sources.channel is
-  'Whose party was taken: the channel, counted from 1; of a recording of one channel that of the party which it holds. Null when nothing '
-  'was taken.';
-comment on column public.voice_sources.synthetic is 'It was passed over, since a cloned voice spoke in the call.';
+  'The employee''s party in the recording, as the channel of the call, counted from 1. For a recording of one channel it is the channel '
+  'of the party that it holds. It is null if nothing was taken.';
+comment on column public.voice_sources.synthetic is 'True if the recording was passed over because a cloned voice spoke in the call.';
 
 alter table public.voice_sources enable row level security;
 revoke all on public.voice_sources from public, anon, authenticated, service_role;
@@ -1934,7 +1997,7 @@ begin
   if old.vendor_voice_id is not null and new.vendor_voice_id is distinct from old.vendor_voice_id then
     raise exception 'an attempt keeps its voice' using errcode = 'integrity_constraint_violation';
   end if;
-  -- Its figures go with a recording that they were measured on.
+  -- The figures of the sample are cleared together with a recording that they were measured on.
   if ((new.replace_first, new.pipeline_version) is distinct from (old.replace_first, old.pipeline_version)
       or (new.report is distinct from old.report and not (new.report is null and understudy.has_erased_recording(old))))
     and old.state not in ('requested', 'cloning', 'unknown')
@@ -1952,7 +2015,8 @@ begin
   return new;
 end
 $$;
-comment on function understudy.guard_voice() is 'Catches bugs: no path leads back from failed or retired, and none around the others.';
+comment on function understudy.guard_voice() is
+  'Catches bugs: a voice never leaves the states failed and retired, and changes between the other states only as shown above.';
 
 create or replace trigger voices_guarded
   before update on public.voices
@@ -1967,7 +2031,7 @@ as $$
   select interval '60 seconds'
 $$;
 comment on function understudy.lease_grace() is
-  'Added to every lease: the vendor may finish a voice after the worker that asked for it has died.';
+  'The time that is added to every lease. The vendor may finish a voice after the worker that asked for it has died.';
 
 create or replace function understudy.retry_after_seconds(p_lease_until timestamptz)
 returns integer
@@ -1997,7 +2061,7 @@ as $$
   where v.employee_id = p_employee_id and v.org_id = p_org_id and v.state = 'ready'
 $$;
 comment on function understudy.mirrored_voice_id(uuid, uuid) is
-  'What employees.voice_id is to say. An employee who moved has no voice in their new organisation until one is made there.';
+  'The value that employees.voice_id must have. An employee who moved has no voice in their new organisation until one is made there.';
 
 create or replace function understudy.mirror_voice(p_employee_id uuid)
 returns void
@@ -2008,7 +2072,8 @@ as $$
   set voice_id = understudy.mirrored_voice_id(e.id, e.org_id)
   where e.id = p_employee_id and e.voice_id is distinct from understudy.mirrored_voice_id(e.id, e.org_id)
 $$;
-comment on function understudy.mirror_voice(uuid) is 'The only writer of employees.voice_id.';
+comment on function understudy.mirror_voice(uuid) is
+  'Copies the current voice to employees.voice_id. Apart from the trigger leave_voice_behind, nothing else writes that column.';
 
 create or replace function understudy.audit_attempt(
   p_voice public.voices,
@@ -2024,7 +2089,7 @@ as $$
     p_voice.org_id, p_voice.employee_id, null, p_action, p_outcome, jsonb_build_object('attempt_id', p_voice.id) || p_details
   )
 $$;
-comment on function understudy.audit_attempt(public.voices, text, text, jsonb) is 'Audits what the bundle itself has done with an attempt.';
+comment on function understudy.audit_attempt(public.voices, text, text, jsonb) is 'Audits an act of the bundle itself on an attempt.';
 
 create or replace function understudy.stop_voices(
   p_org_id uuid,
@@ -2062,8 +2127,9 @@ begin
 end
 $$;
 comment on function understudy.stop_voices(uuid, uuid, uuid, text) is
-  'The consent is gone: nothing is current, nothing new starts, and no voice that is already saved can finish. What is being cloned '
-  'right now runs on until it is refused, or its fate would never be known.';
+  'Ends an employee''s voices, because the consent is gone: no voice is current, no attempt starts, and no voice that is already saved '
+  'can finish. An attempt that is being cloned at this moment runs on until it is refused; otherwise nobody would ever know whether it '
+  'made a voice.';
 
 create or replace function understudy.voices_to_delete(p_employee_id uuid)
 returns jsonb
@@ -2082,10 +2148,11 @@ as $$
     and v.vendor_deleted_at is null
     and v.deployment_id = understudy.deployment_id()
 $$;
-comment on function understudy.voices_to_delete(uuid) is 'What the vendor still has of ours, as far as we know, and should not.';
+comment on function understudy.voices_to_delete(uuid) is
+  'The voices that the vendor, as far as this deployment knows, still has of it and should not have.';
 revoke all on all functions in schema understudy from public;
 
--- Attempts: whose turn it is to work on one, and what keeps it from becoming a voice.
+-- Attempts: the lease that lets one worker work on an attempt, and the reasons why it must not become a voice.
 
 create or replace function understudy.lock_voice(p_attempt_id uuid)
 returns public.voices
@@ -2101,7 +2168,8 @@ begin
   return v_voice;
 end
 $$;
-comment on function understudy.lock_voice(uuid) is 'The attempt as it is once its employee, and then it, are locked; nulls when there is none.';
+comment on function understudy.lock_voice(uuid) is
+  'Locks the attempt''s employee and then the attempt, and returns it; nulls if there is none.';
 
 create or replace function understudy.holds_lease(p_voice public.voices, p_lease_id uuid)
 returns boolean
@@ -2111,7 +2179,7 @@ set search_path = ''
 as $$
   select coalesce(p_voice.lease_id = p_lease_id and p_voice.state in ('cloning', 'unknown'), false)
 $$;
-comment on function understudy.holds_lease(public.voices, uuid) is 'Whether the worker with this lease may still decide about the attempt.';
+comment on function understudy.holds_lease(public.voices, uuid) is 'True if the worker with this lease may still decide about the attempt.';
 
 create or replace function understudy.refuse_late_worker(p_attempt_id uuid, p_voice public.voices, p_action text)
 returns jsonb
@@ -2123,7 +2191,7 @@ as $$
   )
 $$;
 comment on function understudy.refuse_late_worker(uuid, public.voices, text) is
-  'For a worker that does not hold the lease, or not any more. p_voice: its attempt; nulls where there is none.';
+  'Refuses a worker that does not hold the lease, or not any more. p_voice is its attempt; nulls if there is none.';
 
 create or replace function understudy.has_erased_recording(p_voice public.voices)
 returns boolean
@@ -2137,7 +2205,7 @@ as $$
     )
 $$;
 comment on function understudy.has_erased_recording(public.voices) is
-  'Whether any recording that the attempt is for, or made from, is erased.';
+  'True if any recording that the attempt is for, or made from, is erased.';
 
 create or replace function understudy.has_synthetic_source(p_voice public.voices)
 returns boolean
@@ -2153,7 +2221,7 @@ as $$
   )
 $$;
 comment on function understudy.has_synthetic_source(public.voices) is
-  'Whether a call that the attempt''s sample was made from was marked since: a cloned voice spoke in it.';
+  'True if a call that the attempt''s sample was made from was marked meanwhile because a cloned voice spoke in it.';
 
 create or replace function understudy.most_uploads()
 returns integer
@@ -2164,8 +2232,8 @@ as $$
   select 10
 $$;
 comment on function understudy.most_uploads() is
-  'How often one attempt sends its sample to the vendor, whatever the vendor says: more than a message is tried by itself, so that an outage '
-  'and a redrive do not end the attempt.';
+  'The number of times that one attempt may send its sample to the vendor. It is larger than the number of times that a message is tried '
+  'by itself, so that an outage and a redrive do not end the attempt.';
 
 create or replace function understudy.attempts_are_exhausted(p_recording_sid text)
 returns boolean
@@ -2178,7 +2246,7 @@ as $$
   where v.recording_sid = p_recording_sid and v.uploads > 0
 $$;
 comment on function understudy.attempts_are_exhausted(text) is
-  'Whether as many attempts as may have sent a sample of this newest recording to the vendor. A newer recording starts anew.';
+  'True if the permitted number of attempts have sent a sample of this newest recording to the vendor. A newer recording starts anew.';
 
 create or replace function understudy.attempt_problem(p_voice public.voices)
 returns text
@@ -2189,7 +2257,8 @@ as $$
   select case
     when not exists (select from public.employees e where e.id = p_voice.employee_id and e.org_id = p_voice.org_id)
       then 'employee_not_found'
-    -- A later consent does not revive what was begun under a withdrawn one. A superseded one was renewed: that is fine.
+    -- A later consent does not revive an attempt that was begun under a withdrawn one. A superseded consent was renewed, so its attempt
+    -- goes on.
     when exists (select from public.voice_consents c where c.id = p_voice.consent_id and c.ended_as = 'withdrawn')
       then 'consent_withdrawn'
     else coalesce(
@@ -2203,8 +2272,8 @@ as $$
   end
 $$;
 comment on function understudy.attempt_problem(public.voices) is
-  'Why an attempt must not become a voice, or null. Asked when it begins, when it has its sample and when it finishes, with the '
-  'employee locked.';
+  'The reason why an attempt must not become a voice, or null. It is read when the attempt begins, when it has its sample and when it '
+  'finishes. The caller has locked the employee.';
 
 create or replace function understudy.refuse_attempt(p_voice public.voices, p_action text, p_code text)
 returns jsonb
@@ -2224,7 +2293,7 @@ comment on function understudy.refuse_attempt(public.voices, text, text) is
   'Closes an attempt of which the vendor surely has no voice, audits it and returns the refusal.';
 revoke all on all functions in schema understudy from public;
 
--- {employee_id}.json in the bucket `deep-fakes`: what it says, and who is about to write it.
+-- The object {employee_id}.json in the bucket `deep-fakes`: its content, and the workers that are about to write it.
 
 create or replace function understudy.metadata_path(p_employee_id uuid)
 returns text
@@ -2253,7 +2322,7 @@ begin
 end
 $$;
 comment on function understudy.begin_metadata(public.voices, jsonb) is
-  'What is to be written where, and the note that somebody is about to. Then metadata_written.';
+  'Notes that a worker is about to write an attempt''s metadata, and returns them with their key. The worker then calls metadata_written.';
 
 create or replace function understudy.hand_out_metadata(p_voice public.voices)
 returns jsonb
@@ -2290,7 +2359,7 @@ begin
 end
 $$;
 comment on function understudy.hand_out_metadata(public.voices) is
-  '{employee_id}.json of a current voice, to be written.';
+  'The metadata of a current voice, which are to be written to {employee_id}.json.';
 
 create or replace function understudy.is_metadata_behind(p_voice public.voices)
 returns boolean
@@ -2299,10 +2368,10 @@ stable
 set search_path = ''
 as $$
   select p_voice.state = 'retired' and p_voice.metadata_handed_at is not null and case
-    -- Whoever was about to write this one's may yet do so, on top of the current one's.
+    -- A worker that was about to write this voice's metadata may yet do so, on top of those of the current voice.
     when (understudy.current_voice(p_voice.employee_id)).id is not null then p_voice.metadata_written_at is null
-    -- It was the last, and the metadata still say that it is there. Of what is erased there is a tombstone instead, and an attempt under
-    -- way will write its own.
+    -- This was the last voice, and its metadata still say that it exists. If it is erased, there is a tombstone instead. If an attempt is
+    -- under way, it will write its own metadata.
     else (p_voice.metadata_written_at is null or p_voice.metadata_written_at < p_voice.closed_at)
       and not exists (
         select from public.voices v
@@ -2316,7 +2385,7 @@ as $$
   end
 $$;
 comment on function understudy.is_metadata_behind(public.voices) is
-  'Whether the metadata may be those of this voice, which is the current one no longer.';
+  'True if {employee_id}.json may hold the metadata of this voice, which is no longer the current one.';
 
 create or replace function understudy.hand_out_no_metadata(p_voice public.voices)
 returns jsonb
@@ -2328,14 +2397,15 @@ as $$
   ))
 $$;
 comment on function understudy.hand_out_no_metadata(public.voices) is
-  'What {employee_id}.json says when this was the last voice and nothing is erased, to be written.';
+  'The metadata that say that there is no voice, which are to be written after the last voice if nothing is erased.';
 revoke all on all functions in schema understudy from public;
 
--- The sample: what a voice is made from, as the worker tells it before it sends it, and as the next request compares it.
+-- The sample: its recordings and the version of its code, as the worker states them before it sends the sample, and as the next request
+-- compares them.
 
 create or replace function understudy.is_made_from_the_same(
   p_voice public.voices,
-  p_employee_channel smallint,
+  p_usual_channel smallint,
   p_pipeline_version int
 )
 returns boolean
@@ -2347,11 +2417,11 @@ as $$
     select
       r.recording_sid,
       row_number() over (order by r.started_at desc, r.recording_sid desc) as position,
-      coalesce(understudy.employee_channel(r), p_employee_channel) as channel
+      coalesce(understudy.employee_channel(r), p_usual_channel) as channel
     from understudy.newest_recordings(p_voice.org_id, p_voice.employee_id) r
     where not understudy.is_synthetic(r)
   ),
-  -- What was passed over since a cloned voice spoke in it would be passed over again.
+  -- A recording that was passed over because a cloned voice spoke in it would be passed over again.
   sources as (
     select s.recording_sid, row_number() over (order by s.position) as position, s.channel
     from public.voice_sources s
@@ -2366,7 +2436,7 @@ as $$
         where l.recording_sid is distinct from s.recording_sid
           or (s.channel is not null and s.channel is distinct from l.channel)
       )
-      -- Short of speech it would have gone on to the next older recording, had there been one.
+      -- A sample that was short of speech would have used the next older recording if there had been one.
       and (
         (p_voice.report ->> 'speech_seconds')::numeric >= 60
         or (select count(*) from live) = (select count(*) from sources)
@@ -2375,8 +2445,8 @@ as $$
   )
 $$;
 comment on function understudy.is_made_from_the_same(public.voices, smallint, int) is
-  'Whether a sample that was made now would be the one that this voice was made from: by the same version, of the same recordings, and '
-  'the same channel of each.';
+  'True if a sample made now would be the one that this voice was made from: it has the same version, the same recordings, and the same '
+  'channel of each. p_usual_channel counts for a call that states no channel of its own.';
 
 create or replace function understudy.replace_sources(p_voice public.voices, p_sources jsonb)
 returns text[]
@@ -2406,7 +2476,8 @@ begin
   return v_sids;
 end
 $$;
-comment on function understudy.replace_sources(public.voices, jsonb) is 'Notes what the sample is made from, and gives the RecordingSids.';
+comment on function understudy.replace_sources(public.voices, jsonb) is
+  'Replaces the recordings that the attempt''s sample is made from, and returns their RecordingSids.';
 
 create or replace function understudy.retire_replaced(p_voice public.voices)
 returns void
@@ -2429,7 +2500,7 @@ begin
   end if;
 end
 $$;
-comment on function understudy.retire_replaced(public.voices) is 'The current voice gives way to the attempt''s before that is made.';
+comment on function understudy.retire_replaced(public.voices) is 'Retires the current voice before the attempt''s voice is made.';
 
 create or replace function understudy.sample_problem(p_voice public.voices)
 returns text
@@ -2443,7 +2514,8 @@ as $$
   )
 $$;
 comment on function understudy.sample_problem(public.voices) is
-  'Why the sample of an attempt must not be sent, or null. Asked with its sources in place, since one of them may be erased or marked by now.';
+  'The reason why the sample of an attempt must not be sent, or null. The attempt''s sources are already in place, because one of them '
+  'may be erased or marked by now.';
 
 create or replace function public.take_sample(
   p_attempt_id uuid,
@@ -2467,7 +2539,7 @@ begin
   end if;
   v_voice := understudy.lock_voice(p_attempt_id);
 
-  -- Where a voice is saved meanwhile, it is that of a worker before this one: another one is not needed.
+  -- A voice that is saved meanwhile is that of an earlier worker, and a second one is not needed.
   if not understudy.holds_lease(v_voice, p_lease_id) or v_voice.state <> 'cloning' or v_voice.vendor_voice_id is not null then
     return understudy.refuse_late_worker(p_attempt_id, v_voice, 'clone.sample');
   end if;
@@ -2495,17 +2567,17 @@ begin
 end
 $$;
 comment on function public.take_sample(uuid, uuid, jsonb, int, jsonb) is
-  'Asked for leave before a sample is sent to the vendor. p_sources: [{recording_sid, channel, synthetic}], newest first: every recording '
-  'that was looked at, the channel that was taken of it (1, 2 or null), and whether it was passed over since a cloned voice spoke in it. '
-  'p_report: figures only. A later sample of the same attempt replaces the one before. Each counts as an upload. Where the current voice '
-  'is to be replaced first, this retires it. taken: delete_voices are to be deleted, and voice_deleted called, before the sample is sent. '
-  'Otherwise nothing is sent; refused: the attempt is closed. Outcomes: taken, lease_lost, refused.';
+  'Permits a worker to send its sample to the vendor. p_sources is [{recording_sid, channel, synthetic}], newest first: every recording '
+  'that was looked at, the channel that was taken of it (1, 2 or null), and true if it was passed over because a cloned voice spoke in '
+  'it. p_report holds figures only. A later sample of the same attempt replaces the one before; each counts as an upload. If the current '
+  'voice is to be replaced first, this retires it. taken: delete_voices are to be deleted, and voice_deleted called, before the sample is '
+  'sent. With any other outcome nothing is sent. refused: the attempt is closed. Outcomes: taken, lease_lost, refused.';
 
 revoke all on function public.take_sample(uuid, uuid, jsonb, int, jsonb) from public, anon, authenticated;
 grant execute on function public.take_sample(uuid, uuid, jsonb, int, jsonb) to service_role;
 revoke all on all functions in schema understudy from public;
 
--- What the frontend's endpoint calls: ask for a clone, and look at where it is.
+-- The functions of the frontend's endpoints: one requests a clone, one reads its state.
 
 create or replace function understudy.may_clone(
   p_user_id uuid,
@@ -2525,7 +2597,7 @@ begin
 end
 $$;
 comment on function understudy.may_clone(uuid, uuid) is
-  'Who asks for a clone, under which consent, and what is wrong, or null. Locks the employee.';
+  'The caller''s organisation, the consent that allows a clone, and the code of a refusal, or null. It locks the employee.';
 
 create or replace function understudy.attempt_under_way(p_employee_id uuid)
 returns public.voices
@@ -2554,7 +2626,7 @@ as $$
   )
 $$;
 comment on function understudy.gives_way(public.voices, uuid, public.recordings) is
-  'Whether the attempt under way gives way to a new one: nothing was sent for it, and this recording is newer than its own.';
+  'True if the attempt under way gives way to a new one: nothing was sent for it, and this recording is newer than its own.';
 
 create or replace function understudy.join_attempt(
   p_under_way public.voices,
@@ -2570,7 +2642,7 @@ as $$
 declare
   v_voice public.voices := p_under_way;
 begin
-  -- What another organisation has asked for stays as it is.
+  -- A request of another organisation does not change the attempt.
   if v_voice.org_id = p_org_id then
     v_voice.campaign := p_under_way.campaign and p_campaign;
     v_voice.replace_first := p_under_way.replace_first or (p_replace and p_under_way.state = 'requested');
@@ -2593,14 +2665,14 @@ begin
 end
 $$;
 comment on function understudy.join_attempt(public.voices, uuid, uuid, boolean, boolean) is
-  'The answer to a request while an attempt is under way. Who asks for a single clone waits for it, so it is no campaign''s any more; '
-  'that the current voice be replaced first can be asked for as long as nothing was sent.';
+  'The answer to a request while an attempt is under way. A user who asks for a single clone waits for it, so the attempt no longer '
+  'belongs to a campaign. The replacement of the current voice can be asked for as long as nothing was sent.';
 
 create or replace function understudy.ready_answer(
   p_current public.voices,
   p_org_id uuid,
   p_newest public.recordings,
-  p_employee_channel smallint,
+  p_usual_channel smallint,
   p_pipeline_version int
 )
 returns jsonb
@@ -2616,14 +2688,14 @@ as $$
     'report', p_current.report
   )
   where p_current.org_id = p_org_id
-    -- Where recordings are kept no longer than until a good clone, there is nothing to make another one from.
+    -- If recordings are kept only until a clone is good, there is nothing to make another one from.
     and (
       p_newest.recording_sid is null
-      or understudy.is_made_from_the_same(p_current, p_employee_channel, p_pipeline_version)
+      or understudy.is_made_from_the_same(p_current, p_usual_channel, p_pipeline_version)
     )
 $$;
 comment on function understudy.ready_answer(public.voices, uuid, public.recordings, smallint, int) is
-  'The answer to a request when the current voice is as good as the one that would be made now; null when it is not, or there is none.';
+  'The answer to a request if the current voice is as good as the one that would be made now; null if it is not, or there is none.';
 
 create or replace function understudy.start_problem(
   p_org_id uuid,
@@ -2652,7 +2724,7 @@ begin
 end
 $$;
 comment on function understudy.start_problem(uuid, uuid, public.recordings) is
-  'Why no attempt may start, or null: with what is audited beside, and the figures that the caller is told.';
+  'The reason why no attempt may start, or null; with further details for the audit, and the figures for the caller.';
 
 create or replace function understudy.start_attempt(p_wanted public.voices, p_superseded_id uuid)
 returns jsonb
@@ -2697,12 +2769,12 @@ begin
 end
 $$;
 comment on function understudy.start_attempt(public.voices, uuid) is
-  'A new attempt, in place of the one that gives way to it, if there is such a one.';
+  'Starts a new attempt. If an attempt gives way to it, that one ends as superseded.';
 
 create or replace function public.request_clone(
   p_user_id uuid,
   p_employee_id uuid,
-  p_employee_channel smallint,
+  p_usual_channel smallint,
   p_pipeline_version int,
   p_replace boolean default false,
   p_campaign boolean default false
@@ -2721,8 +2793,8 @@ declare
   v_problem record;
   v_wanted public.voices;
 begin
-  if p_pipeline_version is null or p_employee_channel not in (1, 2) then
-    raise exception 'a request tells the version of the pipeline, and the employee''s channel as 1, 2 or null';
+  if p_pipeline_version is null or p_usual_channel not in (1, 2) then
+    raise exception 'a request states the version of the pipeline, and the usual channel as 1, 2 or null';
   end if;
   select * into v_access from understudy.may_clone(p_user_id, p_employee_id);
   if v_access.problem is not null then
@@ -2739,7 +2811,7 @@ begin
     return understudy.join_attempt(v_under_way, v_access.org_id, p_user_id, p_replace, p_campaign);
   end if;
   v_ready := understudy.ready_answer(
-    understudy.current_voice(p_employee_id), v_access.org_id, v_newest, p_employee_channel, p_pipeline_version
+    understudy.current_voice(p_employee_id), v_access.org_id, v_newest, p_usual_channel, p_pipeline_version
   );
   if v_ready is not null then
     return v_ready;
@@ -2762,13 +2834,14 @@ begin
 end
 $$;
 comment on function public.request_clone(uuid, uuid, smallint, int, boolean, boolean) is
-  'Starts an attempt, unless one is under way (pending) or the current voice is made from the same already (ready, with its report). An '
-  'attempt of which nothing was sent gives way to a newer recording. p_employee_channel: where employees usually are, 1 or 2; null: not '
-  'configured. p_pipeline_version: of the code that would make the sample. p_replace: the current voice goes before the new one is made. '
-  'p_campaign: one of many, for which nobody waits; the answer says whether the attempt is one. recording_too_large: there is none but '
-  'such. voice_quota_reached: with the figure, the limit and their unit. Outcomes: requested, pending, ready, not_a_member, '
-  'employee_not_found, role_forbidden, consent_required, consent_expired, consent_withdrawn, consent_purpose, recording_missing, '
-  'recording_too_large, clone_attempts_exhausted, voice_quota_reached.';
+  'Starts an attempt, unless one is under way (pending) or the current voice is made from the same recordings already (ready, with its '
+  'report). An attempt of which nothing was sent gives way to a newer recording. p_usual_channel is the employees'' usual channel in this '
+  'deployment, 1 or 2, used for a call that states none of its own; null if none is configured. p_pipeline_version is the version of the '
+  'code that would make the sample. With p_replace, the current voice is deleted before the new one is made. With p_campaign, the request '
+  'is one of many for which nobody waits; the answer says whether the attempt is. recording_too_large: the employee only has recordings '
+  'that Storage does not take. voice_quota_reached: the answer has the figure, the limit and their unit. Outcomes: requested, pending, '
+  'ready, not_a_member, employee_not_found, role_forbidden, consent_required, consent_expired, consent_withdrawn, consent_purpose, '
+  'recording_missing, recording_too_large, clone_attempts_exhausted, voice_quota_reached.';
 
 create or replace function understudy.shown_status(p_newest public.voices, p_consent_problem text)
 returns text
@@ -2784,7 +2857,7 @@ as $$
   end
 $$;
 comment on function understudy.shown_status(public.voices, text) is
-  'What users are told of an employee''s newest attempt: pending, failed, ready while its consent is live, or none.';
+  'The state of an employee''s newest attempt for users: pending, failed, ready while its consent is live, or none.';
 
 create or replace function public.read_voice(p_user_id uuid, p_employee_id uuid)
 returns jsonb
@@ -2805,7 +2878,7 @@ begin
     return understudy.refuse(v_access.caller_org_id, p_employee_id, p_user_id, 'voice.read', v_access.problem);
   end if;
 
-  -- The current one first: whatever is newest is then at least as new.
+  -- The current voice is read first, so that the newest attempt is at least as new.
   select * into v_consent from understudy.check_consent(v_access.caller_org_id, p_employee_id, 'voice_clone');
   select * into v_current
   from public.voices v
@@ -2836,9 +2909,8 @@ begin
 end
 $$;
 comment on function public.read_voice(uuid, uuid) is
-  'The current voice while its consent is live, and the state of the newest attempt, with the report of its sample once that is ready '
-  'or failed. Waits for nobody. '
-  'Outcomes: voice, not_a_member, employee_not_found.';
+  'The current voice while its consent is live, and the state of the newest attempt, with the report of its sample once it is ready or '
+  'failed. It waits for no lock. Outcomes: voice, not_a_member, employee_not_found.';
 
 revoke all on function
   public.request_clone(uuid, uuid, smallint, int, boolean, boolean),
@@ -2850,8 +2922,8 @@ grant execute on function
 to service_role;
 revoke all on all functions in schema understudy from public;
 
--- What clone-worker calls, in this order; each may be called again, and the worker may die between any two. What it calls with its
--- sample, before it sends that to the vendor, is in the samples' file.
+-- The functions of clone-worker, in the order in which it calls them. Each may be called again, and the worker may die between any two. The
+-- function that it calls before it sends its sample to the vendor is in samples.sql.
 
 create or replace function understudy.next_step(p_voice public.voices)
 returns text
@@ -2861,7 +2933,7 @@ set search_path = ''
 as $$
   select case
     when p_voice.id is null then 'attempt_unknown'
-    -- A voice that is the current one no longer is finished once more while the metadata may be its own.
+    -- A voice that is no longer the current one is finished once more while the metadata may be its own.
     when p_voice.state = 'ready'
       or (p_voice.state in ('cloning', 'unknown') and p_voice.vendor_voice_id is not null)
       or understudy.is_metadata_behind(p_voice)
@@ -2869,11 +2941,11 @@ as $$
     when p_voice.state in ('failed', 'retired') then 'closed'
     when p_voice.state = 'requested' then 'clone'
     when p_voice.lease_until + understudy.lease_grace() > understudy.time_now() then 'wait'
-    -- A voice may exist already. It must be found before anything else, consent or not: without consent, to be deleted.
+    -- A voice may exist already. It must be found before anything else is done, also without consent, because then it is to be deleted.
     else 'resolve'
   end
 $$;
-comment on function understudy.next_step(public.voices) is 'What is to be done with an attempt, as begin_clone tells it to a worker.';
+comment on function understudy.next_step(public.voices) is 'The next step of an attempt, as begin_clone answers it to a worker.';
 
 create or replace function understudy.lease_attempt(p_voice public.voices, p_step text, p_lease_seconds int)
 returns uuid
@@ -2913,7 +2985,7 @@ as $$
   from understudy.newest_recordings(p_voice.org_id, p_voice.employee_id, p_from_sid => p_voice.recording_sid) r
 $$;
 comment on function understudy.recordings_to_sample(public.voices) is
-  'Newest first. A recording that is newer than the request is for the next attempt.';
+  'The recordings to sample, newest first. A recording that is newer than the request is for the next attempt.';
 
 create or replace function public.begin_clone(p_attempt_id uuid, p_lease_seconds int)
 returns jsonb
@@ -2957,14 +3029,14 @@ begin
 end
 $$;
 comment on function public.begin_clone(uuid, int) is
-  'Takes the lease. clone: nothing was ever sent; make a sample of the recordings, which come newest first, take_sample, then send it. '
-  'resolve: something may have been; search the vendor by attempt id, then save_vendor_voice or release_clone(…, true). '
-  'Outcomes: clone, resolve, finish, wait, refused, closed, attempt_unknown.';
+  'Takes the lease. clone: nothing was ever sent; make a sample of the recordings, which come newest first, call take_sample, then send '
+  'the sample. resolve: a sample may have been sent; search the vendor by attempt id, then call save_vendor_voice or release_clone(…, '
+  'true). Outcomes: clone, resolve, finish, wait, refused, closed, attempt_unknown.';
 
 create or replace function public.release_clone(
   p_attempt_id uuid,
   p_lease_id uuid,
-  p_fate_known boolean,
+  p_no_voice_was_made boolean,
   p_is_unsent boolean default false
 )
 returns jsonb
@@ -2976,8 +3048,8 @@ declare
   v_voice public.voices;
   v_outcome text;
 begin
-  if p_fate_known is null then
-    raise exception 'release_clone needs to be told whether the fate is known';
+  if p_no_voice_was_made is null then
+    raise exception 'release_clone must be told whether no voice was made';
   end if;
   v_voice := understudy.lock_voice(p_attempt_id);
 
@@ -2985,18 +3057,18 @@ begin
     return understudy.refuse_late_worker(p_attempt_id, v_voice, 'clone.release');
   end if;
 
-  if p_fate_known and v_voice.vendor_voice_id is null then
+  if p_no_voice_was_made and v_voice.vendor_voice_id is null then
     update public.voices v
     set state = 'requested', lease_id = null, lease_until = null,
         uploads = greatest(v.uploads - case when p_is_unsent then 1 else 0 end, 0)
     where v.id = p_attempt_id;
     v_outcome := 'released';
-  elsif p_fate_known then
-    -- The voice is saved meanwhile: the next begin_clone says finish.
+  elsif p_no_voice_was_made then
+    -- The voice is saved meanwhile, so the next begin_clone answers finish.
     update public.voices v set lease_id = null where v.id = p_attempt_id;
     v_outcome := 'released';
   else
-    -- The lease's end stays: until then, and for the grace time, the vendor may still make the voice.
+    -- The end of the lease stays. Until then, and for the grace time, the vendor may still make the voice.
     update public.voices v set state = 'unknown', lease_id = null where v.id = p_attempt_id;
     v_outcome := 'unknown';
   end if;
@@ -3011,7 +3083,8 @@ begin
 end
 $$;
 comment on function public.release_clone(uuid, uuid, boolean, boolean) is
-  'Gives the lease back. p_fate_known: surely no voice was made. p_is_unsent: the sample that was taken never left us, so it is no upload. Outcomes: released, unknown, lease_lost.';
+  'Gives the lease back. p_no_voice_was_made: true if surely no voice was made; false if one may have been. p_is_unsent: true if the '
+  'sample that was taken was never sent, so that it does not count as an upload. Outcomes: released, unknown, lease_lost.';
 
 create or replace function public.save_vendor_voice(p_attempt_id uuid, p_vendor_voice_id text, p_account text default null)
 returns jsonb
@@ -3030,9 +3103,9 @@ begin
     return jsonb_build_object('outcome', 'saved');
   end if;
 
-  -- No lease is asked for: a voice that exists is better adopted late than made twice.
+  -- The lease is not checked, because it is better to adopt an existing voice late than to make it twice.
   if v_voice.state in ('requested', 'cloning', 'unknown') and v_voice.vendor_voice_id is null then
-    -- From a recording that was erased meanwhile, nothing is adopted: the voice is kept only to be deleted.
+    -- A voice made from a recording that was erased meanwhile is not adopted. It is kept only to be deleted.
     if understudy.has_erased_recording(v_voice) then
       v_code := understudy.attempt_problem(v_voice);
     end if;
@@ -3045,7 +3118,8 @@ begin
     where v.id = p_attempt_id;
     v_outcome := 'saved';
   else
-    -- On a closed attempt without a voice it is kept as one to delete, in case the caller dies before doing so.
+    -- On a closed attempt without a voice, the id is kept as that of a voice to delete, in case the caller dies before it deletes the
+    -- voice.
     update public.voices v
     set vendor_voice_id = p_vendor_voice_id, vendor_account = p_account
     where v.id = p_attempt_id and v.state = 'failed' and v.vendor_voice_id is null;
@@ -3061,8 +3135,8 @@ begin
 end
 $$;
 comment on function public.save_vendor_voice(uuid, text, text) is
-  'Keeps the vendor''s id, and the account that has the voice, as soon as they are known. superfluous: the caller deletes the voice it '
-  'made. Outcomes: saved, superfluous.';
+  'Keeps the vendor''s id of a voice, and the account that has the voice, as soon as they are known. superfluous: the caller deletes the '
+  'voice that it made. Outcomes: saved, superfluous.';
 
 create or replace function public.fail_clone(
   p_attempt_id uuid,
@@ -3099,9 +3173,9 @@ begin
 end
 $$;
 comment on function public.fail_clone(uuid, uuid, text, text, jsonb) is
-  'Ends an attempt for good; p_code is what the frontend is told. p_vendor_voice_id: a voice that it has made all the same, '
-  'to be deleted. p_report: the figures for which no sample could be made. The current voice, if there is one, stays. '
-  'Outcomes: failed, lease_lost.';
+  'Ends an attempt for good. p_code is the code that the frontend shows. p_vendor_voice_id is a voice that the attempt has made '
+  'nevertheless; it is to be deleted. p_report holds the figures that explain why no sample could be made. If there is a current voice, '
+  'it stays. Outcomes: failed, lease_lost.';
 
 revoke all on function
   public.begin_clone(uuid, int),
@@ -3117,7 +3191,7 @@ grant execute on function
 to service_role;
 revoke all on all functions in schema understudy from public;
 
--- How an attempt ends: as the current voice, or refused; its metadata written, and the voices deleted that must go.
+-- The end of an attempt. Its voice becomes the current one or is refused; its metadata are written; voices that must go are deleted.
 
 create or replace function understudy.refuse_voice(p_voice public.voices, p_code text)
 returns void
@@ -3128,7 +3202,7 @@ begin
   update public.voices v
   set state = 'failed', code = p_code, closed_at = clock_timestamp()
   where v.id = p_voice.id and v.state <> 'ready';
-  -- Also the voice that this one was to replace, or this one itself if it is ready: no voice without consent.
+  -- Without consent there is no voice. So this also stops the voice that this one was to replace, and this one itself if it is ready.
   if p_code not in ('recording_missing', 'sample_synthetic') then
     perform understudy.stop_voices(p_voice.org_id, p_voice.employee_id, null, p_code);
   end if;
@@ -3137,7 +3211,7 @@ begin
 end
 $$;
 comment on function understudy.refuse_voice(public.voices, text) is
-  'Closes an attempt whose voice the vendor has already made. understudy.refuse_attempt is for one that surely has none.';
+  'Closes an attempt whose voice the vendor has already made. understudy.refuse_attempt is for an attempt that surely has none.';
 
 create or replace function understudy.make_current(p_voice public.voices)
 returns void
@@ -3160,7 +3234,8 @@ begin
   );
 end
 $$;
-comment on function understudy.make_current(public.voices) is 'The saved voice becomes the employee''s, in place of the one before.';
+comment on function understudy.make_current(public.voices) is
+  'Makes the saved voice the employee''s current one, in place of the one before.';
 
 create or replace function understudy.finish_answer(p_voice public.voices)
 returns jsonb
@@ -3173,8 +3248,8 @@ declare
   v_delete_voices constant jsonb := understudy.voices_to_delete(p_voice.employee_id);
   v_metadata jsonb;
 begin
-  -- For a replaced voice only what begin_clone sent it here for: to put the current voice's metadata on top of its own, or that there is
-  -- none.
+  -- begin_clone sends a replaced voice here only to repair the metadata: those of the current voice must replace its own, or say that there
+  -- is no voice.
   if p_voice.state <> 'ready' and (v_current.id is null or not v_is_behind) then
     return jsonb_build_object('outcome', 'refused', 'code', p_voice.code, 'delete_voices', v_delete_voices)
       || case when v_is_behind then jsonb_build_object('metadata', understudy.hand_out_no_metadata(p_voice)) else '{}' end;
@@ -3191,7 +3266,7 @@ begin
 end
 $$;
 comment on function understudy.finish_answer(public.voices) is
-  'What a worker has left to do for an attempt that is decided: metadata to write and voices to delete.';
+  'The work that is left for an attempt that is decided: metadata to write and voices to delete.';
 
 create or replace function public.finish_clone(p_attempt_id uuid)
 returns jsonb
@@ -3221,9 +3296,9 @@ begin
 end
 $$;
 comment on function public.finish_clone(uuid) is
-  'Makes the saved voice the current one, if consent still is live, and retires the one before. Repeating it repeats the answer, with '
-  'metadata until metadata_written was called. refused: with metadata, when they must say that there is no voice. Outcomes: finished, '
-  'refused, not_finishable.';
+  'Makes the saved voice the current one if consent still is live, and retires the one before. A repeated call gets the same answer, with '
+  'metadata until metadata_written was called. refused: the answer has metadata if they must say that there is no voice. Outcomes: '
+  'finished, refused, not_finishable.';
 
 create or replace function understudy.note_voice_deleted(p_voice public.voices)
 returns void
@@ -3235,7 +3310,7 @@ begin
   perform understudy.audit_attempt(
     p_voice, 'voice.delete', 'deleted', jsonb_build_object('vendor_voice_id', p_voice.vendor_voice_id)
   );
-  -- An erasure need not ask the vendor again.
+  -- An erasure then need not ask the vendor again.
   update public.voice_erasure_copies c
   set state = 'erased', attempts = c.attempts + 1, last_error = null, erased_at = clock_timestamp()
   where c.attempt_id = p_voice.id and c.kind = 'vendor_voice' and c.state in ('pending', 'failed');
@@ -3265,16 +3340,16 @@ begin
 end
 $$;
 comment on function public.voice_deleted(uuid, text, boolean) is
-  'The vendor confirmed that a voice out of delete_voices is gone. Not for a superfluous voice: the attempt''s own one may be current. '
-  'p_account: the vendor''s account that was asked; p_was_there: it was seen there just before. other_account: it was made with another '
-  'account, so that this one does not have it proves nothing. Outcomes: recorded, other_account.';
+  'The vendor confirmed that a voice from delete_voices is gone. It is not for a superfluous voice, because the attempt''s own voice may '
+  'be current. p_account is the vendor''s account that was asked. p_was_there: true if the voice was seen there just before. '
+  'other_account: the voice was made with another account, so its absence from this one proves nothing. Outcomes: recorded, other_account.';
 
 create or replace function understudy.settle_metadata(p_employee_id uuid)
 returns void
 language sql
 set search_path = ''
 as $$
-  -- Written before, and written over now.
+  -- The metadata of these voices were written before, and the latest write has replaced them.
   update public.voices v
   set metadata_written_at = clock_timestamp()
   where v.employee_id = p_employee_id
@@ -3316,8 +3391,8 @@ begin
 end
 $$;
 comment on function public.metadata_written(uuid, uuid) is
-  'The worker wrote the metadata of this attempt. behind: another voice is current by now, so write that one''s and say so again. '
-  'current: also when there is no current voice any more. Outcomes: current, behind.';
+  'The worker wrote the metadata of this attempt. behind: another voice is current by now, so write the metadata of that voice and call '
+  'this again. current: nothing is left to write, also if there is no current voice any more. Outcomes: current, behind.';
 
 revoke all on function
   public.finish_clone(uuid),
@@ -3331,8 +3406,8 @@ grant execute on function
 to service_role;
 revoke all on all functions in schema understudy from public;
 
--- Evidence of a consent that an admin records: a signed paper that was uploaded, or a recording of the call in which the employee
--- agreed. Both lie in the private bucket `voice-consent-evidence`, under {org_id}/{employee_id}/, and outlive the recordings' erasure.
+-- Evidence of a consent that an admin records: a signed paper that was uploaded, or a recording of the call in which the employee agreed.
+-- Both lie in the private bucket `voice-consent-evidence`, under {org_id}/{employee_id}/, and outlive the erasure of the recordings.
 
 create table if not exists public.voice_consent_evidence (
   object text primary key check (object ~ '^[0-9a-f-]{36}/[0-9a-f-]{36}/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$'),
@@ -3343,8 +3418,10 @@ create table if not exists public.voice_consent_evidence (
 );
 create index if not exists voice_consent_evidence_by_age on public.voice_consent_evidence (noted_at);
 comment on table public.voice_consent_evidence is
-  'Where something may be in the bucket, from before it is put there. What no consent is recorded on is removed after a day.';
-comment on column public.voice_consent_evidence.abandoned_at is 'When its removal began: no consent can be recorded on it any more.';
+  'Keys in the bucket at which an object may be; a key is noted here before the object is put there. An object on which no consent rests '
+  'is removed after a day.';
+comment on column public.voice_consent_evidence.abandoned_at is
+  'The time at which its removal began. From then on no consent can be recorded on it.';
 
 alter table public.voice_consent_evidence enable row level security;
 revoke all on public.voice_consent_evidence from public, anon, authenticated, service_role;
@@ -3362,7 +3439,8 @@ begin
   return found;
 end
 $$;
-comment on function understudy.note_evidence(uuid, uuid, text) is 'False for an object that is being removed.';
+comment on function understudy.note_evidence(uuid, uuid, text) is
+  'Notes a key in the bucket. Returns false if the object is being removed.';
 
 create or replace function public.offer_evidence(p_user_id uuid, p_employee_id uuid)
 returns jsonb
@@ -3385,7 +3463,7 @@ begin
 end
 $$;
 comment on function public.offer_evidence(uuid, uuid) is
-  'A key of its own for a paper to upload. Outcomes: offered, not_a_member, employee_not_found, role_forbidden.';
+  'A new key at which a paper is to be uploaded. Outcomes: offered, not_a_member, employee_not_found, role_forbidden.';
 
 create or replace function understudy.find_evidence(
   p_org_id uuid,
@@ -3429,8 +3507,9 @@ begin
 end
 $$;
 comment on function understudy.find_evidence(uuid, uuid, text, text) is
-  'Which object of the bucket a reference means; nothing where the organisation keeps its evidence elsewhere. copy_from: the key in the '
-  'bucket `recordings` that is to be copied there first. sha256: of that recording. A paper is hashed by whoever reads it.';
+  'The object of the bucket that a reference means; null if the organisation keeps its evidence elsewhere. copy_from is the key in the '
+  'bucket `recordings` from which the object is to be copied first, and sha256 is the hash of that recording. A paper is hashed by the '
+  'function that reads it.';
 
 create or replace function understudy.evidence_problem(
   p_object text,
@@ -3455,8 +3534,8 @@ as $$
   end
 $$;
 comment on function understudy.evidence_problem(text, text, text, text) is
-  'What is wrong with evidence, as far as it was looked at, or null. p_read: the hash of what was read, what was in the way, or null before '
-  'anybody has read.';
+  'The code of what is wrong with evidence, or null; before it is read, null means only that nothing is known to be wrong. p_read is the '
+  'hash of the bytes that were read, the reason why they could not be read, or null before anybody has read.';
 
 create or replace function public.abandoned_evidence(p_limit int)
 returns jsonb
@@ -3467,7 +3546,7 @@ as $$
 declare
   v_objects text[];
 begin
-  -- In the order of age, so that what cannot be removed just now holds nothing up: it comes again after all others.
+  -- The oldest come first. An object that cannot be removed at present comes again after all others, so it holds nothing up.
   with old as (
     select e.object
     from public.voice_consent_evidence e
@@ -3494,8 +3573,8 @@ begin
 end
 $$;
 comment on function public.abandoned_evidence(int) is
-  'Keys in the bucket at which something may be that no consent rests on: uploaded for none, or copied by a request that died. They are '
-  'to be removed, and then told with evidence_cleared; otherwise they come again after a day. Outcomes: abandoned.';
+  'Keys in the bucket of objects on which no consent may rest: the upload of a consent that was never recorded, or the copy of a request '
+  'that died. They are to be removed, and then reported with evidence_cleared; otherwise they come again after a day. Outcomes: abandoned.';
 
 create or replace function public.evidence_cleared(p_object text)
 returns jsonb
@@ -3518,7 +3597,8 @@ grant execute on function
 to service_role;
 revoke all on all functions in schema understudy from public;
 
--- How a consent comes into being and ends, and what an admin may record. Whoever changes something has locked the employee.
+-- The beginning and the end of a consent, and the rules for consents that an admin records. A function that changes anything has the
+-- employee locked.
 
 create or replace function understudy.is_valid_expiry(p_expires_at timestamptz)
 returns boolean
@@ -3558,7 +3638,7 @@ begin
     p_consent.same_origin_as_admin, v_now, p_consent.expires_at
   );
 
-  -- A renewal keeps the voice; a consent that no longer covers cloning ends it, like a withdrawal.
+  -- A renewal keeps the voice. A consent that no longer covers cloning ends the voice, like a withdrawal.
   if 'voice_clone' <> all (p_consent.purposes) then
     perform understudy.stop_voices(p_consent.org_id, p_consent.employee_id, p_actor_id, 'consent_purpose');
   end if;
@@ -3580,7 +3660,7 @@ begin
 end
 $$;
 comment on function understudy.record_consent(public.voice_consents, uuid) is
-  'The only way a consent comes into being. The caller has locked the employee and checked what was asked for.';
+  'Records a consent; there is no other way to do so. The caller has locked the employee and checked the request.';
 
 create or replace function understudy.end_consent(
   p_org_id uuid,
@@ -3603,7 +3683,8 @@ as $$
   where c.org_id = p_org_id and c.employee_id = p_employee_id and c.ended_at is null
   returning c.id
 $$;
-comment on function understudy.end_consent(uuid, uuid, text, uuid, text, text) is 'Ends the open consent, if there is one, and returns its id.';
+comment on function understudy.end_consent(uuid, uuid, text, uuid, text, text) is
+  'Ends the open consent, if there is one, and returns its id.';
 
 create or replace function understudy.note_ending_erasure(p_consent_id uuid, p_erasure_id uuid)
 returns void
@@ -3615,7 +3696,7 @@ as $$
   where c.id = p_consent_id and c.ended_erasure_id is null
 $$;
 comment on function understudy.note_ending_erasure(uuid, uuid) is
-  'Keeps with an ended consent which erasure followed, so that who asks again is given the same one, also when it is over.';
+  'Keeps with an ended consent the erasure that followed. A repeated request gets the same erasure, also when that is over.';
 
 create or replace function understudy.ending_erasure(p_consent public.voice_consents)
 returns uuid
@@ -3667,7 +3748,8 @@ as $$
   select coalesce(p_purposes <@ p_consent.purposes and p_expires_at <= p_consent.expires_at, false)
 $$;
 comment on function understudy.is_within(text[], timestamptz, public.voice_consents) is
-  'Whether that would allow nothing that the consent does not: no other purpose, and no longer. False for no consent.';
+  'True if these purposes and this end would allow nothing that the consent does not allow: no other purpose, and no longer time. It is '
+  'false if there is no consent.';
 
 create or replace function understudy.needs_employee(
   p_org_id uuid,
@@ -3684,7 +3766,7 @@ declare
   v_newest constant public.voice_consents := understudy.newest_consent(p_org_id, p_employee_id);
   v_granted public.voice_consents;
 begin
-  -- Narrowing what lives takes nothing from the employee.
+  -- A narrower consent takes nothing from the employee.
   if understudy.is_live(v_newest) and understudy.is_within(p_purposes, p_expires_at, v_newest)
     and (p_expires_at < v_newest.expires_at or not v_newest.purposes <@ p_purposes)
   then
@@ -3696,8 +3778,8 @@ begin
   where c.org_id = p_org_id and c.employee_id = p_employee_id and c.invitation_id is not null
   order by c.number desc
   limit 1;
-  -- Which of two words is the later one is told by the numbers of consents, and by no clock: who withdrew a consent, or refused when it
-  -- was the newest, did so after every grant up to it.
+  -- The numbers of consents, and not a clock, decide which of two statements is the later one. An employee who withdrew a consent, or
+  -- refused when it was the newest, did so after every grant up to that number.
   return exists (
       select from public.voice_consents c
       where c.org_id = p_org_id
@@ -3717,8 +3799,8 @@ begin
 end
 $$;
 comment on function understudy.needs_employee(uuid, uuid, text[], timestamptz) is
-  'Whether a consent that an admin wants to record would overrule the employee''s own last word: a grant by a link of fewer purposes or '
-  'for a shorter time, a refusal, or a withdrawal by a token. Such a consent takes a new answer of the employee.';
+  'True if a consent that an admin wants to record would overrule the employee''s own last statement: a grant by a link of fewer purposes '
+  'or for a shorter time, a refusal, or a withdrawal by a token. Such a consent needs a new answer of the employee.';
 
 create or replace function understudy.consent_problem(p_consent public.voice_consents)
 returns text
@@ -3740,10 +3822,10 @@ begin
 end
 $$;
 comment on function understudy.consent_problem(public.voice_consents) is
-  'Why an admin may not record this consent, whatever its evidence, or null. The caller has locked the employee.';
+  'The reason why an admin may not record this consent, whatever its evidence, or null. The caller has locked the employee.';
 revoke all on all functions in schema understudy from public;
 
--- Granting, withdrawing and reading, by an organisation's users. What employees do themselves is in the invitations' file.
+-- The functions with which an organisation's users grant, withdraw and read consents. The functions for employees are in invitations.sql.
 
 create or replace function public.grant_voice_consent(
   p_user_id uuid,
@@ -3804,10 +3886,11 @@ begin
 end
 $$;
 comment on function public.grant_voice_consent(uuid, uuid, text, text, text, text, text, text[], timestamptz, text) is
-  'Records a consent; the one before is superseded. Asked first without p_read, it names the evidence to read, or the recording to copy '
-  'there; asked again with what was read (a hash, or missing, too_large, unreadable), it records. Outcomes: granted, evidence_wanted, '
-  'not_a_member, employee_not_found, role_forbidden, consent_method_invalid, consent_expiry_invalid, statement_unknown, purpose_unknown, '
-  'consent_needs_employee, evidence_missing, evidence_unreadable, evidence_mismatch, evidence_too_large.';
+  'Records a consent, which supersedes the one before. The first call comes without p_read: its answer names the evidence to read, or the '
+  'recording to copy there. The second call states what was read (a hash, or missing, too_large, unreadable), and records the consent. '
+  'Outcomes: granted, evidence_wanted, not_a_member, employee_not_found, role_forbidden, consent_method_invalid, consent_expiry_invalid, '
+  'statement_unknown, purpose_unknown, consent_needs_employee, evidence_missing, evidence_unreadable, evidence_mismatch, '
+  'evidence_too_large.';
 
 create or replace function public.withdraw_voice_consent(
   p_user_id uuid,
@@ -3852,9 +3935,9 @@ begin
 end
 $$;
 comment on function public.withdraw_voice_consent(uuid, uuid, double precision) is
-  'Takes effect at once: no current voice, no new attempt, no recording, and the attempt under way is refused when it finishes. '
-  'erasure_id: what then reaches every copy. Again later: the same answer. no_consent: there is none, or it expired. Outcomes: withdrawn, '
-  'no_consent, not_a_member, employee_not_found, role_forbidden.';
+  'Ends the consent at once: no voice is current, no attempt starts, no recording counts, and the attempt under way is refused when it '
+  'finishes. erasure_id names the erasure that then reaches every copy. A repeated call gets the same answer. no_consent: there is none, '
+  'or it has expired. Outcomes: withdrawn, no_consent, not_a_member, employee_not_found, role_forbidden.';
 
 create or replace function understudy.answered_json(
   p_at timestamptz,
@@ -3875,7 +3958,8 @@ as $$
   )
 $$;
 comment on function understudy.answered_json(timestamptz, text, text, boolean) is
-  'Who answered a link, as far as anybody can tell: for admins and for the employee, so that both see when it was somebody else.';
+  'The origin of an answer by a link, as far as it is known. Admins and the employee see it, so that both notice an answer by somebody '
+  'else.';
 
 create or replace function understudy.consent_json(p_consent public.voice_consents, p_for_admin boolean)
 returns jsonb
@@ -3907,7 +3991,8 @@ as $$
   end
 $$;
 comment on function understudy.consent_json(public.voice_consents, boolean) is
-  'Address and user agent are for admins, in `answered`; null for a consent that no link gave.';
+  'A consent, as the API shows it. Its `answered` has the address and user agent, which are for admins; it is null for a consent that was '
+  'not given by a link.';
 
 create or replace function public.read_voice_consent(p_user_id uuid, p_employee_id uuid)
 returns jsonb
@@ -3927,7 +4012,7 @@ begin
   end if;
   select coalesce(u.role::text = 'admin', false) into v_is_admin from public.users u where u.id = p_user_id;
 
-  -- Of whatever purpose: this tells about the consent, not about one use of it.
+  -- The problem does not depend on the purpose, because this reports on the consent and not on one use of it.
   select c.problem into v_problem from understudy.check_consent(v_access.caller_org_id, p_employee_id, 'voice_clone') c;
   select coalesce(jsonb_agg(understudy.consent_json(newest.consent, v_is_admin) order by (newest.consent).number desc), '[]')
   into v_history
@@ -3955,8 +4040,8 @@ begin
 end
 $$;
 comment on function public.read_voice_consent(uuid, uuid) is
-  'The newest consent, live or not, and the newest fifty, newest first; also of an employee who has left. Admins also see the newest fifty '
-  'invitations, and who answered each. Outcomes: consent, not_a_member, employee_not_found.';
+  'The newest consent, live or not, and the newest fifty, newest first; also of an employee who has left. Admins also see the newest '
+  'fifty invitations, and the origin of each answer. Outcomes: consent, not_a_member, employee_not_found.';
 
 revoke all on function
   public.grant_voice_consent(uuid, uuid, text, text, text, text, text, text[], timestamptz, text),
@@ -3970,7 +4055,7 @@ grant execute on function
 to service_role;
 revoke all on all functions in schema understudy from public;
 
--- Statements: the texts that people agree to. Never edited: a new text is a new version.
+-- Statements: the texts that people agree to. A text is never edited: a new text is a new version.
 
 create table if not exists public.voice_consent_statements (
   locale text not null check (locale ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'),
@@ -3989,12 +4074,14 @@ create table if not exists public.voice_consent_statements (
   )
 );
 create index if not exists voice_consent_statements_by_version on public.voice_consent_statements (version, sha256);
-comment on table public.voice_consent_statements is 'Immutable. The newest version of a locale is the current one.';
-comment on column public.voice_consent_statements.sha256 is 'Of the text in UTF-8, in hexadecimal, lower case.';
-comment on column public.voice_consent_statements.purposes is 'What may be agreed to with this text.';
+comment on table public.voice_consent_statements is 'Immutable texts. The newest version of a locale is the current one.';
+comment on column public.voice_consent_statements.sha256 is 'The hash of the text in UTF-8, in lower-case hexadecimal.';
+comment on column public.voice_consent_statements.purposes is 'The purposes that may be agreed to with this text.';
 comment on column public.voice_consent_statements.purpose_descriptions is
-  '{purpose: what the voice will say, to whom, and for how long}, in the words shown with the text. Every purpose has one.';
-comment on column public.voice_consent_statements.retention is 'What is kept for how long, in the words shown with the text.';
+  'An object {purpose: description} in the words that are shown with the text. A description names what the voice will say, to whom, and '
+  'for how long. Every purpose has one.';
+comment on column public.voice_consent_statements.retention is
+  'The periods for which data are kept, in the words that are shown with the text.';
 
 alter table public.voice_consent_statements enable row level security;
 revoke all on public.voice_consent_statements from public, anon, authenticated, service_role;
@@ -4106,7 +4193,7 @@ begin
 end
 $$;
 comment on function understudy.check_statement(text, text, text[]) is
-  'Null when there is such a statement, in whatever locale, and it tells of all these purposes.';
+  'The code of a refusal; null if there is such a statement, in any locale, and it describes all these purposes.';
 
 create or replace function understudy.describe_purposes(p_version text, p_sha256 text, p_purposes text[])
 returns jsonb
@@ -4125,7 +4212,7 @@ as $$
   limit 1
 $$;
 comment on function understudy.describe_purposes(text, text, text[]) is
-  '{purpose: description} of these purposes, in the words of the very statement that was agreed to.';
+  'An object {purpose: description} of these purposes, in the words of the very statement that was agreed to.';
 
 create or replace function public.current_consent_statement(p_locale text)
 returns jsonb
@@ -4144,21 +4231,21 @@ begin
 end
 $$;
 comment on function public.current_consent_statement(text) is
-  'The text to show. Public knowledge, so nobody is asked who they are. Outcomes: statement, statement_not_found.';
+  'The current text to show. The text is public, so callers are not identified. Outcomes: statement, statement_not_found.';
 
 revoke all on function public.current_consent_statement(text) from public, anon, authenticated;
 grant execute on function public.current_consent_statement(text) to service_role;
 revoke all on all functions in schema understudy from public;
 
--- Self-service: the employee, who has no account, answers by a link. The database knows of each token only its SHA-256, so nobody who
--- reads it can answer for them.
+-- Invitations: an employee, who has no account, answers by a link. The database keeps only the SHA-256 of each token, so nobody who reads
+-- the database can answer for them.
 
 create table if not exists public.voice_consent_invitations (
   id uuid primary key default gen_random_uuid(),
   org_id uuid not null,
   employee_id uuid not null,
   token_sha256 text not null unique check (token_sha256 ~ '^[0-9a-f]{64}$'),
-  -- The very text that the employee is shown, even if there is a newer one by then.
+  -- The locale of the text that the employee is shown, even if there is a newer text by then.
   statement_locale text not null,
   statement_version text not null,
   purposes text[] not null check (cardinality(purposes) > 0 and array_position(purposes, null) is null),
@@ -4189,12 +4276,14 @@ create index if not exists voice_consent_invitations_refused_after
   where closed_as = 'refused';
 
 comment on table public.voice_consent_invitations is
-  'One-time links. A link is used up by the first answer, or superseded by the next invitation. Within its life, the same answer again is '
-  'answered the same.';
-comment on column public.voice_consent_invitations.channel is 'How a refusal came, with address and user_agent. A grant''s are in its consent.';
-comment on column public.voice_consent_invitations.same_origin_as_admin is 'Of a refusal, as of a consent.';
+  'One-time links. The first answer uses a link up, and the next invitation supersedes it. Within the life of the link, a repeated answer '
+  'gets the same reply.';
+comment on column public.voice_consent_invitations.channel is
+  'The channel of a refusal; address and user_agent also belong to it. Those of a grant are in its consent.';
+comment on column public.voice_consent_invitations.same_origin_as_admin is
+  'The mark of a refusal, with the same meaning as that of a consent.';
 comment on column public.voice_consent_invitations.refused_after is
-  'The number of the employee''s newest consent when they refused, 0 for none: a later grant by a link has a greater one.';
+  'The number of the employee''s newest consent when they refused, or 0 if there was none. A later grant by a link has a greater number.';
 
 alter table public.voice_consent_invitations enable row level security;
 revoke all on public.voice_consent_invitations from public, anon, authenticated, service_role;
@@ -4215,7 +4304,8 @@ as $$
     false
   )
 $$;
-comment on function understudy.is_open(public.voice_consent_invitations) is 'Whether it may still be answered; false for none.';
+comment on function understudy.is_open(public.voice_consent_invitations) is
+  'True if the invitation may still be answered; false if there is none.';
 
 create or replace function public.invite_to_consent(
   p_user_id uuid,
@@ -4272,8 +4362,9 @@ begin
 end
 $$;
 comment on function public.invite_to_consent(uuid, uuid, text, text, text[], timestamptz, int) is
-  'Makes a link good for one answer; links given out before are void. p_expires_at: of the consent, p_valid_seconds: of the link. '
-  'Outcomes: invited, not_a_member, employee_not_found, role_forbidden, consent_expiry_invalid, statement_not_found, purpose_unknown.';
+  'Makes a link that is good for one answer; earlier links become void. p_expires_at is the end of the consent; p_valid_seconds is the '
+  'life of the link. Outcomes: invited, not_a_member, employee_not_found, role_forbidden, consent_expiry_invalid, statement_not_found, '
+  'purpose_unknown.';
 
 create or replace function understudy.is_answered(p_invitation public.voice_consent_invitations)
 returns boolean
@@ -4284,7 +4375,7 @@ as $$
   select coalesce(p_invitation.closed_as in ('granted', 'refused') and p_invitation.expires_at > understudy.time_now(), false)
 $$;
 comment on function understudy.is_answered(public.voice_consent_invitations) is
-  'Whether it was answered and would still be good otherwise; false for none.';
+  'True if the invitation was answered and would still be open otherwise; false if there is none.';
 
 create or replace function understudy.answer_of(p_invitation public.voice_consent_invitations)
 returns jsonb
@@ -4303,7 +4394,7 @@ as $$
     ) || '{"granted": false}'
   end
 $$;
-comment on function understudy.answer_of(public.voice_consent_invitations) is 'What was answered, when and from where; null without an answer.';
+comment on function understudy.answer_of(public.voice_consent_invitations) is 'The answer, its time and its origin; null if there is none.';
 
 create or replace function understudy.invitations_json(p_org_id uuid, p_employee_id uuid)
 returns jsonb
@@ -4337,7 +4428,8 @@ as $$
     limit 50
   ) as newest
 $$;
-comment on function understudy.invitations_json(uuid, uuid) is 'The newest fifty of an employee, newest first, with who answered. For admins.';
+comment on function understudy.invitations_json(uuid, uuid) is
+  'The newest fifty invitations of an employee, newest first, with the origin of each answer. They are for admins.';
 
 create or replace function public.read_invitation(p_token_sha256 text)
 returns jsonb
@@ -4372,8 +4464,8 @@ begin
 end
 $$;
 comment on function public.read_invitation(text) is
-  'What the employee is asked, or, once it is answered, who answered it from where. Does not use the link up. One answer for every link that '
-  'is no good, so that nothing can be learnt by guessing. Outcomes: invitation, invitation_invalid.';
+  'The question that a link asks the employee or, once it is answered, the answer and its origin. Reading does not use the link up. Every '
+  'invalid link gets the same answer, so that guessing reveals nothing. Outcomes: invitation, invitation_invalid.';
 
 revoke all on function
   public.invite_to_consent(uuid, uuid, text, text, text[], timestamptz, int),
@@ -4414,7 +4506,7 @@ begin
 end
 $$;
 comment on function understudy.refuse_by_link(public.voice_consent_invitations, text, text, text) is
-  'Uses the link up. An earlier consent stays as it is: withdrawing is another act.';
+  'Uses the link up. An earlier consent stays as it is, because a refusal is not a withdrawal.';
 
 create or replace function understudy.grant_by_link(
   p_invitation public.voice_consent_invitations,
@@ -4455,7 +4547,7 @@ begin
 end
 $$;
 comment on function understudy.grant_by_link(public.voice_consent_invitations, text, text, text) is
-  'Uses the link up, and records the consent. The only way to one of method self_service.';
+  'Uses the link up, and records the consent. A consent of the method self_service comes about only here.';
 
 create or replace function understudy.answer_json(p_invitation_id uuid, p_withdrawal_token_sha256 text)
 returns jsonb
@@ -4499,8 +4591,8 @@ begin
 end
 $$;
 comment on function understudy.answer_json(uuid, text) is
-  'What the employee is told who has answered, the first time and each time again. After a refusal: what lives all the same, with the token '
-  'that ends it.';
+  'The reply to an employee''s answer, which is the same for each repetition. After a refusal it has the consent that still lives; the '
+  'token ends that one.';
 
 create or replace function public.answer_invitation(
   p_token_sha256 text,
@@ -4524,7 +4616,7 @@ begin
   end if;
   select * into v_invitation from public.voice_consent_invitations i where i.token_sha256 = p_token_sha256;
   if v_invitation.id is null then
-    -- No organisation, so no audit row: strangers could fill it.
+    -- Without an organisation there is no audit row, because strangers could fill the audit.
     return jsonb_build_object('outcome', 'invitation_invalid');
   end if;
   perform understudy.lock_employee(v_invitation.employee_id);
@@ -4550,15 +4642,15 @@ begin
 end
 $$;
 comment on function public.answer_invitation(text, boolean, text, text, text, text) is
-  'Uses the link up. The same answer again, within the link''s life, changes nothing and is told the same. token_handed: whether the token '
-  'withdraws something from now on. Outcomes: granted, refused, invitation_invalid, invitation_answered.';
+  'Uses the link up. A repeated answer within the life of the link changes nothing and gets the same reply. token_handed: true if the '
+  'token withdraws something from now on. Outcomes: granted, refused, invitation_invalid, invitation_answered.';
 
 revoke all on function public.answer_invitation(text, boolean, text, text, text, text) from public, anon, authenticated;
 grant execute on function public.answer_invitation(text, boolean, text, text, text, text) to service_role;
 revoke all on all functions in schema understudy from public;
 
--- Withdrawing by a token, which the employee gets when they answer an invitation. Once handed out, it is good for whatever lives: it is the
--- employee who withdraws, not the consent which it came with.
+-- Withdrawal by a token, which the employee gets when they answer an invitation. From then on, the token withdraws whichever consent is
+-- live, and not only the one that it came with.
 
 create table if not exists public.voice_withdrawal_tokens (
   token_sha256 text primary key check (token_sha256 ~ '^[0-9a-f]{64}$'),
@@ -4570,8 +4662,9 @@ create table if not exists public.voice_withdrawal_tokens (
 );
 create index if not exists voice_withdrawal_tokens_by_invitation on public.voice_withdrawal_tokens (invitation_id);
 comment on table public.voice_withdrawal_tokens is
-  'Each withdraws what lives of the employee in this organisation, whoever recorded it, and whatever superseded what it came with.';
-comment on column public.voice_withdrawal_tokens.consent_id is 'What lived when it was handed out.';
+  'Tokens of employees. Each withdraws the employee''s live consent in this organisation, whoever recorded it, even if that has '
+  'superseded the consent which the token came with.';
+comment on column public.voice_withdrawal_tokens.consent_id is 'The consent that was live when the token was handed out.';
 
 alter table public.voice_withdrawal_tokens enable row level security;
 revoke all on public.voice_withdrawal_tokens from public, anon, authenticated, service_role;
@@ -4591,7 +4684,7 @@ as $$
   on conflict (token_sha256) do nothing
 $$;
 comment on function understudy.hand_withdrawal_token(text, public.voice_consent_invitations, uuid) is
-  'From now on the token withdraws. Repeated with each repeated answer, which derives the same token.';
+  'Makes the token valid for withdrawals. A repeated answer repeats this, and derives the same token.';
 
 create or replace function public.withdraw_with_token(
   p_token_sha256 text,
@@ -4613,7 +4706,7 @@ begin
   if v_token.token_sha256 is null then
     return jsonb_build_object('outcome', 'consent_token_invalid');
   end if;
-  -- The employee may have left by now, and still withdraws.
+  -- An employee who has left by now can still withdraw.
   perform understudy.lock_employee(v_token.employee_id);
   v_consent := understudy.newest_consent(v_token.org_id, v_token.employee_id);
   if v_consent.ended_as = 'withdrawn' then
@@ -4637,8 +4730,9 @@ begin
 end
 $$;
 comment on function public.withdraw_with_token(text, text, text, double precision) is
-  'Like withdraw_voice_consent, by the employee, who asks nobody. Again later: the same answer. consent_token_invalid: no such token, or '
-  'nothing lives and the last consent ran out. Outcomes: withdrawn, consent_token_invalid.';
+  'Withdraws like withdraw_voice_consent, but for the employee, whose token is enough. A repeated call gets the same answer. '
+  'consent_token_invalid: there is no such token, or no consent is live and the last one was not withdrawn. Outcomes: withdrawn, '
+  'consent_token_invalid.';
 
 create or replace function public.read_withdrawal(p_token_sha256 text)
 returns jsonb
@@ -4680,7 +4774,7 @@ begin
 end
 $$;
 comment on function public.read_withdrawal(text) is
-  'What the token would withdraw, whoever recorded it, for the employee to see. Outcomes: withdrawal, consent_token_invalid.';
+  'The consent that the token would withdraw, whoever recorded it, for the employee to see. Outcomes: withdrawal, consent_token_invalid.';
 
 revoke all on function
   public.withdraw_with_token(text, text, text, double precision), public.read_withdrawal(text)
@@ -4690,7 +4784,7 @@ grant execute on function
 to service_role;
 revoke all on all functions in schema understudy from public;
 
--- Using a voice: asked for each time, for one purpose.
+-- The use of a voice, which is asked for each time, for one purpose.
 
 create or replace function understudy.hand_out_voice(
   p_voice public.voices,
@@ -4708,7 +4802,7 @@ declare
   v_agreed public.voice_consents;
 begin
   select * into v_agreed from public.voice_consents c where c.id = p_consent_id;
-  -- Before the voice is handed out, so that no recording of what it says becomes the next clone.
+  -- The call is marked before the voice is handed out, so that no recording of it becomes a source of the next clone.
   perform understudy.mark_synthetic(p_call_sid, p_voice.org_id, p_voice.employee_id);
   perform understudy.audit(
     p_voice.org_id, p_voice.employee_id, p_user_id, 'voice.authorize', 'authorized',
@@ -4727,7 +4821,8 @@ begin
 end
 $$;
 comment on function understudy.hand_out_voice(public.voices, uuid, uuid, text, text, jsonb) is
-  'The voice, for one use, with what was agreed to. p_details: what is audited beside. The caller has checked the consent.';
+  'The voice, for one use, with the purpose as it was agreed to. p_details are further details for the audit. The caller has checked the '
+  'consent.';
 
 create or replace function public.authorize_voice(
   p_user_id uuid,
@@ -4747,14 +4842,14 @@ declare
   v_problem text;
   v_details jsonb;
 begin
-  -- Whatever a caller calls a purpose is written to the audit only if it looks like one: it could be a name.
+  -- The purpose of a request is audited only if it looks like one, because it could be a name.
   v_details := jsonb_build_object('purpose', case when p_purpose ~ '^[a-z_]{1,40}$' then p_purpose end);
   select * into v_access from understudy.authorise(p_user_id, p_employee_id, false);
   if v_access.problem is not null then
     return understudy.refuse(v_access.caller_org_id, p_employee_id, p_user_id, 'voice.authorize', v_access.problem, v_details);
   end if;
 
-  -- Shared: many may ask at once, but no withdrawal comes between the look and the audit row.
+  -- The lock is a shared one: many may ask at once, but no withdrawal comes between the check and the audit row.
   perform 1 from public.employees e where e.id = p_employee_id for share;
   select * into v_consent from understudy.check_consent(v_access.caller_org_id, p_employee_id, p_purpose);
   select * into v_current
@@ -4771,14 +4866,15 @@ begin
 end
 $$;
 comment on function public.authorize_voice(uuid, uuid, text, text) is
-  'The voice, for this purpose, now, and how the purpose was described to whoever agreed. Not to be kept: the next use asks again. '
-  'p_call_sid: the call in which it is to speak; its recordings are never sampled. Outcomes: authorized, not_a_member, employee_not_found, '
-  'consent_required, consent_expired, consent_withdrawn, consent_purpose, voice_missing.';
+  'Returns the voice for one use, for this purpose, and the description of the purpose that was agreed to. The caller must not keep it: '
+  'the next use asks again. p_call_sid is the call in which the voice is to speak; the recordings of that call are never sampled. '
+  'Outcomes: authorized, not_a_member, employee_not_found, consent_required, consent_expired, consent_withdrawn, consent_purpose, '
+  'voice_missing.';
 
 revoke all on function public.authorize_voice(uuid, uuid, text, text) from public, anon, authenticated;
 grant execute on function public.authorize_voice(uuid, uuid, text, text) to service_role;
 
--- How an erasure starts, grows and ends. In all of these the employee is locked.
+-- The start, the growth and the end of an erasure. All of these functions need the employee to be locked.
 
 create or replace function understudy.unresolved_attempts(p_org_id uuid, p_employee_id uuid)
 returns setof public.voices
@@ -4793,7 +4889,8 @@ as $$
     and v.state in ('cloning', 'unknown')
     and understudy.has_erased_recording(v)
 $$;
-comment on function understudy.unresolved_attempts(uuid, uuid) is 'Attempts on erased recordings whose voice may yet turn up at the vendor.';
+comment on function understudy.unresolved_attempts(uuid, uuid) is
+  'Attempts on erased recordings whose voice may yet turn up at the vendor.';
 
 create or replace function understudy.open_erasure(
   p_org_id uuid,
@@ -4837,7 +4934,7 @@ begin
 end
 $$;
 comment on function understudy.open_erasure(uuid, uuid, text, text, uuid, timestamptz) is
-  'The open erasure, made if there is none, with everything to be listed that it covers. p_scope: everything or recordings.';
+  'The open erasure, with everything that it covers to be listed. If there is none, it is made. p_scope: everything or recordings.';
 
 create or replace function understudy.reopen_erasure(p_erasure public.voice_erasures)
 returns uuid
@@ -4863,7 +4960,7 @@ begin
 end
 $$;
 comment on function understudy.reopen_erasure(public.voice_erasures) is
-  'For what turned up after an erasure: the employee''s open one, or a new one that covers no more than the last did.';
+  'The erasure to which a late copy is added: the employee''s open one, or a new one that covers no more than the last did.';
 
 create or replace function understudy.add_copy(
   p_erasure_id uuid,
@@ -4882,7 +4979,7 @@ as $$
     case when p_is_ours then 'pending' else 'kept_elsewhere' end, case when not p_is_ours then 'other_deployment' end
   )
   on conflict (erasure_id, kind, reference) do update
-  -- Something may be there again; at the vendors, what is gone is gone.
+  -- An object may be at the key again. At the vendors, a copy that is gone stays gone.
   set state = case
         when c.state = 'erased' and p_kind in ('stored_recording', 'newest_recording', 'metadata') then 'pending'
         else c.state
@@ -4891,7 +4988,8 @@ as $$
   returning c.id
 $$;
 comment on function understudy.add_copy(uuid, text, text, uuid, boolean) is
-  'A copy to erase, once in an erasure. p_is_ours: false of what another deployment has at a vendor, which is left to it.';
+  'Adds a copy to erase; an erasure holds each copy once. p_is_ours is false for a copy that another deployment has at a vendor, which is '
+  'left to that deployment.';
 
 create or replace function understudy.clear_reports(p_org_id uuid, p_employee_id uuid)
 returns void
@@ -4907,7 +5005,7 @@ as $$
     and understudy.has_erased_recording(v)
 $$;
 comment on function understudy.clear_reports(uuid, uuid) is
-  'What was measured of a recording goes with it. An attempt that still runs keeps its figures until its end is known.';
+  'Clears the figures that were measured on erased recordings. An attempt that still runs keeps its figures until its end is known.';
 
 create or replace function understudy.settle_erasure(p_org_id uuid, p_employee_id uuid)
 returns void
@@ -4934,7 +5032,8 @@ begin
   );
 end
 $$;
-comment on function understudy.settle_erasure(uuid, uuid) is 'Ends the open erasure if nothing is left of it. The only place that says erased.';
+comment on function understudy.settle_erasure(uuid, uuid) is
+  'Ends the open erasure if no copy is left. Only this function ends an erasure.';
 
 create or replace function understudy.cover_voices(p_org_id uuid, p_employee_id uuid)
 returns void
@@ -4989,7 +5088,8 @@ begin
   end if;
 end
 $$;
-comment on function understudy.cover_voice(uuid, public.voices, boolean) is 'Adds a voice, unless it is gone, and the speech that was made with it.';
+comment on function understudy.cover_voice(uuid, public.voices, boolean) is
+  'Adds a voice, unless it is gone, and the speech that was made with it.';
 
 create or replace function understudy.cover_shared_keys(p_erasure public.voice_erasures)
 returns void
@@ -5020,8 +5120,8 @@ begin
 end
 $$;
 comment on function understudy.cover_shared_keys(public.voice_erasures) is
-  'Adds the two keys that are written again and again: the copy of the newest recording, and the metadata unless it is of a voice that '
-  'stays. They belong to the employee, not to one organisation: where they went to another one, it may be using them.';
+  'Adds the two keys that are written again and again: the copy of the newest recording, and the metadata, unless they are those of a '
+  'voice that stays. The keys belong to the employee and not to one organisation. After a move, the new organisation may be using them.';
 
 create or replace function understudy.cover_late_recording(
   p_erasure public.voice_erasures,
@@ -5046,7 +5146,8 @@ begin
 end
 $$;
 comment on function understudy.cover_late_recording(public.voice_erasures, text, text) is
-  'A recording that an erasure covers, and that was not known when it was requested. p_storage_path: where a worker has put it already.';
+  'Adds a recording that an erasure covers, and that was not known when the erasure was requested. p_storage_path is the key at which a '
+  'worker has stored it already, or null.';
 
 create or replace function understudy.cover_late_upload(
   p_recording_sid text,
@@ -5084,7 +5185,8 @@ begin
 end
 $$;
 comment on function understudy.cover_late_upload(text, text, public.voice_erasures) is
-  'A worker has stored a recording that is erased by now. Its object is a copy again, even if "erased" was said of that place before.';
+  'Adds the object of a recording that a worker has stored and that is erased by now. The object is a copy again, even if an erasure has '
+  'already reported its key as erased.';
 
 create or replace function understudy.cover_newest(p_recording public.recordings)
 returns void
@@ -5102,7 +5204,8 @@ begin
 end
 $$;
 comment on function understudy.cover_newest(public.recordings) is
-  'A worker has published a recording that is erased by now, and may die before it takes the copy away.';
+  'Adds the copy of the newest recording, because a worker has published a recording that is erased by now, and may die before it removes '
+  'the copy.';
 
 create or replace function understudy.cover_metadata(p_voice public.voices)
 returns void
@@ -5118,7 +5221,7 @@ begin
 end
 $$;
 comment on function understudy.cover_metadata(public.voices) is
-  'A worker has written the metadata of a voice that is erased by now, perhaps on top of the tombstone.';
+  'Adds the metadata, because a worker has written those of a voice that is erased by now, perhaps on top of the tombstone.';
 
 create or replace function understudy.erase(
   p_org_id uuid,
@@ -5144,12 +5247,12 @@ begin
 end
 $$;
 comment on function understudy.erase(uuid, uuid, text, uuid, timestamptz) is
-  'Takes everything back that the database can take back, and begins to list the copies elsewhere; how long that takes does not depend on '
-  'how many there are. The caller has locked the employee and ended the consent.';
+  'Ends at once everything that the database can end, and begins to list the copies elsewhere. The time that it takes does not depend on '
+  'the number of copies. The caller has locked the employee and ended the consent.';
 
 revoke all on all functions in schema understudy from public;
 
--- The list of an erasure's copies, made in batches. In all of these the employee is locked.
+-- The list of an erasure's copies, made in batches. All of these functions need the employee to be locked.
 
 create or replace function understudy.erase_recordings(p_erasure public.voice_erasures, p_recordings public.recordings[])
 returns void
@@ -5157,7 +5260,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  -- Calls before recordings: who stores a recording of one locks in this order, too.
+  -- Calls are locked before recordings, in the same order as by a worker that stores a recording.
   update public.calls c
   set recording_url = null
   from unnest(p_recordings) r
@@ -5181,7 +5284,7 @@ begin
 end
 $$;
 comment on function understudy.erase_recordings(public.voice_erasures, public.recordings[]) is
-  'Makes tombstones of them, and copies to erase of what is in Storage and at Twilio.';
+  'Makes tombstones of recordings, and adds their copies in Storage and at Twilio.';
 
 create or replace function understudy.recordings_to_list(p_erasure public.voice_erasures, p_limit int)
 returns setof public.recordings
@@ -5191,7 +5294,7 @@ set search_path = ''
 as $$
 begin
   if p_erasure.scope = 'everything' then
-    -- Nothing that it covers is stored after the request, so this is all of it.
+    -- No recording that this erasure covers is stored after the request, so this finds all of them.
     return query
       select *
       from public.recordings r
@@ -5237,7 +5340,7 @@ begin
 end
 $$;
 comment on function understudy.list_recordings(public.voice_erasures, int) is
-  'The next of the employee''s recordings that the erasure covers and that are not listed yet. Returns how many.';
+  'Lists the next recordings of the employee that the erasure covers and that are not listed yet. Returns their number.';
 
 create or replace function understudy.list_begun_uploads(p_erasure public.voice_erasures, p_call_sids text[])
 returns void
@@ -5261,7 +5364,7 @@ begin
 end
 $$;
 comment on function understudy.list_begun_uploads(public.voice_erasures, text[]) is
-  'What a worker may have put into Storage, or may yet put there, without having recorded it, of these calls.';
+  'Adds the recordings of these calls that a worker may have put into Storage, or may yet put there, without having recorded them.';
 
 create or replace function understudy.list_calls(p_erasure public.voice_erasures, p_limit int)
 returns integer
@@ -5289,14 +5392,14 @@ begin
   from unnest(v_calls) c
   where c.org_id = p_erasure.org_id and c.twilio_call_sid <> '' and c.known_since <= p_erasure.known_until;
 
-  -- A recording of a call that had no employee when it was stored, and is theirs now, is theirs too.
+  -- A recording of a call that had no employee when it was stored, but now has this one, is also covered.
   select array_agg(r) into v_nobodys
   from unnest(v_calls) c
   join public.recordings r on r.call_id = c.id
   where r.org_id = p_erasure.org_id and r.employee_id is null and r.erased_at is null and c.twilio_call_sid = any (v_call_sids);
   perform understudy.erase_recordings(p_erasure, v_nobodys);
   perform understudy.list_begun_uploads(p_erasure, v_call_sids);
-  -- They are at Twilio alone, which is asked for all that it has of these calls.
+  -- Such recordings are only at Twilio, which is asked for all that it has of these calls.
   delete from public.oversized_recordings o where o.call_sid = any (v_call_sids);
   insert into public.voice_erasure_copies (erasure_id, kind, reference)
   select p_erasure.id, 'twilio_call', call_sid from unnest(v_call_sids) as call_sid
@@ -5306,7 +5409,8 @@ begin
 end
 $$;
 comment on function understudy.list_calls(public.voice_erasures, int) is
-  'The employee''s next calls, of which Twilio may have recordings that we never stored. Returns how many it looked at.';
+  'Lists the employee''s next calls, because Twilio may have recordings of them that we never stored. Returns the number of calls that it '
+  'looked at.';
 
 create or replace function understudy.list_voices(p_erasure public.voice_erasures)
 returns void
@@ -5331,7 +5435,7 @@ begin
 end
 $$;
 comment on function understudy.list_voices(public.voice_erasures) is
-  'Every voice that the employee had, also one that is gone: the vendor may keep speech that was made with it.';
+  'Adds every voice that the employee had, even if it is gone: the vendor may keep speech that was made with it.';
 
 create or replace function understudy.list_copies(p_erasure_id uuid, p_limit int)
 returns void
@@ -5356,7 +5460,8 @@ begin
   end if;
 end
 $$;
-comment on function understudy.list_copies(uuid, int) is 'The next batch of at most so many recordings and so many calls; the last one sets listed_at.';
+comment on function understudy.list_copies(uuid, int) is
+  'Lists the next batch, of at most p_limit recordings and p_limit calls. The last batch sets listed_at.';
 
 create or replace function understudy.begin_listing(p_erasure_id uuid)
 returns void
@@ -5376,11 +5481,12 @@ begin
 end
 $$;
 comment on function understudy.begin_listing(uuid) is
-  'With the request itself: what there is one of, and a first batch of what there may be many of. begin_erasure lists the rest.';
+  'Begins the list together with the request: it adds the copies of which there is one each, and a first batch of those of which there '
+  'may be many. begin_erasure lists the rest.';
 
 revoke all on all functions in schema understudy from public;
 
--- What people ask of an erasure: to start it, and how far it is.
+-- The functions with which users request an erasure and read its progress.
 
 create or replace function public.start_erasure(p_user_id uuid, p_employee_id uuid, p_now double precision default null)
 returns jsonb
@@ -5412,8 +5518,8 @@ begin
 end
 $$;
 comment on function public.start_erasure(uuid, uuid, double precision) is
-  'Erases everything, with or without a consent, also of an employee who has left. A live consent counts as withdrawn. '
-  'Outcomes: started, not_a_member, employee_not_found, role_forbidden.';
+  'Erases everything, with or without a consent, also of an employee who has left. A live consent counts as withdrawn. Outcomes: started, '
+  'not_a_member, employee_not_found, role_forbidden.';
 
 create or replace function understudy.kept(p_what text, p_why text, p_until timestamptz)
 returns jsonb
@@ -5446,7 +5552,7 @@ as $$
   ) c
 $$;
 comment on function understudy.proof_of_consent(uuid, uuid) is
-  'What is kept of an employee''s newest hundred consents, and until when; nulls where there is none.';
+  'The data that are kept of an employee''s newest hundred consents, and the time until which they are kept; nulls if there are none.';
 
 create or replace function understudy.invited_until(p_org_id uuid, p_employee_id uuid)
 returns timestamptz
@@ -5458,7 +5564,8 @@ as $$
   from public.voice_consent_invitations i
   where i.org_id = p_org_id and i.employee_id = p_employee_id
 $$;
-comment on function understudy.invited_until(uuid, uuid) is 'Until when an employee''s invitations are kept; null without any.';
+comment on function understudy.invited_until(uuid, uuid) is
+  'The time until which an employee''s invitations are kept; null if there are none.';
 
 create or replace function understudy.audited_until(p_org_id uuid, p_employee_id uuid)
 returns timestamptz
@@ -5472,7 +5579,7 @@ as $$
   order by a.seq desc
   limit 1
 $$;
-comment on function understudy.audited_until(uuid, uuid) is 'Until when the audit of an employee is kept; null without any.';
+comment on function understudy.audited_until(uuid, uuid) is 'The time until which the audit of an employee is kept; null if there is none.';
 
 create or replace function understudy.kept_after_erasure(p_erasure public.voice_erasures)
 returns jsonb
@@ -5518,7 +5625,8 @@ begin
 end
 $$;
 comment on function understudy.kept_after_erasure(public.voice_erasures) is
-  'All that stays of an employee, why, and when the purge takes it: null while the erasure is under way.';
+  'The data of an employee that stay, each with the reason and the time at which the purge takes them; null while the erasure is under '
+  'way.';
 
 create or replace function understudy.shown_copies(p_erasure_id uuid, p_after bigint, p_limit int)
 returns jsonb
@@ -5597,8 +5705,8 @@ begin
 end
 $$;
 comment on function public.read_erasure(uuid, uuid, bigint) is
-  'The newest erasure with the state of each copy, 200 at once, and what stays, why and until when. next_after: p_after of the next page. '
-  'status: kept_elsewhere, when what is in our reach is erased and something is not. '
+  'The newest erasure with the state of each copy, 200 at once, and the data that stay, with the reason and the time. next_after is the '
+  'p_after of the next page. The status kept_elsewhere means that everything in our reach is erased, and some copy is out of our reach. '
   'Outcomes: erasure, not_a_member, employee_not_found.';
 
 revoke all on function
@@ -5611,7 +5719,8 @@ grant execute on function
 to service_role;
 revoke all on all functions in schema understudy from public;
 
--- What voice-erasure calls: take it up, the copies, what was found, and again until it is told erased.
+-- The functions of voice-erasure: it takes an erasure up, gets the copies, reports those that it found, and repeats this until the answer
+-- is erased.
 
 create or replace function understudy.lock_erasure(p_erasure_id uuid)
 returns public.voice_erasures
@@ -5627,7 +5736,8 @@ begin
   return v_erasure;
 end
 $$;
-comment on function understudy.lock_erasure(uuid) is 'The erasure as it is once its employee is locked; nulls when there is none.';
+comment on function understudy.lock_erasure(uuid) is
+  'Locks the erasure''s employee, and returns the erasure as it then is; nulls if there is none.';
 
 create or replace function understudy.write_wait(p_write public.storage_writes)
 returns integer
@@ -5642,7 +5752,7 @@ as $$
   end
 $$;
 comment on function understudy.write_wait(public.storage_writes) is
-  'For how many seconds a write of something erased may still land; 0 of what is not erased.';
+  'The number of seconds for which a write of something erased may still land; 0 if what it writes is not erased.';
 
 create or replace function understudy.landing_wait(p_path text)
 returns integer
@@ -5660,10 +5770,10 @@ stable
 set search_path = ''
 as $$
   select case
-    -- Once at once, so that it is not there while we wait, and again when nothing can land there any more.
+    -- The first try comes at once, so that the object is not there while we wait. The next one comes when no write can land there any more.
     when p_copy.kind in ('stored_recording', 'newest_recording', 'metadata')
       then p_copy.attempts = 0 or understudy.landing_wait(p_copy.reference) = 0
-    -- Its speech is listed first. If that fails again and again, it does not keep the voice.
+    -- The speech made with a voice is listed before the voice is deleted. If the list fails again and again, it does not keep the voice.
     when p_copy.kind = 'vendor_voice' then not exists (
       select
       from public.voice_erasure_copies h
@@ -5692,7 +5802,8 @@ as $$
     'requested_at', to_char(p_erasure.requested_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
   )
 $$;
-comment on function understudy.tombstone(public.voice_erasures) is 'What {employee_id}.json says of whom everything is erased.';
+comment on function understudy.tombstone(public.voice_erasures) is
+  'The content of {employee_id}.json for an employee of whom everything is erased.';
 
 create or replace function understudy.copies_to_erase(p_erasure public.voice_erasures, p_limit int)
 returns jsonb
@@ -5729,8 +5840,9 @@ as $$
   ) as offered
 $$;
 comment on function understudy.copies_to_erase(public.voice_erasures, int) is
-  'So many of each kind, the least tried first: what fails again and again stands in nobody''s way. A recording in Storage comes before the '
-  'copy of it that is called the newest, or a late worker could copy it again; what is known before what has to be looked for.';
+  'At most p_limit copies of each kind, the least tried first, so that a copy that fails again and again holds up no other. A recording '
+  'in Storage comes before the copy of the newest one, because otherwise a late worker could copy it again. Copies that are known come '
+  'before those that have to be looked for.';
 
 create or replace function understudy.erasure_blocked(p_erasure public.voice_erasures)
 returns jsonb
@@ -5747,7 +5859,7 @@ as $$
     ) as blocked
     from understudy.unresolved_attempts(p_erasure.org_id, p_erasure.employee_id) v
     union all
-    -- From the writes to the copies, of which there may be very many.
+    -- The join goes from the writes to the copies, because there may be very many copies.
     select jsonb_build_object('kind', c.kind, 'wait_seconds', understudy.landing_wait(w.path))
     from (
       select distinct w.path
@@ -5761,7 +5873,7 @@ as $$
   ) as b
 $$;
 comment on function understudy.erasure_blocked(public.voice_erasures) is
-  'What cannot be known to be gone before a time is over: the voice of an attempt, or an object that a write may yet put back.';
+  'The copies that cannot be known to be gone before a certain time: the voice of an attempt, or an object that a write may yet put back.';
 
 create or replace function public.begin_erasure(p_erasure_id uuid)
 returns jsonb
@@ -5799,10 +5911,11 @@ begin
 end
 $$;
 comment on function public.begin_erasure(uuid) is
-  'Lists the next copies that the database knows, and hands out some of what is left, at most 50 of a kind, in the order in which to do it. '
-  'Of the metadata: what is to be written where, in their place. is_listed: whether all that the database knows is listed. blocked: what is '
-  'not gone for sure before its wait_seconds are over; an attempt there whose own wait is 0 needs a message to clone-worker. Two workers at '
-  'once do the same twice, which does no harm. Outcomes: erase, erased, erasure_unknown.';
+  'Lists the next copies that the database knows, and hands out some of those that are left, at most 50 of a kind, in the order in which '
+  'they are to be erased. A copy of the kind metadata comes with the key and the tombstone to write there. is_listed: true if all that '
+  'the database knows is listed. blocked: the copies that are not gone for sure before their wait_seconds are over; an attempt there '
+  'whose own wait is 0 needs a message to clone-worker. Two simultaneous workers do the same work twice, which does no harm. Outcomes: '
+  'erase, erased, erasure_unknown.';
 
 create or replace function understudy.add_found_copy(
   p_erasure public.voice_erasures,
@@ -5818,7 +5931,7 @@ declare
   v_copy_id uuid;
 begin
   if p_kind = 'twilio_recording' then
-    -- Whatever came after the erasure, or is somebody else's, is not touched, whoever names it.
+    -- A recording that came after the erasure, or that belongs to another employee, is not touched, whichever list names it.
     select * into v_recording from public.recordings r where r.recording_sid = p_reference;
     if v_recording.recording_sid is not null and (
       v_recording.org_id <> p_erasure.org_id
@@ -5866,9 +5979,9 @@ begin
 end
 $$;
 comment on function public.add_erasure_copies(uuid, text, text[]) is
-  'Copies that we did not know of, at most 1000: recordings that Twilio has and we never stored (twilio_recording), whose RecordingSids are '
-  'tombstones from now on; speech that the vendor has of a voice (vendor_speech). added: how many; what is not part of this erasure is '
-  'left out. Outcomes: added, erasure_unknown.';
+  'Adds copies that were not known, at most 1000: recordings that Twilio has and we never stored (twilio_recording), whose RecordingSids '
+  'become tombstones; and speech that the vendor has of a voice (vendor_speech). A copy that is not part of this erasure is left out. The '
+  'answer''s `added` is the number of those that were added. Outcomes: added, erasure_unknown.';
 
 revoke all on function
   public.begin_erasure(uuid),
@@ -5880,7 +5993,7 @@ grant execute on function
 to service_role;
 revoke all on all functions in schema understudy from public;
 
--- What voice-erasure tells of each copy: it is gone, could not be erased, or is out of our reach.
+-- The reports of voice-erasure about each copy: it is gone, could not be erased, or is out of our reach.
 
 create or replace function understudy.copy_doubt(p_copy public.voice_erasure_copies, p_account text, p_was_there boolean)
 returns text
@@ -5890,7 +6003,7 @@ set search_path = ''
 as $$
 begin
   return case
-    -- While a recording still is in Storage, a late worker may copy it to that key again.
+    -- While a recording is still in Storage, a late worker may copy it to that key again.
     when p_copy.kind = 'newest_recording' and exists (
       select
       from public.voice_erasure_copies c
@@ -5909,8 +6022,8 @@ begin
 end
 $$;
 comment on function understudy.copy_doubt(public.voice_erasure_copies, text, boolean) is
-  'Why a copy does not count as gone although nothing was found, or null. That an account does not have what another one was given '
-  'proves nothing, unless it had it until now.';
+  'The reason why a copy does not count as gone although it was not found, or null. If an account does not have a copy that another '
+  'account was given, that proves nothing, unless it had the copy until now.';
 
 create or replace function understudy.note_copy_erased(p_copy public.voice_erasure_copies, p_erasure public.voice_erasures)
 returns void
@@ -5923,7 +6036,7 @@ begin
     set vendor_deleted_at = clock_timestamp()
     where v.id = p_copy.attempt_id and v.state in ('failed', 'retired') and v.vendor_deleted_at is null;
   elsif p_copy.kind in ('stored_recording', 'newest_recording', 'metadata') then
-    -- Of those that wrote something erased none can land any more.
+    -- The writes that could have put the object back can no longer land.
     delete from public.storage_writes w
     where w.path = p_copy.reference and w.begun_at < understudy.time_now() - understudy.longest_write();
   end if;
@@ -5935,7 +6048,7 @@ begin
       and v.state in ('failed', 'retired')
       and v.metadata_handed_at is not null
       and (v.metadata_written_at is null or v.metadata_written_at < v.closed_at);
-    -- The tombstone may have come on top of the metadata of a voice that was made with a fresh consent: the sweep has that written again.
+    -- The tombstone may have replaced the metadata of a voice that was made with a fresh consent. The sweep has those written again.
     update public.voices v
     set metadata_handed_at = clock_timestamp(), metadata_written_at = null
     where v.employee_id = p_erasure.employee_id and v.state = 'ready';
@@ -5989,10 +6102,11 @@ begin
 end
 $$;
 comment on function public.copy_erased(uuid, text, boolean) is
-  'The copy is gone, and whoever held it said so. The last one ends the erasure. p_account: the vendor''s account that was asked; '
-  'p_was_there: it was seen there just before. newest_recording: newest, if not null, is to be published again. erased: also of what was '
-  'told before, or is kept elsewhere. The last three keep it from being believed, so that it is offered again; too_early: a stored '
-  'recording could be copied there again. Outcomes: erased, copy_unknown, too_early, write_under_way, other_account.';
+  'The copy is gone, as its holder has confirmed. The last copy ends the erasure. p_account is the vendor''s account that was asked. '
+  'p_was_there: true if the copy was seen there just before. For newest_recording, the answer''s `newest`, if it is not null, is to be '
+  'published again. erased: also the answer for a copy that was reported before, or is kept elsewhere. too_early, write_under_way, '
+  'other_account: the report is not believed, and the copy is offered again. too_early: a stored recording could still be copied there '
+  'again. Outcomes: erased, copy_unknown, too_early, write_under_way, other_account.';
 
 create or replace function understudy.note_copy(p_copy_id uuid, p_state text, p_code text)
 returns jsonb
@@ -6004,7 +6118,7 @@ declare
   v_erasure public.voice_erasures;
 begin
   if p_code is null then
-    raise exception 'it has a code';
+    raise exception 'a copy that was not erased has a code';
   end if;
   select * into v_copy from public.voice_erasure_copies c where c.id = p_copy_id;
   if v_copy.id is null then
@@ -6034,7 +6148,7 @@ as $$
   select understudy.note_copy(p_copy_id, 'failed', p_code)
 $$;
 comment on function public.copy_failed(uuid, text) is
-  'A try did not work. The copy is offered again; one that another worker has erased stays so. Outcomes: recorded, copy_unknown.';
+  'A try has failed. The copy is offered again; one that another worker has erased stays erased. Outcomes: recorded, copy_unknown.';
 
 create or replace function public.copy_kept_elsewhere(p_copy_id uuid, p_code text)
 returns jsonb
@@ -6045,8 +6159,8 @@ as $$
   select understudy.note_copy(p_copy_id, 'kept_elsewhere', p_code)
 $$;
 comment on function public.copy_kept_elsewhere(uuid, text) is
-  'What is left of the copy is out of our reach, such as audio in the customer''s own bucket: it is never called erased. '
-  'Outcomes: recorded, copy_unknown.';
+  'The rest of the copy is out of our reach, such as audio in the customer''s own bucket. It is never called erased. Outcomes: recorded, '
+  'copy_unknown.';
 
 revoke all on function
   public.copy_erased(uuid, text, boolean),
@@ -6082,7 +6196,7 @@ as $$
   window w as (partition by coalesce(a.org_id, '00000000-0000-0000-0000-000000000000') order by a.seq)
 $$;
 comment on function understudy.chained_audit(uuid) is
-  'The rows of an organisation''s chain, or of all chains: each with its hash computed again, and with what the row before it says.';
+  'The rows of an organisation''s chain, or of all chains. Each has its hash computed again, and the hash and seq of the row before it.';
 
 create or replace function public.verify_audit(p_org_id uuid default null)
 returns jsonb
@@ -6093,7 +6207,8 @@ as $$
 declare
   v_broken record;
 begin
-  -- One statement, so one snapshot: rows that are being added meanwhile are all seen, with their head, or not at all.
+  -- A single statement has a single snapshot: rows that are being added meanwhile are either all seen together with their head, or not at
+  -- all.
   with heads as (
     select * from public.voice_audit_heads h where p_org_id is null or h.org_id = p_org_id
   ),
@@ -6106,7 +6221,7 @@ begin
     order by c.chain, c.seq desc
   ),
   breaks as (
-    -- The first row that is missing, or was changed.
+    -- These are the rows that are missing, or were changed.
     select c.chain, case when c.seq <> c.seq_before + 1 then c.seq_before + 1 else c.seq end as seq
     from chained c
     where c.seq <> c.seq_before + 1 or c.prev_hash <> c.hash_before or c.hash <> c.computed
@@ -6128,8 +6243,8 @@ begin
 end
 $$;
 comment on function public.verify_audit(uuid) is
-  'Computes every hash again: of one organisation, or of all. seq is the first row that is not what it was, or is missing. Who can change '
-  'every later row and the head as well is found only by comparing with a hash that was kept elsewhere. Outcomes: whole, broken.';
+  'Computes every hash again, of one organisation or of all. seq is the first row that was changed or is missing. Whoever can change '
+  'every later row and the head as well is found only by comparison with a hash that was kept elsewhere. Outcomes: whole, broken.';
 
 create or replace function understudy.audit_json(p_row public.voice_audit)
 returns jsonb
@@ -6167,7 +6282,7 @@ as $$
   ) page
 $$;
 
--- A function of its own, since no one plan is good for both.
+-- This is a function of its own because no one plan is good for both.
 create or replace function understudy.audit_page_of(p_org_id uuid, p_employee_id uuid, p_before bigint, p_limit int)
 returns jsonb
 language sql
@@ -6218,7 +6333,7 @@ begin
     when p_employee_id is null then understudy.audit_page(v_org_id, p_before, v_limit + 1)
     else understudy.audit_page_of(v_org_id, p_employee_id, p_before, v_limit + 1)
   end;
-  -- One more than asked for, to know whether there is a next page.
+  -- One row more than requested is read, to know whether there is a next page.
   v_more := jsonb_array_length(v_rows) > v_limit;
   if v_more then
     v_rows := v_rows - v_limit;
@@ -6229,16 +6344,16 @@ begin
 end
 $$;
 comment on function public.read_audit(uuid, uuid, bigint, int) is
-  'The organisation''s own rows, newest first, at most 200 at once; of one employee, or of all. next_before: p_before of the next page. '
-  'Outcomes: audit, not_a_member, role_forbidden.';
+  'The organisation''s own rows, newest first, at most 200 at once, of one employee or of all. next_before is the p_before of the next '
+  'page. Outcomes: audit, not_a_member, role_forbidden.';
 
 revoke all on function public.verify_audit(uuid), public.read_audit(uuid, uuid, bigint, int) from public, anon, authenticated;
 grant execute on function public.verify_audit(uuid), public.read_audit(uuid, uuid, bigint, int) to service_role;
 revoke all on all functions in schema understudy from public;
 
--- What voice-sweeper asks on its schedule: what no message will ever come for again. Two runs at once share the work.
+-- The scheduled functions of voice-sweeper, which find the work that no message will come for again. Two simultaneous runs share the work.
 
--- Employees of whom the application around us has changed something that we must follow.
+-- Employees in whose rows the application around us has changed something that we must follow.
 create table if not exists understudy.employee_changes (
   org_id uuid not null,
   employee_id uuid not null,
@@ -6247,7 +6362,7 @@ create table if not exists understudy.employee_changes (
 );
 create index if not exists employee_changes_oldest on understudy.employee_changes (changed_at);
 comment on table understudy.employee_changes is
-  'Employees who were deleted, who moved from this organisation to another one, or whose voice_id somebody else has written.';
+  'Employees who were deleted, who moved from this organisation to another one, or whose voice_id was written by somebody else.';
 
 create or replace function understudy.note_employee_change()
 returns trigger
@@ -6265,7 +6380,7 @@ begin
 end
 $$;
 comment on function understudy.note_employee_change() is
-  'Only notes it, so that nobody''s change is refused or held up because of us: the sweep follows.';
+  'Notes the change for the sweep, which follows it later. So no change is refused or held up because of us.';
 
 create or replace function understudy.leave_voice_behind()
 returns trigger
@@ -6277,7 +6392,8 @@ begin
   return new;
 end
 $$;
-comment on function understudy.leave_voice_behind() is 'Nobody in the new organisation sees the voice of the one before, not even until the next sweep.';
+comment on function understudy.leave_voice_behind() is
+  'Takes the voice off an employee who moves, so that nobody in the new organisation sees it, not even until the next sweep.';
 
 create or replace trigger understudy_employee_moves
   before update of org_id on public.employees
@@ -6305,7 +6421,7 @@ begin
     limit 20
   loop
     continue when not understudy.try_lock_employee(v_expired.employee_id);
-    -- Renewed, withdrawn or swept since?
+    -- The consent may have been renewed, withdrawn or swept meanwhile.
     perform 1
     from public.voice_consents c
     where c.org_id = v_expired.org_id
@@ -6326,7 +6442,8 @@ begin
 end
 $$;
 comment on function understudy.begin_erasure_of_expired(timestamptz) is
-  'Treats one consent that has run out like a withdrawn one. Passes over employees somebody is working on: the next call finds them.';
+  'Treats one consent that has expired like a withdrawn one. It passes over employees whom another transaction has locked; the next call '
+  'finds them.';
 
 create or replace function understudy.follow_employee_change(p_asked_at timestamptz)
 returns uuid
@@ -6350,7 +6467,7 @@ begin
     perform 1 from public.employees e where e.id = v_change.employee_id and e.org_id = v_change.org_id;
     continue when found
       or not understudy.has_records(v_change.org_id, v_change.employee_id)
-      -- By another request since.
+      -- Another request has erased everything since the change.
       or (understudy.last_erasure(v_change.org_id, v_change.employee_id)).known_until > v_change.changed_at;
 
     v_consent_id := understudy.end_consent(v_change.org_id, v_change.employee_id, 'left', null);
@@ -6367,7 +6484,8 @@ begin
 end
 $$;
 comment on function understudy.follow_employee_change(timestamptz) is
-  'Puts voice_id right for employees of whom it was changed by somebody else, up to one who has left, of whom everything is erased.';
+  'Corrects the voice_id of employees whose voice_id was changed by somebody else. It stops at the first employee who has left, and '
+  'erases everything of that one.';
 
 create or replace function public.sweep_erasures(p_now double precision default null)
 returns jsonb
@@ -6391,8 +6509,8 @@ begin
 end
 $$;
 comment on function public.sweep_erasures(double precision) is
-  'Starts the next erasure that is due although nobody asks for it, of one employee: a consent has run out, the employee has left, or '
-  'recordings are older than their organisation keeps them. none: nothing is due. Outcomes: started, none.';
+  'Starts the next erasure that is due without a request, of one employee: a consent has expired, the employee has left, or recordings '
+  'are older than their organisation keeps them. none: nothing is due. Outcomes: started, none.';
 
 create or replace function understudy.time_out_requests(p_limit int)
 returns integer
@@ -6403,7 +6521,7 @@ declare
   v_voice public.voices;
   v_timed_out int := 0;
 begin
-  -- In the order of organisations: two sweeps lock the heads of their audits in the same order.
+  -- The requests come in the order of organisations, so that two sweeps lock the heads of their audits in the same order.
   for v_voice in
     select old.*
     from (
@@ -6415,7 +6533,7 @@ begin
     order by old.org_id, old.number
   loop
     continue when not understudy.try_lock_employee(v_voice.employee_id);
-    -- Begun or ended since?
+    -- The attempt may have begun or ended meanwhile.
     select * into v_voice from public.voices v where v.id = v_voice.id and v.state = 'requested' for update;
     continue when not found;
     perform understudy.refuse_attempt(v_voice, 'clone.sweep', 'clone_timed_out');
@@ -6435,7 +6553,7 @@ as $$
   from (
     select v.id, v.campaign
     from public.voices v
-    -- As the index voices_unfinished has it, so that what is over is not looked at.
+    -- This repeats the condition of the index voices_unfinished, so that finished attempts are not read.
     where (
         v.state in ('requested', 'cloning', 'unknown')
         or (v.state in ('failed', 'retired') and v.vendor_voice_id is not null and v.vendor_deleted_at is null)
@@ -6444,7 +6562,7 @@ as $$
       )
       and (v.swept_at is null or v.swept_at < understudy.time_now() - interval '1 hour')
       and (
-        -- Those of a campaign wait their turn for hours.
+        -- Requests of a campaign wait for hours until their turn comes.
         (
           v.state = 'requested'
           and v.requested_at < understudy.time_now() - case when v.campaign then interval '6 hours' else interval '10 minutes' end
@@ -6460,7 +6578,7 @@ as $$
         or (v.state = 'ready' and v.metadata_handed_at is not null and v.metadata_written_at is null)
         or understudy.is_metadata_behind(v)
       )
-    -- A campaign stands in nobody's way here either.
+    -- A campaign holds up no other request here either.
     order by v.campaign, v.swept_at nulls first, v.number
     limit p_limit
   ) u
@@ -6476,7 +6594,7 @@ as $$
     from public.voice_erasures e
     where e.erased_at is null
       and e.requested_at < understudy.time_now() - interval '10 minutes'
-      -- The queue's longest delay is 15 minutes: a message that is alive shows itself oftener than this.
+      -- The queue's longest delay is 15 minutes, so a message that is alive updates begun_at more often than this.
       and (e.begun_at is null or e.begun_at < understudy.time_now() - interval '16 minutes')
     order by e.swept_at nulls first, e.number
     limit p_limit
@@ -6498,7 +6616,7 @@ declare
   v_limit constant int := greatest(coalesce(p_limit, 0), 0);
   v_timed_out constant int := understudy.time_out_requests(v_limit);
 begin
-  -- From here no employee is locked, no row is waited for, and nothing of the row changes but when an erasure was swept.
+  -- From here on no employee is locked and no row is waited for. The only change is the time at which an erasure was swept.
   return jsonb_build_object(
     'outcome', 'found',
     'attempts', understudy.unfinished_attempts(v_limit),
@@ -6508,10 +6626,11 @@ begin
 end
 $$;
 comment on function public.sweep_unfinished(int) is
-  'Attempts and erasures worth a new message, the longest unswept first: a lease and its grace time are over, a request is 10 minutes '
-  'old, one of a campaign 6 hours, a voice is still at the vendor, the metadata are or may be those of another voice, an erasure is 10 '
-  'minutes old and no worker has taken it up for 16. An attempt gets a message at most once an hour after attempts_queued, and a request '
-  'that has come to nothing in 24 hours is ended (timed_out: how many). Outcomes: found.';
+  'Attempts and erasures that need a new message; those that were longest unswept come first. An attempt needs one if its lease and the '
+  'grace time are over, its request is 10 minutes old (6 hours in a campaign), its voice is still at the vendor, or the metadata are or '
+  'may be those of another voice. An erasure needs one if it is 10 minutes old and no worker has taken it up for 16 minutes. After '
+  'attempts_queued, an attempt gets no other message for an hour. A request that has led to nothing in 24 hours is ended; timed_out is '
+  'the number of these. Outcomes: found.';
 
 create or replace function public.attempts_queued(p_attempt_ids uuid[])
 returns jsonb
@@ -6520,14 +6639,14 @@ security definer
 set search_path = ''
 as $$
 begin
-  -- In one order, or two sweeps that found the same could wait for each other.
+  -- The lock has a fixed order, because two sweeps that found the same attempts could otherwise wait for each other.
   perform 1 from public.voices v where v.id = any (p_attempt_ids) order by v.number for no key update;
   update public.voices v set swept_at = clock_timestamp() where v.id = any (p_attempt_ids);
   return jsonb_build_object('outcome', 'recorded');
 end
 $$;
 comment on function public.attempts_queued(uuid[]) is
-  'Their messages are in the queue, so that for an hour they are not found again. Outcomes: recorded.';
+  'The messages of these attempts are in the queue, so that for an hour they are not found again. Outcomes: recorded.';
 
 revoke all on function
   public.sweep_erasures(double precision),
@@ -6541,7 +6660,7 @@ grant execute on function
 to service_role;
 revoke all on all functions in schema understudy from public;
 
--- Retention: recordings that their organisation does not keep any longer, and the proof that nobody keeps any longer.
+-- Retention: the erasure of recordings that their organisation no longer keeps.
 
 create or replace function understudy.begin_retention(p_org_id uuid, p_employee_id uuid, p_covers_until timestamptz)
 returns uuid
@@ -6557,7 +6676,7 @@ begin
 end
 $$;
 comment on function understudy.begin_retention(uuid, uuid, timestamptz) is
-  'Erases an employee''s recordings that began before a moment; consent and voice stay. The caller has locked the employee.';
+  'Erases an employee''s recordings that began before a moment. Consent and voice stay. The caller has locked the employee.';
 
 create or replace function understudy.retain_no_longer_after_call(p_settings public.organization_voice_settings)
 returns uuid
@@ -6578,7 +6697,7 @@ begin
     limit 20
   loop
     continue when not understudy.try_lock_employee(v_recording.folder);
-    -- Listed already, by an erasure that is under way?
+    -- An erasure that is under way may have listed the recording already.
     perform 1 from public.recordings r where r.recording_sid = v_recording.recording_sid and r.erased_at is null;
     continue when not found or understudy.is_erased(v_recording);
     return understudy.begin_retention(v_recording.org_id, v_recording.folder, v_until);
@@ -6618,7 +6737,8 @@ begin
 end
 $$;
 comment on function understudy.retain_no_longer_after_clone(public.organization_voice_settings) is
-  'Of one voice that is good for long enough: the newest recording that it was made for, and all that began before it.';
+  'Starts the erasure for one voice that has been ready for long enough. It covers the newest recording that the voice was made for, and '
+  'all that began before it.';
 
 create or replace function understudy.retain_no_longer()
 returns uuid
@@ -6647,23 +6767,25 @@ begin
 end
 $$;
 comment on function understudy.retain_no_longer() is
-  'Starts the next erasure for retention: of the organisation that was looked at longest ago, and of one employee.';
+  'Starts the next erasure for retention, of one employee. The organisation that was looked at longest ago comes first.';
 
 revoke all on all functions in schema understudy from public;
 
--- What voice-sweeper holds against the vendors' own lists: voices that nobody owns, recordings nobody told us of, objects nobody names.
+-- The comparison of our rows with the vendors' lists and with Storage. voice-sweeper finds voices that belong to no attempt, voices that
+-- are missing, and objects of writes that nobody finished.
 
 create table if not exists public.stray_voices (
   vendor_voice_id text primary key,
   first_seen_at timestamptz not null default clock_timestamp()
 );
-comment on table public.stray_voices is 'Voices at the vendor that carry this deployment''s mark, of attempts that it has never heard of.';
+comment on table public.stray_voices is
+  'Voices at the vendor that carry this deployment''s mark, but belong to attempts that it does not know.';
 
--- How far the list of Twilio's recordings was read.
+-- The progress of reading Twilio's list of recordings.
 create table if not exists understudy.recording_sweep (
   only_one boolean primary key default true check (only_one),
   since date not null default current_date - 30,
-  -- Within our account's list and nowhere else: whoever follows it shows the account's credentials.
+  -- The URI must be one of our account's list, because the request for it carries the account's credentials.
   next_page_uri text check (next_page_uri ~ '^/2010-04-01/Accounts/AC[0-9a-fA-F]{32}/Recordings\.json\?[!-~]+$'),
   paged_at timestamptz not null default clock_timestamp()
 );
@@ -6674,7 +6796,7 @@ create table if not exists public.swept_recordings (
   queued_at timestamptz not null default clock_timestamp()
 );
 create index if not exists swept_recordings_by_age on public.swept_recordings (queued_at);
-comment on table public.swept_recordings is 'Recordings that the sweep has queued: not again within a day.';
+comment on table public.swept_recordings is 'Recordings that the sweep has queued. They are not queued again within a day.';
 
 alter table public.stray_voices enable row level security;
 alter table public.swept_recordings enable row level security;
@@ -6705,7 +6827,7 @@ as $$
   order by l.vendor_voice_id
   on conflict do nothing
 $$;
-comment on function understudy.note_strays(jsonb) is 'Keeps since when a voice with our mark is there, of an attempt that nobody here has heard of.';
+comment on function understudy.note_strays(jsonb) is 'Notes since when a voice with our mark exists whose attempt is not known here.';
 
 create or replace function understudy.voices_of_nobody(p_voices jsonb)
 returns jsonb
@@ -6720,16 +6842,16 @@ as $$
       from public.voices v
       where v.vendor_voice_id = l.vendor_voice_id and v.state in ('requested', 'cloning', 'unknown', 'ready')
     )
-    -- Its id may be on the way to us, or be found by whoever looks for it.
+    -- The voice's id may be on the way to us, or a worker that searches for it may find it.
     and not exists (
       select
       from public.voices v
       where v.id = l.attempt_id and v.vendor_voice_id is null and v.state in ('requested', 'cloning', 'unknown')
     )
-    -- A copy of this database has our rows, and a deployment id of its own.
+    -- A copy of this database has our rows, but a deployment id of its own.
     and l.deployment_id = understudy.deployment_id()
-    -- Of an attempt that nobody here has heard of, it may be another deployment's on the same account. One of ours was made before this
-    -- database was put back to an earlier state.
+    -- The voice of an attempt that is not known here may belong to another deployment on the same account. If it is one of ours, it was
+    -- made before this database was restored to an earlier state.
     and (
       exists (select from public.voices v where v.id = l.attempt_id)
       or exists (
@@ -6739,14 +6861,15 @@ as $$
       )
     )
 $$;
-comment on function understudy.voices_of_nobody(jsonb) is 'Which of the vendor''s voices are ours, and no attempt''s that may need them: to be deleted.';
+comment on function understudy.voices_of_nobody(jsonb) is
+  'The vendor''s voices that are ours, and that no attempt may need. They are to be deleted.';
 
 create or replace function understudy.missing_voices(p_voices jsonb)
 returns jsonb
 language sql
 set search_path = ''
 as $$
-  -- Those looked for longest ago, so that each has its turn.
+  -- The voices that were looked for longest ago come first, so that each has its turn.
   with looked_for as (
     select v.id
     from public.voices v
@@ -6765,7 +6888,7 @@ as $$
   where not exists (select from understudy.listed_voices(p_voices) l where l.vendor_voice_id = c.vendor_voice_id)
 $$;
 comment on function understudy.missing_voices(jsonb) is
-  'Which of a hundred current voices are not among the vendor''s. Notes that they were looked for.';
+  'Those of a hundred current voices that are not among the vendor''s. It notes that they were looked for.';
 
 create or replace function public.judge_vendor_voices(p_voices jsonb)
 returns jsonb
@@ -6783,8 +6906,9 @@ begin
 end
 $$;
 comment on function public.judge_vendor_voices(jsonb) is
-  'p_voices: every voice at the vendor that carries a mark, {vendor_voice_id, attempt_id, deployment_id}. delete: those that belong to '
-  'nobody; missing: current voices that are not among them, to be asked for one by one, then voice_gone. Outcomes: judged.';
+  'Compares the vendor''s voices with ours. p_voices is every voice at the vendor that carries a mark, as {vendor_voice_id, attempt_id, '
+  'deployment_id}. delete: those that belong to no attempt. missing: current voices that are not among them; they are to be asked for one '
+  'by one, and voice_gone is to be called for each that is gone. Outcomes: judged.';
 
 create or replace function public.voice_gone(p_attempt_id uuid, p_account text default null)
 returns jsonb
@@ -6812,8 +6936,8 @@ begin
 end
 $$;
 comment on function public.voice_gone(uuid, text) is
-  'The vendor no longer has the current voice, and nobody here deleted it: it is taken off the employee. A message to clone-worker then '
-  'puts the metadata right. other_account: it was made with another account than this one. Outcomes: recorded, other_account.';
+  'The vendor no longer has the current voice, and nobody here deleted it. The employee loses the voice. A message to clone-worker then '
+  'corrects the metadata. other_account: the voice was made with another account than this one. Outcomes: recorded, other_account.';
 
 create or replace function understudy.write_left_over(p_write public.storage_writes)
 returns text
@@ -6829,7 +6953,7 @@ as $$
       from public.recordings r
       where r.recording_sid = p_write.recording_sid and r.storage_path = p_write.path and not understudy.is_erased(r)
     ) then 'nothing'
-    -- Its message may still come to something.
+    -- The message of this upload may still be handled.
     when not exists (select from public.recordings r where r.recording_sid = p_write.recording_sid)
       and not understudy.is_erased(p_write.recording_sid)
       and p_write.begun_at > understudy.time_now() - interval '15 days'
@@ -6838,7 +6962,9 @@ as $$
   end
 $$;
 comment on function understudy.write_left_over(public.storage_writes) is
-  'What a write that nobody finished needs: remove its object; publish the newest again, or take it away; write the metadata again; nothing.';
+  'The work that is left after a write that nobody finished. remove: delete its object. publish: publish the newest recording again, or '
+  'remove its copy. metadata: write the metadata again. nothing: the write has succeeded. Null while the message of an upload may still '
+  'be handled.';
 
 create or replace function public.abandoned_writes(p_limit int)
 returns jsonb
@@ -6849,7 +6975,7 @@ as $$
 declare
   v_writes jsonb;
 begin
-  -- Whoever began them is dead: no function runs for an hour.
+  -- The workers that began these writes are dead, because no function runs for an hour.
   with old as (
     select w.*, understudy.write_left_over(w) as left_over
     from public.storage_writes w
@@ -6877,9 +7003,9 @@ begin
 end
 $$;
 comment on function public.abandoned_writes(int) is
-  'Writes of workers that died. left_over says what is to be done; then write_cleared. remove: the object at this path belongs elsewhere, '
-  'or nowhere. publish: ask newest_published, which is told that it was not copied. metadata: a message to clone-worker about this '
-  'attempt. Outcomes: abandoned.';
+  'Writes of workers that died. left_over says which work is to be done before write_cleared. remove: delete the object at this path, '
+  'which belongs elsewhere or nowhere. publish: call newest_published with p_is_copied false. metadata: send a message to clone-worker '
+  'about this attempt. Outcomes: abandoned.';
 
 revoke all on function
   public.judge_vendor_voices(jsonb),
@@ -6893,7 +7019,7 @@ grant execute on function
 to service_role;
 revoke all on all functions in schema understudy from public;
 
--- Recordings that nobody told us of: what voice-sweeper finds in Twilio's list, and what of it was queued.
+-- Recordings of which no callback came. voice-sweeper finds them in Twilio's list, and notes those that it has queued.
 
 create or replace function public.recording_sweep_state()
 returns jsonb
@@ -6904,12 +7030,13 @@ as $$
   select jsonb_build_object(
     'outcome', 'state',
     'since', s.since,
-    -- An old page may be one that Twilio no longer knows.
+    -- Twilio may no longer know an old page.
     'next_page_uri', case when s.paged_at > understudy.time_now() - interval '1 day' then s.next_page_uri end
   )
   from understudy.recording_sweep s
 $$;
-comment on function public.recording_sweep_state() is 'From which day and page on Twilio''s recordings are to be read. Outcomes: state.';
+comment on function public.recording_sweep_state() is
+  'The day and the page from which Twilio''s recordings are to be read. Outcomes: state.';
 
 create or replace function understudy.is_missing(p_recording_sid text)
 returns boolean
@@ -6927,9 +7054,9 @@ as $$
     )
 $$;
 comment on function understudy.is_missing(text) is
-  'Whether a recording of a known call needs a message: it is not here, no tombstone, not too large for Storage, and the sweep has '
-  'not queued it within a day. One '
-  'that an erasure covers and nobody knew of is missing, too: its message adds it to the erasure.';
+  'True if a recording of a known call needs a message: it is not stored, has no tombstone, is not too large for Storage, and the sweep '
+  'has not queued it within a day. A recording that an erasure covers and that nobody knew of is also missing, because its message adds '
+  'it to the erasure.';
 
 create or replace function public.missing_recordings(p_recordings jsonb)
 returns jsonb
@@ -6945,7 +7072,7 @@ begin
     from jsonb_to_recordset(p_recordings) as l (recording_sid understudy.recording_sid, call_sid text, created_at timestamptz)
     cross join lateral understudy.find_call(l.call_sid) as found
     where l.call_sid ~ '^CA[0-9A-Fa-f]{32}$'
-      -- Its callback may be on its way.
+      -- The recording's callback may be on its way.
       and l.created_at < understudy.time_now() - interval '15 minutes'
     order by l.recording_sid
   ),
@@ -6961,8 +7088,9 @@ begin
 end
 $$;
 comment on function public.missing_recordings(jsonb) is
-  'Of recordings that Twilio has, {recording_sid, call_sid, created_at}, those of known calls that are not here, were not erased, are not '
-  'too large for Storage and were not queued by the sweep within a day. Those of unknown calls are remembered. Outcomes: missing.';
+  'Finds missing recordings among those that Twilio has, {recording_sid, call_sid, created_at}. A recording of a known call is missing if '
+  'it is not stored, was not erased, is not too large for Storage, and was not queued by the sweep within a day. Recordings of unknown '
+  'calls are remembered. Outcomes: missing.';
 
 create or replace function public.matched_recordings(p_limit int)
 returns jsonb
@@ -7003,8 +7131,8 @@ begin
 end
 $$;
 comment on function public.matched_recordings(int) is
-  'Of the recordings that were heard of before their call, those whose call is known by now; so many are looked at, in turn. Outcomes: '
-  'missing.';
+  'Recordings that became known before their call, and whose call is known by now. Each call looks at p_limit recordings, in turn. '
+  'Outcomes: missing.';
 
 create or replace function understudy.note_queued(p_queued text[])
 returns void
@@ -7032,14 +7160,15 @@ begin
     order by o.queued_at
     limit 1000
   );
-  -- What is still too large will be told again.
+  -- A recording that is still too large will be reported again.
   delete from public.oversized_recordings o where o.recording_sid = any (p_queued);
   perform understudy.note_queued(p_queued);
   return jsonb_build_object('outcome', 'recorded');
 end
 $$;
 comment on function public.recordings_queued(text[]) is
-  'Their messages are in the queue, so that for a day they are not missing, and none is set aside for its size. Outcomes: recorded.';
+  'The messages of these recordings are in the queue. For a day they are not missing, and none of them is set aside for its size any '
+  'more. Outcomes: recorded.';
 
 create or replace function public.recording_page_seen(p_queued text[], p_next_page_uri text)
 returns jsonb
@@ -7052,13 +7181,13 @@ begin
   update understudy.recording_sweep s
   set next_page_uri = p_next_page_uri,
       paged_at = clock_timestamp(),
-      -- Calls go on, and recordings come late.
+      -- The next reading starts three days back, because recordings may come late while calls go on.
       since = case when p_next_page_uri is null then current_date - 3 else s.since end;
   return jsonb_build_object('outcome', 'recorded');
 end
 $$;
 comment on function public.recording_page_seen(text[], text) is
-  'What was missing on this page is queued; the list goes on at that page, or is at its end (null). Outcomes: recorded.';
+  'The missing recordings of this page are queued. The list goes on at p_next_page_uri; null means its end. Outcomes: recorded.';
 
 revoke all on function
   public.recording_sweep_state(),
@@ -7076,7 +7205,7 @@ grant execute on function
 to service_role;
 revoke all on all functions in schema understudy from public;
 
--- The purge: what was kept as proof goes when the time for which proof is owed is over.
+-- The purge: it deletes the rows that were kept as proof when the period of proof is over.
 
 create or replace function understudy.purge_voices(p_limit int)
 returns integer
@@ -7124,7 +7253,7 @@ begin
   delete from public.voice_erasure_copies c
   where c.id in (select o.id from public.voice_erasure_copies o where o.erasure_id = any (v_ids) limit p_limit);
   get diagnostics v_copies = row_count;
-  -- Of one with very many copies the rest goes with the next calls.
+  -- If an erasure has very many copies, the rest goes with the next calls.
   delete from public.voice_erasures e
   where e.id = any (v_ids) and not exists (select from public.voice_erasure_copies c where c.erasure_id = e.id);
   return greatest(v_copies, coalesce(cardinality(v_ids), 0));
@@ -7176,7 +7305,7 @@ begin
   end if;
   perform 1 from public.voice_audit_heads h where h.org_id = v_chain for update;
 
-  -- From the beginning of the chain, up to the first row that is still owed.
+  -- The purge goes from the beginning of the chain up to the first row that must still be kept.
   select p.seq, p.hash into v_last
   from (
     select a.seq, a.hash, bool_and(a.at < v_owed_since) over (order by a.seq) as is_old
@@ -7200,7 +7329,7 @@ begin
   return v_purged;
 end
 $$;
-comment on function understudy.purge_audit(int) is 'Of the chain whose oldest row is the oldest of all.';
+comment on function understudy.purge_audit(int) is 'Purges the chain whose oldest row is the oldest of all.';
 
 create or replace function understudy.purge_consents(p_limit int)
 returns integer
@@ -7214,7 +7343,7 @@ begin
   from (
     select c
     from public.voice_consents c
-    -- A day more, since years are not equally long in all time zones.
+    -- One day is added, because years are not equally long in all time zones.
     where c.ended_at < understudy.time_now() - understudy.proof_period() - interval '1 day'
       and not exists (select from public.voices v where v.consent_id = c.id)
     order by c.ended_at
@@ -7222,7 +7351,7 @@ begin
     for update skip locked
   ) o;
   delete from public.voice_consents c where c.id in (select (o).id from unnest(v_old) o);
-  -- What no consent rests on any more, its object in Storage included, is removed as abandoned.
+  -- Evidence on which no consent rests any more is removed as abandoned, with its object in Storage.
   insert into public.voice_consent_evidence as e (object, org_id, employee_id, noted_at)
   select distinct on (o.evidence_object) o.evidence_object, o.org_id, o.employee_id, clock_timestamp() - interval '2 days'
   from unnest(v_old) o
@@ -7247,7 +7376,7 @@ begin
     from public.voice_consent_invitations o
     where o.expires_at < understudy.time_now() - understudy.proof_period()
       and (o.closed_at is null or o.closed_at < understudy.time_now() - understudy.proof_period())
-      -- The token that came with it withdraws as long as anything lives.
+      -- The token that came with the invitation withdraws as long as any consent is live.
       and not exists (
         select from public.voice_consents c
         where c.org_id = o.org_id and c.employee_id = o.employee_id and (c.ended_at is null or c.invitation_id = o.id)
@@ -7270,7 +7399,7 @@ as $$
 declare
   v_limit constant int := least(greatest(coalesce(p_limit, 0), 0), 1000);
 begin
-  -- What refers to something comes before it.
+  -- Rows that refer to others are deleted before those.
   return jsonb_build_object(
     'outcome', 'purged',
     'purged', understudy.purge_voices(v_limit)
@@ -7283,14 +7412,14 @@ begin
 end
 $$;
 comment on function public.purge(int) is
-  'Deletes what was kept as proof for longer than proof is owed: at most so many rows of each kind. purged: how many; 0: nothing is left '
-  'to purge. Outcomes: purged.';
+  'Deletes rows that were kept as proof for longer than the period of proof, at most p_limit of each kind. The answer''s `purged` is '
+  'their number; 0 means that nothing is left to purge. Outcomes: purged.';
 
 revoke all on function public.purge(int) from public, anon, authenticated;
 grant execute on function public.purge(int) to service_role;
 revoke all on all functions in schema understudy from public;
 
--- What this database is like, for whoever has to compare it with what the migrations make: `python -m local doctor`.
+-- A description of this database, which `python -m local doctor` compares with what the migrations make.
 
 create or replace function understudy.privileges(p_acl aclitem[])
 returns jsonb
@@ -7306,7 +7435,8 @@ as $$
     where a.grantee = 0 or r.rolname in ('anon', 'authenticated', 'service_role')
   ) g
 $$;
-comment on function understudy.privileges(aclitem[]) is 'What the roles behind the API''s keys and tokens, and everybody, may do, such as "service_role EXECUTE".';
+comment on function understudy.privileges(aclitem[]) is
+  'The rights of everybody, and of the roles behind the API''s keys and tokens, such as "service_role EXECUTE".';
 
 create or replace function understudy.objects()
 returns table (name text, state text, privileges jsonb)
@@ -7333,7 +7463,7 @@ as $$
   select 'column ' || t.name || '.' || a.attname, format_type(a.atttypid, a.atttypmod), null
   from tables t join pg_catalog.pg_attribute a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
   union all
-  -- PostgreSQL 18 has a constraint for each column that is not null, which older ones have not.
+  -- PostgreSQL 18 has a constraint for each column that is not null, and older versions do not.
   select 'constraint ' || t.name || '.' || c.conname, c.contype::text || case when c.convalidated then '' else ' not valid' end, null
   from tables t join pg_catalog.pg_constraint c on c.conrelid = t.oid and c.contype <> 'n'
   union all
@@ -7347,8 +7477,8 @@ as $$
   from schemas s
 $$;
 comment on function understudy.objects() is
-  'Everything in our own schema and in public, each by its kind and name, with what tells it from an older version of itself: of a function a hash. '
-  'No row of any table is read.';
+  'Every object in our own schema and in public, with its kind, its name, and the text that distinguishes it from an older version of '
+  'itself: for a function, a hash. No row of any table is read.';
 
 create or replace function understudy.open_to_users()
 returns jsonb
@@ -7357,7 +7487,7 @@ stable
 set search_path = ''
 as $$
   with users as (select r.oid, r.rolname from pg_catalog.pg_roles r where r.rolname in ('anon', 'authenticated')),
-  -- Policies that let somebody do something; each asks for more than can be judged from here.
+  -- These are the policies that permit something. Each also has conditions that cannot be judged from here.
   policies as (
     select p.polrelid, p.polcmd, p.polname, u.oid as role
     from pg_catalog.pg_policy p join users u on p.polroles = '{0}' or u.oid = any (p.polroles)
@@ -7382,7 +7512,7 @@ as $$
           )
       )
       and not exists (
-        -- The arguments, each of which ends with a zero byte, name the columns that are kept.
+        -- The arguments name the columns that are kept. Each argument ends with a zero byte.
         select from pg_catalog.pg_trigger g
         where g.tgrelid = c.oid and g.tgenabled <> 'D' and g.tgfoid = to_regproc('understudy.keep_columns')::oid
           and position(convert_to(w.column_name, 'UTF8') || '\x00' in g.tgargs) > 0
@@ -7402,8 +7532,9 @@ as $$
   )
 $$;
 comment on function understudy.open_to_users() is
-  'Columns that say whose voice it is and who is an admin, which the application lets its users write, and policies by which it may open our '
-  'buckets: to be looked at, since a policy may allow it to the right people. What supabase/optional closes is not told.';
+  'The columns that decide whose voice it is and who is an admin, if the application lets its users write them, and the policies by which '
+  'it may open our buckets. People should look at them, since a policy may permit it to the right people. What supabase/optional closes '
+  'is left out.';
 
 create or replace function public.describe_database()
 returns jsonb
@@ -7414,7 +7545,7 @@ as $$
 begin
   return jsonb_build_object(
     'outcome', 'described',
-    -- As it is for a request that comes through the API; 0 is no limit.
+    -- This is the value for a request that comes through the API; 0 means no limit.
     'statement_timeout_ms', (select s.setting::bigint from pg_catalog.pg_settings s where s.name = 'statement_timeout'),
     'calls_indexed_by', (
       select coalesce(jsonb_agg(i.columns order by i.columns), '[]')
@@ -7438,8 +7569,8 @@ begin
 end
 $$;
 comment on function public.describe_database() is
-  'The names of what there is, rights, and settings, to be compared with what the migrations make. Tells nothing of any person. Outcomes: '
-  'described.';
+  'The names of the objects, the rights and the settings, to be compared with what the migrations make. It reveals nothing about any '
+  'person. Outcomes: described.';
 
 revoke all on function public.describe_database() from public, anon, authenticated;
 grant execute on function public.describe_database() to service_role;

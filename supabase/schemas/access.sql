@@ -1,4 +1,4 @@
--- Who may do what, and the lock that every change takes first.
+-- The rights of users, and the lock that every change takes first.
 
 create or replace function understudy.employee_key(p_employee_id uuid)
 returns bigint
@@ -8,14 +8,14 @@ set search_path = ''
 as $$
   select hashtextextended('understudy ' || p_employee_id, 0)
 $$;
-comment on function understudy.employee_key(uuid) is 'The advisory lock of an employee without a row.';
+comment on function understudy.employee_key(uuid) is 'The key of the advisory lock for an employee without a row.';
 
 create or replace function understudy.lock_employee(p_employee_id uuid, out org_id uuid, out full_name text)
 language plpgsql
 set search_path = ''
 as $$
 begin
-  -- "no key": an application that inserts a call for this employee (a foreign key check) does not wait for us.
+  -- With "no key", an application that inserts a call for this employee (which checks a foreign key) does not wait for us.
   select e.org_id, coalesce(e.full_name, '')
   into org_id, full_name
   from public.employees e
@@ -27,8 +27,9 @@ begin
 end
 $$;
 comment on function understudy.lock_employee(uuid) is
-  'Every change to an employee''s recordings, consents or voices locks this row first, then rows of ours, then the audit: '
-  'one order, so no deadlocks. Returns nulls for an employee who is not there (any more), whose lock is then an advisory one.';
+  'Locks an employee''s row. Every change to an employee''s recordings, consents or voices locks this row first, then rows of our own '
+  'tables, then the audit; this one order prevents deadlocks. If the employee does not exist, or not any more, it takes an advisory lock '
+  'and returns nulls.';
 
 create or replace function understudy.try_lock_employee(p_employee_id uuid)
 returns boolean
@@ -45,7 +46,7 @@ begin
 end
 $$;
 comment on function understudy.try_lock_employee(uuid) is
-  'The same lock, for who works on many employees in one transaction: never waits, so it is in nobody''s way.';
+  'Takes the same lock without waiting. It is for a transaction that works on many employees, which must not hold up others.';
 
 create or replace function understudy.has_records(p_org_id uuid, p_employee_id uuid)
 returns boolean
@@ -60,7 +61,8 @@ begin
     or exists (select 1 from public.voice_erasures e where e.org_id = p_org_id and e.employee_id = p_employee_id);
 end
 $$;
-comment on function understudy.has_records(uuid, uuid) is 'Whether this organisation has, or had, anything of this employee''s voice.';
+comment on function understudy.has_records(uuid, uuid) is
+  'True if this organisation has, or had, any consent, recording, voice or erasure of this employee.';
 
 create or replace function understudy.belongs_to(p_employee_id uuid, p_employee_org_id uuid, p_org_id uuid, p_former boolean)
 returns boolean
@@ -72,7 +74,8 @@ as $$
     or (p_former and understudy.has_records(p_org_id, p_employee_id))
 $$;
 comment on function understudy.belongs_to(uuid, uuid, uuid, boolean) is
-  'Whether an employee, who is in p_employee_org_id now, is one of p_org_id; with p_former also who has left it and has records there.';
+  'True if an employee who is now in p_employee_org_id belongs to p_org_id. With p_former, it is also true for an employee who has left '
+  'p_org_id and has records there.';
 
 create or replace function understudy.authorise(
   p_user_id uuid,
@@ -101,7 +104,7 @@ begin
     perform understudy.note_admin_origin(caller_org_id);
   end if;
 
-  -- Another organisation's employee is as unknown as one who does not exist.
+  -- An employee of another organisation is as unknown as one who does not exist.
   select e.org_id into v_employee_org_id from public.employees e where e.id = p_employee_id;
   problem := case
     when not understudy.belongs_to(p_employee_id, v_employee_org_id, caller_org_id, p_former) then 'employee_not_found'
@@ -111,7 +114,7 @@ begin
     return;
   end if;
 
-  -- Only now: nobody without the right to change can hold up those who have it.
+  -- The lock comes last, so that nobody without the right to change can hold up those who have it.
   v_employee_org_id := (understudy.lock_employee(p_employee_id)).org_id;
   if not understudy.belongs_to(p_employee_id, v_employee_org_id, caller_org_id, p_former) then
     problem := 'employee_not_found';
@@ -119,7 +122,8 @@ begin
 end
 $$;
 comment on function understudy.authorise(uuid, uuid, boolean, boolean) is
-  'Resolves the signed-in user to an organisation and says what is wrong, or null. With p_change: needs the role admin, and locks the employee. '
-  'With p_former: an employee who has left the organisation is found too, if it has something of their voice. Notes from where admins call.';
+  'Resolves the signed-in user to an organisation, and returns the code of a refusal, or null. With p_change, the user needs the role '
+  'admin, and the employee is locked. With p_former, an employee who has left the organisation is found too if the organisation has '
+  'something of their voice. It notes the origins of admins.';
 
 revoke all on all functions in schema understudy from public;

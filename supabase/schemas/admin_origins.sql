@@ -1,4 +1,5 @@
--- From where admins work. An employee's answer that comes from the same address or browser is marked, for people to look at.
+-- The addresses and browsers from which admins work. An answer of an employee that comes from one of them is marked, so that people look at
+-- it.
 
 create table if not exists understudy.admin_origins (
   org_id uuid not null,
@@ -9,7 +10,8 @@ create table if not exists understudy.admin_origins (
 );
 create index if not exists admin_origins_by_age on understudy.admin_origins (org_id, seen_at);
 comment on table understudy.admin_origins is
-  'Hashes of the addresses and user agents that an organisation''s admins used. Told to the ten minutes, kept for two days.';
+  'Hashes of the addresses and user agents that an organisation''s admins used. Their times are exact to ten minutes, and they are kept '
+  'for two days.';
 
 alter table understudy.admin_origins enable row level security;
 revoke all on understudy.admin_origins from public, anon, authenticated, service_role;
@@ -22,7 +24,7 @@ set search_path = ''
 as $$
   select encode(sha256(convert_to(left(p_text, 500), 'UTF8')), 'hex')
 $$;
-comment on function understudy.origin_sha256(text) is 'Of as much of a user agent as is kept with an answer.';
+comment on function understudy.origin_sha256(text) is 'The hash of that part of a user agent which is kept with an answer.';
 
 create or replace function understudy.note_admin_origin(p_org_id uuid)
 returns void
@@ -33,7 +35,7 @@ declare
   v_headers constant jsonb := nullif(current_setting('request.headers', true), '')::jsonb;
   v_origin record;
 begin
-  -- Always the address first: two requests at once take the rows in one order.
+  -- The address always comes first, so that two simultaneous requests lock the rows in the same order.
   for v_origin in
     select o.kind, understudy.origin_sha256(o.value) as sha256
     from (
@@ -44,7 +46,7 @@ begin
     where o.value <> ''
     order by o.kind
   loop
-    -- Looked at before it is written: an upsert would lock the row even where it changes nothing.
+    -- The row is read before it is written, because an upsert would lock it even if nothing changes.
     continue when exists (
       select from understudy.admin_origins a
       where a.org_id = p_org_id
@@ -68,8 +70,8 @@ begin
 end
 $$;
 comment on function understudy.note_admin_origin(uuid) is
-  'Notes from where the admin calls whose request this is. The functions of the API send it as headers, and PostgREST hands headers over '
-  'as a setting. A caller without them is not noted.';
+  'Notes the address and the browser of the admin who makes this request. The functions of the API send them as headers, which PostgREST '
+  'offers as a setting. A caller without these headers is not noted.';
 
 create or replace function understudy.is_admin_origin(p_org_id uuid, p_address text, p_user_agent text)
 returns boolean
@@ -83,11 +85,11 @@ as $$
       and (a.kind, a.sha256) in (
         ('address', understudy.origin_sha256(p_address)), ('user_agent', understudy.origin_sha256(p_user_agent))
       )
-      -- What is noted may be ten minutes older than what was seen.
+      -- The noted time may be ten minutes older than the true one.
       and a.seen_at > understudy.time_now() - interval '24 hours 10 minutes'
   )
 $$;
 comment on function understudy.is_admin_origin(uuid, text, text) is
-  'Whether an admin of the organisation used this address or this user agent within the last day.';
+  'True if an admin of the organisation used this address or this user agent within the last day.';
 
 revoke all on all functions in schema understudy from public;

@@ -1,4 +1,4 @@
--- Attempts: whose turn it is to work on one, and what keeps it from becoming a voice.
+-- Attempts: the lease that lets one worker work on an attempt, and the reasons why it must not become a voice.
 
 create or replace function understudy.lock_voice(p_attempt_id uuid)
 returns public.voices
@@ -14,7 +14,8 @@ begin
   return v_voice;
 end
 $$;
-comment on function understudy.lock_voice(uuid) is 'The attempt as it is once its employee, and then it, are locked; nulls when there is none.';
+comment on function understudy.lock_voice(uuid) is
+  'Locks the attempt''s employee and then the attempt, and returns it; nulls if there is none.';
 
 create or replace function understudy.holds_lease(p_voice public.voices, p_lease_id uuid)
 returns boolean
@@ -24,7 +25,7 @@ set search_path = ''
 as $$
   select coalesce(p_voice.lease_id = p_lease_id and p_voice.state in ('cloning', 'unknown'), false)
 $$;
-comment on function understudy.holds_lease(public.voices, uuid) is 'Whether the worker with this lease may still decide about the attempt.';
+comment on function understudy.holds_lease(public.voices, uuid) is 'True if the worker with this lease may still decide about the attempt.';
 
 create or replace function understudy.refuse_late_worker(p_attempt_id uuid, p_voice public.voices, p_action text)
 returns jsonb
@@ -36,7 +37,7 @@ as $$
   )
 $$;
 comment on function understudy.refuse_late_worker(uuid, public.voices, text) is
-  'For a worker that does not hold the lease, or not any more. p_voice: its attempt; nulls where there is none.';
+  'Refuses a worker that does not hold the lease, or not any more. p_voice is its attempt; nulls if there is none.';
 
 create or replace function understudy.has_erased_recording(p_voice public.voices)
 returns boolean
@@ -50,7 +51,7 @@ as $$
     )
 $$;
 comment on function understudy.has_erased_recording(public.voices) is
-  'Whether any recording that the attempt is for, or made from, is erased.';
+  'True if any recording that the attempt is for, or made from, is erased.';
 
 create or replace function understudy.has_synthetic_source(p_voice public.voices)
 returns boolean
@@ -66,7 +67,7 @@ as $$
   )
 $$;
 comment on function understudy.has_synthetic_source(public.voices) is
-  'Whether a call that the attempt''s sample was made from was marked since: a cloned voice spoke in it.';
+  'True if a call that the attempt''s sample was made from was marked meanwhile because a cloned voice spoke in it.';
 
 create or replace function understudy.most_uploads()
 returns integer
@@ -77,8 +78,8 @@ as $$
   select 10
 $$;
 comment on function understudy.most_uploads() is
-  'How often one attempt sends its sample to the vendor, whatever the vendor says: more than a message is tried by itself, so that an outage '
-  'and a redrive do not end the attempt.';
+  'The number of times that one attempt may send its sample to the vendor. It is larger than the number of times that a message is tried '
+  'by itself, so that an outage and a redrive do not end the attempt.';
 
 create or replace function understudy.attempts_are_exhausted(p_recording_sid text)
 returns boolean
@@ -91,7 +92,7 @@ as $$
   where v.recording_sid = p_recording_sid and v.uploads > 0
 $$;
 comment on function understudy.attempts_are_exhausted(text) is
-  'Whether as many attempts as may have sent a sample of this newest recording to the vendor. A newer recording starts anew.';
+  'True if the permitted number of attempts have sent a sample of this newest recording to the vendor. A newer recording starts anew.';
 
 create or replace function understudy.attempt_problem(p_voice public.voices)
 returns text
@@ -102,7 +103,8 @@ as $$
   select case
     when not exists (select from public.employees e where e.id = p_voice.employee_id and e.org_id = p_voice.org_id)
       then 'employee_not_found'
-    -- A later consent does not revive what was begun under a withdrawn one. A superseded one was renewed: that is fine.
+    -- A later consent does not revive an attempt that was begun under a withdrawn one. A superseded consent was renewed, so its attempt
+    -- goes on.
     when exists (select from public.voice_consents c where c.id = p_voice.consent_id and c.ended_as = 'withdrawn')
       then 'consent_withdrawn'
     else coalesce(
@@ -116,8 +118,8 @@ as $$
   end
 $$;
 comment on function understudy.attempt_problem(public.voices) is
-  'Why an attempt must not become a voice, or null. Asked when it begins, when it has its sample and when it finishes, with the '
-  'employee locked.';
+  'The reason why an attempt must not become a voice, or null. It is read when the attempt begins, when it has its sample and when it '
+  'finishes. The caller has locked the employee.';
 
 create or replace function understudy.refuse_attempt(p_voice public.voices, p_action text, p_code text)
 returns jsonb

@@ -1,6 +1,6 @@
--- The audit: one row for each state change and each refusal, written in the transaction that it tells about. The rows of an
--- organisation form a chain: each holds the hash of the one before, so that none can be changed or taken out unnoticed. What is older
--- than the proof that is owed is purged from the chain's beginning.
+-- The audit: one row for each state change and each refusal, written in the same transaction as that change. The rows of an organisation
+-- form a chain: each holds the hash of the row before, so that no row can be changed or taken out unnoticed. Rows that are older than the
+-- period of proof are purged from the beginning of the chain.
 
 create or replace function understudy.proof_period()
 returns interval
@@ -11,7 +11,7 @@ as $$
   select interval '3 years'
 $$;
 comment on function understudy.proof_period() is
-  'For how long the end of a consent, an erasure and what was done can be proved. The statement that people agree to says so.';
+  'The time for which the end of a consent, an erasure and the audit are kept as proof. The statement that people agree to names it.';
 
 create or replace function understudy.time_now()
 returns timestamptz
@@ -22,12 +22,12 @@ as $$
   select clock_timestamp()
 $$;
 comment on function understudy.time_now() is
-  'clock_timestamp(), the same for a whole statement, so that an index can be searched with it: whatever is compared with clock_timestamp() '
-  'itself is read row by row.';
+  'clock_timestamp(), but the same for a whole statement, so that an index can be searched with it. A comparison with clock_timestamp() '
+  'itself reads row by row.';
 
 create table if not exists public.voice_audit (
   id bigint generated always as identity primary key,
-  -- Counts from 1 in each organisation, without gaps.
+  -- It counts from 1 in each organisation, without gaps.
   seq bigint not null,
   at timestamptz not null,
   org_id uuid,
@@ -45,15 +45,16 @@ create index if not exists voice_audit_by_employee on public.voice_audit (org_id
 create index if not exists voice_audit_by_age on public.voice_audit (at);
 
 comment on table public.voice_audit is
-  'Append-only, but for the purge of what is older than the proof that is owed. Ids, codes and times only: no names, phone numbers, e-mail addresses, storage keys or URLs.';
-comment on column public.voice_audit.org_id is 'Null only when the caller belongs to no organisation.';
-comment on column public.voice_audit.employee_id is 'As asked for: in a refusal it may belong to nobody, or to another organisation.';
-comment on column public.voice_audit.actor_id is
-  'The signed-in user; null when the bundle itself acted, or an employee by a token.';
+  'Append-only, except that the purge deletes what is older than the period of proof. It holds ids, codes and times only: no names, phone '
+  'numbers, e-mail addresses, storage keys or URLs.';
+comment on column public.voice_audit.org_id is 'It is null only if the caller belongs to no organisation.';
+comment on column public.voice_audit.employee_id is
+  'The employee that the request named. In a refusal the id may belong to nobody, or to another organisation.';
+comment on column public.voice_audit.actor_id is 'The signed-in user. It is null if the bundle itself acted, or an employee by a token.';
 comment on column public.voice_audit.details is 'attempt_id, consent_id, recording_sid, code and the like.';
-comment on column public.voice_audit.prev_hash is 'The hash of the organisation''s row before; 64 zeros in the first one.';
+comment on column public.voice_audit.prev_hash is 'The hash of the organisation''s row before; 64 zeros in the first row.';
 
--- Where each chain ends. Also what makes rows of one organisation wait for each other.
+-- The end of each chain. Its lock also makes the writers of one organisation's rows wait for each other.
 create table if not exists public.voice_audit_heads (
   org_id uuid primary key,
   seq bigint not null,
@@ -61,16 +62,17 @@ create table if not exists public.voice_audit_heads (
   purged_seq bigint not null default 0,
   purged_hash text not null default repeat('0', 64) check (purged_hash ~ '^[0-9a-f]{64}$')
 );
-comment on column public.voice_audit_heads.purged_seq is 'The last row that was purged; 0 while none was. Its hash is the next one''s prev_hash.';
+comment on column public.voice_audit_heads.purged_seq is
+  'The seq of the last row that was purged; 0 if none was. The next row''s prev_hash is the hash of that row.';
 comment on table public.voice_audit_heads is
-  'The last row of each organisation''s chain: without it, rows cut off at the end would not be missed. '
-  'Rows without an organisation are chained under the zero uuid.';
+  'The last row of each organisation''s chain. Without it, nobody would notice that rows were cut off at the end. Rows without an '
+  'organisation are chained under the zero uuid.';
 
 alter table public.voice_audit_heads enable row level security;
 revoke all on public.voice_audit_heads from public, anon, authenticated, service_role;
 grant select on public.voice_audit_heads to service_role;
 
--- Supabase grants everything on new tables in `public` by default; this is what service_role needs of it.
+-- Supabase grants everything on new tables in `public` by default. These are the rights that service_role needs.
 alter table public.voice_audit enable row level security;
 revoke all on public.voice_audit from public, anon, authenticated, service_role;
 revoke all on sequence public.voice_audit_id_seq from public, anon, authenticated, service_role;
@@ -92,7 +94,8 @@ begin
 end
 $$;
 comment on function understudy.refuse_audit_change() is
-  'Lets only the purge delete, and only what is old enough. Rights alone would let one careless grant open the audit. Holds for the owner too, who would have to disable the trigger on purpose.';
+  'Lets only the purge delete rows, and only rows that are old enough. With rights alone, one careless grant would open the audit. The '
+  'trigger stops the owner too, who would have to disable it on purpose.';
 
 create or replace trigger voice_audit_append_only
   before update or delete on public.voice_audit
@@ -100,7 +103,7 @@ create or replace trigger voice_audit_append_only
 create or replace trigger voice_audit_no_truncate
   before truncate on public.voice_audit
   for each statement execute function understudy.refuse_audit_change();
--- `always`: session_replication_role = replica does not switch them off.
+-- `always` keeps the triggers on where session_replication_role is replica.
 alter table public.voice_audit enable always trigger voice_audit_append_only;
 alter table public.voice_audit enable always trigger voice_audit_no_truncate;
 
@@ -129,7 +132,7 @@ as $$
   )
 $$;
 comment on function understudy.audit_hash(public.voice_audit) is
-  'SHA-256 over the row as a JSON array, in the order above, as PostgreSQL prints jsonb: the same whatever the session''s settings are.';
+  'The SHA-256 of the row as a JSON array, in the order above, as PostgreSQL prints jsonb. It does not depend on the session''s settings.';
 
 create or replace function understudy.audit(
   p_org_id uuid,
@@ -147,7 +150,7 @@ declare
   v_chain constant uuid := coalesce(p_org_id, '00000000-0000-0000-0000-000000000000');
   v_row public.voice_audit;
 begin
-  -- Waits for the organisation's transaction before this one to end, and only then looks at the clock.
+  -- The insert waits for the end of the organisation's transaction before this one, and only then reads the clock.
   insert into public.voice_audit_heads as h (org_id, seq, hash)
   values (v_chain, 1, repeat('0', 64))
   on conflict (org_id) do update set seq = h.seq + 1
@@ -171,8 +174,8 @@ begin
 end
 $$;
 comment on function understudy.audit(uuid, uuid, uuid, text, text, jsonb) is
-  'The only writer of the audit. Locks the organisation''s head until the transaction ends: after it, lock nothing that somebody who '
-  'does not hold the same employee''s lock may hold.';
+  'Writes a row of the audit; nothing else writes one. It locks the organisation''s head until the transaction ends. After it, lock '
+  'nothing that a transaction without the same employee''s lock may hold.';
 
 create or replace function understudy.may_audit_stranger()
 returns boolean
@@ -189,7 +192,8 @@ as $$
   )
 $$;
 comment on function understudy.may_audit_stranger() is
-  'Whether refusals of people without an organisation are still audited: a thousand rows a day. Anybody may sign up, and could fill it.';
+  'True while refusals of people without an organisation are still audited, which are a thousand rows a day. Anybody may sign up, and '
+  'could fill the audit.';
 
 create or replace function understudy.refuse(
   p_org_id uuid,
@@ -211,6 +215,6 @@ begin
 end
 $$;
 comment on function understudy.refuse(uuid, uuid, uuid, text, text, jsonb) is
-  'Audits a refusal and returns it. A refusal is a result: raising would roll its audit row back.';
+  'Audits a refusal and returns it. A refusal is a result: an exception would roll its audit row back.';
 
 revoke all on all functions in schema understudy from public;

@@ -20,7 +20,7 @@ as $$
   window w as (partition by coalesce(a.org_id, '00000000-0000-0000-0000-000000000000') order by a.seq)
 $$;
 comment on function understudy.chained_audit(uuid) is
-  'The rows of an organisation''s chain, or of all chains: each with its hash computed again, and with what the row before it says.';
+  'The rows of an organisation''s chain, or of all chains. Each has its hash computed again, and the hash and seq of the row before it.';
 
 create or replace function public.verify_audit(p_org_id uuid default null)
 returns jsonb
@@ -31,7 +31,8 @@ as $$
 declare
   v_broken record;
 begin
-  -- One statement, so one snapshot: rows that are being added meanwhile are all seen, with their head, or not at all.
+  -- A single statement has a single snapshot: rows that are being added meanwhile are either all seen together with their head, or not at
+  -- all.
   with heads as (
     select * from public.voice_audit_heads h where p_org_id is null or h.org_id = p_org_id
   ),
@@ -44,7 +45,7 @@ begin
     order by c.chain, c.seq desc
   ),
   breaks as (
-    -- The first row that is missing, or was changed.
+    -- These are the rows that are missing, or were changed.
     select c.chain, case when c.seq <> c.seq_before + 1 then c.seq_before + 1 else c.seq end as seq
     from chained c
     where c.seq <> c.seq_before + 1 or c.prev_hash <> c.hash_before or c.hash <> c.computed
@@ -66,8 +67,8 @@ begin
 end
 $$;
 comment on function public.verify_audit(uuid) is
-  'Computes every hash again: of one organisation, or of all. seq is the first row that is not what it was, or is missing. Who can change '
-  'every later row and the head as well is found only by comparing with a hash that was kept elsewhere. Outcomes: whole, broken.';
+  'Computes every hash again, of one organisation or of all. seq is the first row that was changed or is missing. Whoever can change '
+  'every later row and the head as well is found only by comparison with a hash that was kept elsewhere. Outcomes: whole, broken.';
 
 create or replace function understudy.audit_json(p_row public.voice_audit)
 returns jsonb
@@ -105,7 +106,7 @@ as $$
   ) page
 $$;
 
--- A function of its own, since no one plan is good for both.
+-- This is a function of its own because no one plan is good for both.
 create or replace function understudy.audit_page_of(p_org_id uuid, p_employee_id uuid, p_before bigint, p_limit int)
 returns jsonb
 language sql
@@ -156,7 +157,7 @@ begin
     when p_employee_id is null then understudy.audit_page(v_org_id, p_before, v_limit + 1)
     else understudy.audit_page_of(v_org_id, p_employee_id, p_before, v_limit + 1)
   end;
-  -- One more than asked for, to know whether there is a next page.
+  -- One row more than requested is read, to know whether there is a next page.
   v_more := jsonb_array_length(v_rows) > v_limit;
   if v_more then
     v_rows := v_rows - v_limit;
@@ -167,8 +168,8 @@ begin
 end
 $$;
 comment on function public.read_audit(uuid, uuid, bigint, int) is
-  'The organisation''s own rows, newest first, at most 200 at once; of one employee, or of all. next_before: p_before of the next page. '
-  'Outcomes: audit, not_a_member, role_forbidden.';
+  'The organisation''s own rows, newest first, at most 200 at once, of one employee or of all. next_before is the p_before of the next '
+  'page. Outcomes: audit, not_a_member, role_forbidden.';
 
 revoke all on function public.verify_audit(uuid), public.read_audit(uuid, uuid, bigint, int) from public, anon, authenticated;
 grant execute on function public.verify_audit(uuid), public.read_audit(uuid, uuid, bigint, int) to service_role;

@@ -1,4 +1,4 @@
--- How an attempt ends: as the current voice, or refused; its metadata written, and the voices deleted that must go.
+-- The end of an attempt. Its voice becomes the current one or is refused; its metadata are written; voices that must go are deleted.
 
 create or replace function understudy.refuse_voice(p_voice public.voices, p_code text)
 returns void
@@ -9,7 +9,7 @@ begin
   update public.voices v
   set state = 'failed', code = p_code, closed_at = clock_timestamp()
   where v.id = p_voice.id and v.state <> 'ready';
-  -- Also the voice that this one was to replace, or this one itself if it is ready: no voice without consent.
+  -- Without consent there is no voice. So this also stops the voice that this one was to replace, and this one itself if it is ready.
   if p_code not in ('recording_missing', 'sample_synthetic') then
     perform understudy.stop_voices(p_voice.org_id, p_voice.employee_id, null, p_code);
   end if;
@@ -18,7 +18,7 @@ begin
 end
 $$;
 comment on function understudy.refuse_voice(public.voices, text) is
-  'Closes an attempt whose voice the vendor has already made. understudy.refuse_attempt is for one that surely has none.';
+  'Closes an attempt whose voice the vendor has already made. understudy.refuse_attempt is for an attempt that surely has none.';
 
 create or replace function understudy.make_current(p_voice public.voices)
 returns void
@@ -41,7 +41,8 @@ begin
   );
 end
 $$;
-comment on function understudy.make_current(public.voices) is 'The saved voice becomes the employee''s, in place of the one before.';
+comment on function understudy.make_current(public.voices) is
+  'Makes the saved voice the employee''s current one, in place of the one before.';
 
 create or replace function understudy.finish_answer(p_voice public.voices)
 returns jsonb
@@ -54,8 +55,8 @@ declare
   v_delete_voices constant jsonb := understudy.voices_to_delete(p_voice.employee_id);
   v_metadata jsonb;
 begin
-  -- For a replaced voice only what begin_clone sent it here for: to put the current voice's metadata on top of its own, or that there is
-  -- none.
+  -- begin_clone sends a replaced voice here only to repair the metadata: those of the current voice must replace its own, or say that there
+  -- is no voice.
   if p_voice.state <> 'ready' and (v_current.id is null or not v_is_behind) then
     return jsonb_build_object('outcome', 'refused', 'code', p_voice.code, 'delete_voices', v_delete_voices)
       || case when v_is_behind then jsonb_build_object('metadata', understudy.hand_out_no_metadata(p_voice)) else '{}' end;
@@ -72,7 +73,7 @@ begin
 end
 $$;
 comment on function understudy.finish_answer(public.voices) is
-  'What a worker has left to do for an attempt that is decided: metadata to write and voices to delete.';
+  'The work that is left for an attempt that is decided: metadata to write and voices to delete.';
 
 create or replace function public.finish_clone(p_attempt_id uuid)
 returns jsonb
@@ -102,9 +103,9 @@ begin
 end
 $$;
 comment on function public.finish_clone(uuid) is
-  'Makes the saved voice the current one, if consent still is live, and retires the one before. Repeating it repeats the answer, with '
-  'metadata until metadata_written was called. refused: with metadata, when they must say that there is no voice. Outcomes: finished, '
-  'refused, not_finishable.';
+  'Makes the saved voice the current one if consent still is live, and retires the one before. A repeated call gets the same answer, with '
+  'metadata until metadata_written was called. refused: the answer has metadata if they must say that there is no voice. Outcomes: '
+  'finished, refused, not_finishable.';
 
 create or replace function understudy.note_voice_deleted(p_voice public.voices)
 returns void
@@ -116,7 +117,7 @@ begin
   perform understudy.audit_attempt(
     p_voice, 'voice.delete', 'deleted', jsonb_build_object('vendor_voice_id', p_voice.vendor_voice_id)
   );
-  -- An erasure need not ask the vendor again.
+  -- An erasure then need not ask the vendor again.
   update public.voice_erasure_copies c
   set state = 'erased', attempts = c.attempts + 1, last_error = null, erased_at = clock_timestamp()
   where c.attempt_id = p_voice.id and c.kind = 'vendor_voice' and c.state in ('pending', 'failed');
@@ -146,16 +147,16 @@ begin
 end
 $$;
 comment on function public.voice_deleted(uuid, text, boolean) is
-  'The vendor confirmed that a voice out of delete_voices is gone. Not for a superfluous voice: the attempt''s own one may be current. '
-  'p_account: the vendor''s account that was asked; p_was_there: it was seen there just before. other_account: it was made with another '
-  'account, so that this one does not have it proves nothing. Outcomes: recorded, other_account.';
+  'The vendor confirmed that a voice from delete_voices is gone. It is not for a superfluous voice, because the attempt''s own voice may '
+  'be current. p_account is the vendor''s account that was asked. p_was_there: true if the voice was seen there just before. '
+  'other_account: the voice was made with another account, so its absence from this one proves nothing. Outcomes: recorded, other_account.';
 
 create or replace function understudy.settle_metadata(p_employee_id uuid)
 returns void
 language sql
 set search_path = ''
 as $$
-  -- Written before, and written over now.
+  -- The metadata of these voices were written before, and the latest write has replaced them.
   update public.voices v
   set metadata_written_at = clock_timestamp()
   where v.employee_id = p_employee_id
@@ -197,8 +198,8 @@ begin
 end
 $$;
 comment on function public.metadata_written(uuid, uuid) is
-  'The worker wrote the metadata of this attempt. behind: another voice is current by now, so write that one''s and say so again. '
-  'current: also when there is no current voice any more. Outcomes: current, behind.';
+  'The worker wrote the metadata of this attempt. behind: another voice is current by now, so write the metadata of that voice and call '
+  'this again. current: nothing is left to write, also if there is no current voice any more. Outcomes: current, behind.';
 
 revoke all on function
   public.finish_clone(uuid),

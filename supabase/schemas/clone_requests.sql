@@ -1,4 +1,4 @@
--- What the frontend's endpoint calls: ask for a clone, and look at where it is.
+-- The functions of the frontend's endpoints: one requests a clone, one reads its state.
 
 create or replace function understudy.may_clone(
   p_user_id uuid,
@@ -18,7 +18,7 @@ begin
 end
 $$;
 comment on function understudy.may_clone(uuid, uuid) is
-  'Who asks for a clone, under which consent, and what is wrong, or null. Locks the employee.';
+  'The caller''s organisation, the consent that allows a clone, and the code of a refusal, or null. It locks the employee.';
 
 create or replace function understudy.attempt_under_way(p_employee_id uuid)
 returns public.voices
@@ -47,7 +47,7 @@ as $$
   )
 $$;
 comment on function understudy.gives_way(public.voices, uuid, public.recordings) is
-  'Whether the attempt under way gives way to a new one: nothing was sent for it, and this recording is newer than its own.';
+  'True if the attempt under way gives way to a new one: nothing was sent for it, and this recording is newer than its own.';
 
 create or replace function understudy.join_attempt(
   p_under_way public.voices,
@@ -63,7 +63,7 @@ as $$
 declare
   v_voice public.voices := p_under_way;
 begin
-  -- What another organisation has asked for stays as it is.
+  -- A request of another organisation does not change the attempt.
   if v_voice.org_id = p_org_id then
     v_voice.campaign := p_under_way.campaign and p_campaign;
     v_voice.replace_first := p_under_way.replace_first or (p_replace and p_under_way.state = 'requested');
@@ -86,14 +86,14 @@ begin
 end
 $$;
 comment on function understudy.join_attempt(public.voices, uuid, uuid, boolean, boolean) is
-  'The answer to a request while an attempt is under way. Who asks for a single clone waits for it, so it is no campaign''s any more; '
-  'that the current voice be replaced first can be asked for as long as nothing was sent.';
+  'The answer to a request while an attempt is under way. A user who asks for a single clone waits for it, so the attempt no longer '
+  'belongs to a campaign. The replacement of the current voice can be asked for as long as nothing was sent.';
 
 create or replace function understudy.ready_answer(
   p_current public.voices,
   p_org_id uuid,
   p_newest public.recordings,
-  p_employee_channel smallint,
+  p_usual_channel smallint,
   p_pipeline_version int
 )
 returns jsonb
@@ -109,14 +109,14 @@ as $$
     'report', p_current.report
   )
   where p_current.org_id = p_org_id
-    -- Where recordings are kept no longer than until a good clone, there is nothing to make another one from.
+    -- If recordings are kept only until a clone is good, there is nothing to make another one from.
     and (
       p_newest.recording_sid is null
-      or understudy.is_made_from_the_same(p_current, p_employee_channel, p_pipeline_version)
+      or understudy.is_made_from_the_same(p_current, p_usual_channel, p_pipeline_version)
     )
 $$;
 comment on function understudy.ready_answer(public.voices, uuid, public.recordings, smallint, int) is
-  'The answer to a request when the current voice is as good as the one that would be made now; null when it is not, or there is none.';
+  'The answer to a request if the current voice is as good as the one that would be made now; null if it is not, or there is none.';
 
 create or replace function understudy.start_problem(
   p_org_id uuid,
@@ -145,7 +145,7 @@ begin
 end
 $$;
 comment on function understudy.start_problem(uuid, uuid, public.recordings) is
-  'Why no attempt may start, or null: with what is audited beside, and the figures that the caller is told.';
+  'The reason why no attempt may start, or null; with further details for the audit, and the figures for the caller.';
 
 create or replace function understudy.start_attempt(p_wanted public.voices, p_superseded_id uuid)
 returns jsonb
@@ -190,12 +190,12 @@ begin
 end
 $$;
 comment on function understudy.start_attempt(public.voices, uuid) is
-  'A new attempt, in place of the one that gives way to it, if there is such a one.';
+  'Starts a new attempt. If an attempt gives way to it, that one ends as superseded.';
 
 create or replace function public.request_clone(
   p_user_id uuid,
   p_employee_id uuid,
-  p_employee_channel smallint,
+  p_usual_channel smallint,
   p_pipeline_version int,
   p_replace boolean default false,
   p_campaign boolean default false
@@ -214,8 +214,8 @@ declare
   v_problem record;
   v_wanted public.voices;
 begin
-  if p_pipeline_version is null or p_employee_channel not in (1, 2) then
-    raise exception 'a request tells the version of the pipeline, and the employee''s channel as 1, 2 or null';
+  if p_pipeline_version is null or p_usual_channel not in (1, 2) then
+    raise exception 'a request states the version of the pipeline, and the usual channel as 1, 2 or null';
   end if;
   select * into v_access from understudy.may_clone(p_user_id, p_employee_id);
   if v_access.problem is not null then
@@ -232,7 +232,7 @@ begin
     return understudy.join_attempt(v_under_way, v_access.org_id, p_user_id, p_replace, p_campaign);
   end if;
   v_ready := understudy.ready_answer(
-    understudy.current_voice(p_employee_id), v_access.org_id, v_newest, p_employee_channel, p_pipeline_version
+    understudy.current_voice(p_employee_id), v_access.org_id, v_newest, p_usual_channel, p_pipeline_version
   );
   if v_ready is not null then
     return v_ready;
@@ -255,13 +255,14 @@ begin
 end
 $$;
 comment on function public.request_clone(uuid, uuid, smallint, int, boolean, boolean) is
-  'Starts an attempt, unless one is under way (pending) or the current voice is made from the same already (ready, with its report). An '
-  'attempt of which nothing was sent gives way to a newer recording. p_employee_channel: where employees usually are, 1 or 2; null: not '
-  'configured. p_pipeline_version: of the code that would make the sample. p_replace: the current voice goes before the new one is made. '
-  'p_campaign: one of many, for which nobody waits; the answer says whether the attempt is one. recording_too_large: there is none but '
-  'such. voice_quota_reached: with the figure, the limit and their unit. Outcomes: requested, pending, ready, not_a_member, '
-  'employee_not_found, role_forbidden, consent_required, consent_expired, consent_withdrawn, consent_purpose, recording_missing, '
-  'recording_too_large, clone_attempts_exhausted, voice_quota_reached.';
+  'Starts an attempt, unless one is under way (pending) or the current voice is made from the same recordings already (ready, with its '
+  'report). An attempt of which nothing was sent gives way to a newer recording. p_usual_channel is the employees'' usual channel in this '
+  'deployment, 1 or 2, used for a call that states none of its own; null if none is configured. p_pipeline_version is the version of the '
+  'code that would make the sample. With p_replace, the current voice is deleted before the new one is made. With p_campaign, the request '
+  'is one of many for which nobody waits; the answer says whether the attempt is. recording_too_large: the employee only has recordings '
+  'that Storage does not take. voice_quota_reached: the answer has the figure, the limit and their unit. Outcomes: requested, pending, '
+  'ready, not_a_member, employee_not_found, role_forbidden, consent_required, consent_expired, consent_withdrawn, consent_purpose, '
+  'recording_missing, recording_too_large, clone_attempts_exhausted, voice_quota_reached.';
 
 create or replace function understudy.shown_status(p_newest public.voices, p_consent_problem text)
 returns text
@@ -277,7 +278,7 @@ as $$
   end
 $$;
 comment on function understudy.shown_status(public.voices, text) is
-  'What users are told of an employee''s newest attempt: pending, failed, ready while its consent is live, or none.';
+  'The state of an employee''s newest attempt for users: pending, failed, ready while its consent is live, or none.';
 
 create or replace function public.read_voice(p_user_id uuid, p_employee_id uuid)
 returns jsonb
@@ -298,7 +299,7 @@ begin
     return understudy.refuse(v_access.caller_org_id, p_employee_id, p_user_id, 'voice.read', v_access.problem);
   end if;
 
-  -- The current one first: whatever is newest is then at least as new.
+  -- The current voice is read first, so that the newest attempt is at least as new.
   select * into v_consent from understudy.check_consent(v_access.caller_org_id, p_employee_id, 'voice_clone');
   select * into v_current
   from public.voices v
@@ -329,9 +330,8 @@ begin
 end
 $$;
 comment on function public.read_voice(uuid, uuid) is
-  'The current voice while its consent is live, and the state of the newest attempt, with the report of its sample once that is ready '
-  'or failed. Waits for nobody. '
-  'Outcomes: voice, not_a_member, employee_not_found.';
+  'The current voice while its consent is live, and the state of the newest attempt, with the report of its sample once it is ready or '
+  'failed. It waits for no lock. Outcomes: voice, not_a_member, employee_not_found.';
 
 revoke all on function
   public.request_clone(uuid, uuid, smallint, int, boolean, boolean),

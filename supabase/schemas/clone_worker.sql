@@ -1,5 +1,5 @@
--- What clone-worker calls, in this order; each may be called again, and the worker may die between any two. What it calls with its
--- sample, before it sends that to the vendor, is in the samples' file.
+-- The functions of clone-worker, in the order in which it calls them. Each may be called again, and the worker may die between any two. The
+-- function that it calls before it sends its sample to the vendor is in samples.sql.
 
 create or replace function understudy.next_step(p_voice public.voices)
 returns text
@@ -9,7 +9,7 @@ set search_path = ''
 as $$
   select case
     when p_voice.id is null then 'attempt_unknown'
-    -- A voice that is the current one no longer is finished once more while the metadata may be its own.
+    -- A voice that is no longer the current one is finished once more while the metadata may be its own.
     when p_voice.state = 'ready'
       or (p_voice.state in ('cloning', 'unknown') and p_voice.vendor_voice_id is not null)
       or understudy.is_metadata_behind(p_voice)
@@ -17,11 +17,11 @@ as $$
     when p_voice.state in ('failed', 'retired') then 'closed'
     when p_voice.state = 'requested' then 'clone'
     when p_voice.lease_until + understudy.lease_grace() > understudy.time_now() then 'wait'
-    -- A voice may exist already. It must be found before anything else, consent or not: without consent, to be deleted.
+    -- A voice may exist already. It must be found before anything else is done, also without consent, because then it is to be deleted.
     else 'resolve'
   end
 $$;
-comment on function understudy.next_step(public.voices) is 'What is to be done with an attempt, as begin_clone tells it to a worker.';
+comment on function understudy.next_step(public.voices) is 'The next step of an attempt, as begin_clone answers it to a worker.';
 
 create or replace function understudy.lease_attempt(p_voice public.voices, p_step text, p_lease_seconds int)
 returns uuid
@@ -61,7 +61,7 @@ as $$
   from understudy.newest_recordings(p_voice.org_id, p_voice.employee_id, p_from_sid => p_voice.recording_sid) r
 $$;
 comment on function understudy.recordings_to_sample(public.voices) is
-  'Newest first. A recording that is newer than the request is for the next attempt.';
+  'The recordings to sample, newest first. A recording that is newer than the request is for the next attempt.';
 
 create or replace function public.begin_clone(p_attempt_id uuid, p_lease_seconds int)
 returns jsonb
@@ -105,14 +105,14 @@ begin
 end
 $$;
 comment on function public.begin_clone(uuid, int) is
-  'Takes the lease. clone: nothing was ever sent; make a sample of the recordings, which come newest first, take_sample, then send it. '
-  'resolve: something may have been; search the vendor by attempt id, then save_vendor_voice or release_clone(…, true). '
-  'Outcomes: clone, resolve, finish, wait, refused, closed, attempt_unknown.';
+  'Takes the lease. clone: nothing was ever sent; make a sample of the recordings, which come newest first, call take_sample, then send '
+  'the sample. resolve: a sample may have been sent; search the vendor by attempt id, then call save_vendor_voice or release_clone(…, '
+  'true). Outcomes: clone, resolve, finish, wait, refused, closed, attempt_unknown.';
 
 create or replace function public.release_clone(
   p_attempt_id uuid,
   p_lease_id uuid,
-  p_fate_known boolean,
+  p_no_voice_was_made boolean,
   p_is_unsent boolean default false
 )
 returns jsonb
@@ -124,8 +124,8 @@ declare
   v_voice public.voices;
   v_outcome text;
 begin
-  if p_fate_known is null then
-    raise exception 'release_clone needs to be told whether the fate is known';
+  if p_no_voice_was_made is null then
+    raise exception 'release_clone must be told whether no voice was made';
   end if;
   v_voice := understudy.lock_voice(p_attempt_id);
 
@@ -133,18 +133,18 @@ begin
     return understudy.refuse_late_worker(p_attempt_id, v_voice, 'clone.release');
   end if;
 
-  if p_fate_known and v_voice.vendor_voice_id is null then
+  if p_no_voice_was_made and v_voice.vendor_voice_id is null then
     update public.voices v
     set state = 'requested', lease_id = null, lease_until = null,
         uploads = greatest(v.uploads - case when p_is_unsent then 1 else 0 end, 0)
     where v.id = p_attempt_id;
     v_outcome := 'released';
-  elsif p_fate_known then
-    -- The voice is saved meanwhile: the next begin_clone says finish.
+  elsif p_no_voice_was_made then
+    -- The voice is saved meanwhile, so the next begin_clone answers finish.
     update public.voices v set lease_id = null where v.id = p_attempt_id;
     v_outcome := 'released';
   else
-    -- The lease's end stays: until then, and for the grace time, the vendor may still make the voice.
+    -- The end of the lease stays. Until then, and for the grace time, the vendor may still make the voice.
     update public.voices v set state = 'unknown', lease_id = null where v.id = p_attempt_id;
     v_outcome := 'unknown';
   end if;
@@ -159,7 +159,8 @@ begin
 end
 $$;
 comment on function public.release_clone(uuid, uuid, boolean, boolean) is
-  'Gives the lease back. p_fate_known: surely no voice was made. p_is_unsent: the sample that was taken never left us, so it is no upload. Outcomes: released, unknown, lease_lost.';
+  'Gives the lease back. p_no_voice_was_made: true if surely no voice was made; false if one may have been. p_is_unsent: true if the '
+  'sample that was taken was never sent, so that it does not count as an upload. Outcomes: released, unknown, lease_lost.';
 
 create or replace function public.save_vendor_voice(p_attempt_id uuid, p_vendor_voice_id text, p_account text default null)
 returns jsonb
@@ -178,9 +179,9 @@ begin
     return jsonb_build_object('outcome', 'saved');
   end if;
 
-  -- No lease is asked for: a voice that exists is better adopted late than made twice.
+  -- The lease is not checked, because it is better to adopt an existing voice late than to make it twice.
   if v_voice.state in ('requested', 'cloning', 'unknown') and v_voice.vendor_voice_id is null then
-    -- From a recording that was erased meanwhile, nothing is adopted: the voice is kept only to be deleted.
+    -- A voice made from a recording that was erased meanwhile is not adopted. It is kept only to be deleted.
     if understudy.has_erased_recording(v_voice) then
       v_code := understudy.attempt_problem(v_voice);
     end if;
@@ -193,7 +194,8 @@ begin
     where v.id = p_attempt_id;
     v_outcome := 'saved';
   else
-    -- On a closed attempt without a voice it is kept as one to delete, in case the caller dies before doing so.
+    -- On a closed attempt without a voice, the id is kept as that of a voice to delete, in case the caller dies before it deletes the
+    -- voice.
     update public.voices v
     set vendor_voice_id = p_vendor_voice_id, vendor_account = p_account
     where v.id = p_attempt_id and v.state = 'failed' and v.vendor_voice_id is null;
@@ -209,8 +211,8 @@ begin
 end
 $$;
 comment on function public.save_vendor_voice(uuid, text, text) is
-  'Keeps the vendor''s id, and the account that has the voice, as soon as they are known. superfluous: the caller deletes the voice it '
-  'made. Outcomes: saved, superfluous.';
+  'Keeps the vendor''s id of a voice, and the account that has the voice, as soon as they are known. superfluous: the caller deletes the '
+  'voice that it made. Outcomes: saved, superfluous.';
 
 create or replace function public.fail_clone(
   p_attempt_id uuid,
@@ -247,9 +249,9 @@ begin
 end
 $$;
 comment on function public.fail_clone(uuid, uuid, text, text, jsonb) is
-  'Ends an attempt for good; p_code is what the frontend is told. p_vendor_voice_id: a voice that it has made all the same, '
-  'to be deleted. p_report: the figures for which no sample could be made. The current voice, if there is one, stays. '
-  'Outcomes: failed, lease_lost.';
+  'Ends an attempt for good. p_code is the code that the frontend shows. p_vendor_voice_id is a voice that the attempt has made '
+  'nevertheless; it is to be deleted. p_report holds the figures that explain why no sample could be made. If there is a current voice, '
+  'it stays. Outcomes: failed, lease_lost.';
 
 revoke all on function
   public.begin_clone(uuid, int),

@@ -1,4 +1,4 @@
--- Granting, withdrawing and reading, by an organisation's users. What employees do themselves is in the invitations' file.
+-- The functions with which an organisation's users grant, withdraw and read consents. The functions for employees are in invitations.sql.
 
 create or replace function public.grant_voice_consent(
   p_user_id uuid,
@@ -59,10 +59,11 @@ begin
 end
 $$;
 comment on function public.grant_voice_consent(uuid, uuid, text, text, text, text, text, text[], timestamptz, text) is
-  'Records a consent; the one before is superseded. Asked first without p_read, it names the evidence to read, or the recording to copy '
-  'there; asked again with what was read (a hash, or missing, too_large, unreadable), it records. Outcomes: granted, evidence_wanted, '
-  'not_a_member, employee_not_found, role_forbidden, consent_method_invalid, consent_expiry_invalid, statement_unknown, purpose_unknown, '
-  'consent_needs_employee, evidence_missing, evidence_unreadable, evidence_mismatch, evidence_too_large.';
+  'Records a consent, which supersedes the one before. The first call comes without p_read: its answer names the evidence to read, or the '
+  'recording to copy there. The second call states what was read (a hash, or missing, too_large, unreadable), and records the consent. '
+  'Outcomes: granted, evidence_wanted, not_a_member, employee_not_found, role_forbidden, consent_method_invalid, consent_expiry_invalid, '
+  'statement_unknown, purpose_unknown, consent_needs_employee, evidence_missing, evidence_unreadable, evidence_mismatch, '
+  'evidence_too_large.';
 
 create or replace function public.withdraw_voice_consent(
   p_user_id uuid,
@@ -107,9 +108,9 @@ begin
 end
 $$;
 comment on function public.withdraw_voice_consent(uuid, uuid, double precision) is
-  'Takes effect at once: no current voice, no new attempt, no recording, and the attempt under way is refused when it finishes. '
-  'erasure_id: what then reaches every copy. Again later: the same answer. no_consent: there is none, or it expired. Outcomes: withdrawn, '
-  'no_consent, not_a_member, employee_not_found, role_forbidden.';
+  'Ends the consent at once: no voice is current, no attempt starts, no recording counts, and the attempt under way is refused when it '
+  'finishes. erasure_id names the erasure that then reaches every copy. A repeated call gets the same answer. no_consent: there is none, '
+  'or it has expired. Outcomes: withdrawn, no_consent, not_a_member, employee_not_found, role_forbidden.';
 
 create or replace function understudy.answered_json(
   p_at timestamptz,
@@ -130,7 +131,8 @@ as $$
   )
 $$;
 comment on function understudy.answered_json(timestamptz, text, text, boolean) is
-  'Who answered a link, as far as anybody can tell: for admins and for the employee, so that both see when it was somebody else.';
+  'The origin of an answer by a link, as far as it is known. Admins and the employee see it, so that both notice an answer by somebody '
+  'else.';
 
 create or replace function understudy.consent_json(p_consent public.voice_consents, p_for_admin boolean)
 returns jsonb
@@ -162,7 +164,8 @@ as $$
   end
 $$;
 comment on function understudy.consent_json(public.voice_consents, boolean) is
-  'Address and user agent are for admins, in `answered`; null for a consent that no link gave.';
+  'A consent, as the API shows it. Its `answered` has the address and user agent, which are for admins; it is null for a consent that was '
+  'not given by a link.';
 
 create or replace function public.read_voice_consent(p_user_id uuid, p_employee_id uuid)
 returns jsonb
@@ -182,7 +185,7 @@ begin
   end if;
   select coalesce(u.role::text = 'admin', false) into v_is_admin from public.users u where u.id = p_user_id;
 
-  -- Of whatever purpose: this tells about the consent, not about one use of it.
+  -- The problem does not depend on the purpose, because this reports on the consent and not on one use of it.
   select c.problem into v_problem from understudy.check_consent(v_access.caller_org_id, p_employee_id, 'voice_clone') c;
   select coalesce(jsonb_agg(understudy.consent_json(newest.consent, v_is_admin) order by (newest.consent).number desc), '[]')
   into v_history
@@ -210,8 +213,8 @@ begin
 end
 $$;
 comment on function public.read_voice_consent(uuid, uuid) is
-  'The newest consent, live or not, and the newest fifty, newest first; also of an employee who has left. Admins also see the newest fifty '
-  'invitations, and who answered each. Outcomes: consent, not_a_member, employee_not_found.';
+  'The newest consent, live or not, and the newest fifty, newest first; also of an employee who has left. Admins also see the newest '
+  'fifty invitations, and the origin of each answer. Outcomes: consent, not_a_member, employee_not_found.';
 
 revoke all on function
   public.grant_voice_consent(uuid, uuid, text, text, text, text, text, text[], timestamptz, text),

@@ -1,4 +1,5 @@
--- How a consent comes into being and ends, and what an admin may record. Whoever changes something has locked the employee.
+-- The beginning and the end of a consent, and the rules for consents that an admin records. A function that changes anything has the
+-- employee locked.
 
 create or replace function understudy.is_valid_expiry(p_expires_at timestamptz)
 returns boolean
@@ -38,7 +39,7 @@ begin
     p_consent.same_origin_as_admin, v_now, p_consent.expires_at
   );
 
-  -- A renewal keeps the voice; a consent that no longer covers cloning ends it, like a withdrawal.
+  -- A renewal keeps the voice. A consent that no longer covers cloning ends the voice, like a withdrawal.
   if 'voice_clone' <> all (p_consent.purposes) then
     perform understudy.stop_voices(p_consent.org_id, p_consent.employee_id, p_actor_id, 'consent_purpose');
   end if;
@@ -60,7 +61,7 @@ begin
 end
 $$;
 comment on function understudy.record_consent(public.voice_consents, uuid) is
-  'The only way a consent comes into being. The caller has locked the employee and checked what was asked for.';
+  'Records a consent; there is no other way to do so. The caller has locked the employee and checked the request.';
 
 create or replace function understudy.end_consent(
   p_org_id uuid,
@@ -83,7 +84,8 @@ as $$
   where c.org_id = p_org_id and c.employee_id = p_employee_id and c.ended_at is null
   returning c.id
 $$;
-comment on function understudy.end_consent(uuid, uuid, text, uuid, text, text) is 'Ends the open consent, if there is one, and returns its id.';
+comment on function understudy.end_consent(uuid, uuid, text, uuid, text, text) is
+  'Ends the open consent, if there is one, and returns its id.';
 
 create or replace function understudy.note_ending_erasure(p_consent_id uuid, p_erasure_id uuid)
 returns void
@@ -95,7 +97,7 @@ as $$
   where c.id = p_consent_id and c.ended_erasure_id is null
 $$;
 comment on function understudy.note_ending_erasure(uuid, uuid) is
-  'Keeps with an ended consent which erasure followed, so that who asks again is given the same one, also when it is over.';
+  'Keeps with an ended consent the erasure that followed. A repeated request gets the same erasure, also when that is over.';
 
 create or replace function understudy.ending_erasure(p_consent public.voice_consents)
 returns uuid
@@ -147,7 +149,8 @@ as $$
   select coalesce(p_purposes <@ p_consent.purposes and p_expires_at <= p_consent.expires_at, false)
 $$;
 comment on function understudy.is_within(text[], timestamptz, public.voice_consents) is
-  'Whether that would allow nothing that the consent does not: no other purpose, and no longer. False for no consent.';
+  'True if these purposes and this end would allow nothing that the consent does not allow: no other purpose, and no longer time. It is '
+  'false if there is no consent.';
 
 create or replace function understudy.needs_employee(
   p_org_id uuid,
@@ -164,7 +167,7 @@ declare
   v_newest constant public.voice_consents := understudy.newest_consent(p_org_id, p_employee_id);
   v_granted public.voice_consents;
 begin
-  -- Narrowing what lives takes nothing from the employee.
+  -- A narrower consent takes nothing from the employee.
   if understudy.is_live(v_newest) and understudy.is_within(p_purposes, p_expires_at, v_newest)
     and (p_expires_at < v_newest.expires_at or not v_newest.purposes <@ p_purposes)
   then
@@ -176,8 +179,8 @@ begin
   where c.org_id = p_org_id and c.employee_id = p_employee_id and c.invitation_id is not null
   order by c.number desc
   limit 1;
-  -- Which of two words is the later one is told by the numbers of consents, and by no clock: who withdrew a consent, or refused when it
-  -- was the newest, did so after every grant up to it.
+  -- The numbers of consents, and not a clock, decide which of two statements is the later one. An employee who withdrew a consent, or
+  -- refused when it was the newest, did so after every grant up to that number.
   return exists (
       select from public.voice_consents c
       where c.org_id = p_org_id
@@ -197,8 +200,8 @@ begin
 end
 $$;
 comment on function understudy.needs_employee(uuid, uuid, text[], timestamptz) is
-  'Whether a consent that an admin wants to record would overrule the employee''s own last word: a grant by a link of fewer purposes or '
-  'for a shorter time, a refusal, or a withdrawal by a token. Such a consent takes a new answer of the employee.';
+  'True if a consent that an admin wants to record would overrule the employee''s own last statement: a grant by a link of fewer purposes '
+  'or for a shorter time, a refusal, or a withdrawal by a token. Such a consent needs a new answer of the employee.';
 
 create or replace function understudy.consent_problem(p_consent public.voice_consents)
 returns text
@@ -220,5 +223,5 @@ begin
 end
 $$;
 comment on function understudy.consent_problem(public.voice_consents) is
-  'Why an admin may not record this consent, whatever its evidence, or null. The caller has locked the employee.';
+  'The reason why an admin may not record this consent, whatever its evidence, or null. The caller has locked the employee.';
 revoke all on all functions in schema understudy from public;

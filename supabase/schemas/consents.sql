@@ -1,8 +1,8 @@
--- Consents. What was consented to is never edited: a change is a new row, and the old one says how it ended.
+-- Consents. The content of a consent is never edited: a change is a new row, and the old row says how it ended.
 
 create table if not exists public.voice_consents (
   id uuid primary key default gen_random_uuid(),
-  -- The order in which they were given: times of two transactions may be equal, or the clock be set back.
+  -- The order in which consents were given. The times of two transactions may be equal, and the clock may be set back.
   number bigint generated always as identity unique,
   org_id uuid not null,
   employee_id uuid not null,
@@ -15,7 +15,7 @@ create table if not exists public.voice_consents (
   evidence_unverified boolean not null default false,
   purposes text[] not null check (cardinality(purposes) > 0 and array_position(purposes, null) is null),
   recorded_by uuid not null,
-  -- Of a consent that the employee gave by a link.
+  -- The invitation, if the employee gave the consent by a link.
   invitation_id uuid,
   channel text check (channel ~ '^[a-z0-9_-]{1,40}$'),
   address text check (length(address) <= 100),
@@ -41,7 +41,7 @@ create table if not exists public.voice_consents (
     end
   ),
   constraint voice_consents_ended check ((ended_at is null) = (ended_as is null)),
-  -- Calendar years in UTC: adding an interval to a timestamptz would depend on the session's time zone.
+  -- The term counts calendar years in UTC, because adding an interval to a timestamptz would depend on the session's time zone.
   constraint voice_consents_term check (
     expires_at > granted_at
     and expires_at at time zone 'UTC' <= granted_at at time zone 'UTC' + interval '3 years'
@@ -55,7 +55,7 @@ create index if not exists voice_consents_to_expire
   where ended_at is null;
 create index if not exists voice_consents_over on public.voice_consents (ended_at) where ended_at is not null;
 create index if not exists voice_consents_newest on public.voice_consents (org_id, employee_id, number desc);
--- What the employee themself has said: granted by a link, withdrawn by a token.
+-- These two indexes serve the employee's own statements: consents granted by a link, and withdrawals by a token.
 create index if not exists voice_consents_by_link
   on public.voice_consents (org_id, employee_id, number desc)
   where invitation_id is not null;
@@ -65,25 +65,33 @@ create index if not exists voice_consents_withdrawn_by_token
 create unique index if not exists voice_consents_invitation on public.voice_consents (invitation_id);
 create index if not exists voice_consents_evidence_objects on public.voice_consents (evidence_object);
 
-comment on table public.voice_consents is 'Who consented to what, on which evidence, until when. Only its end is ever added to a row.';
-comment on column public.voice_consents.statement_sha256 is 'Of the text that was agreed to, in hexadecimal, lower case.';
+comment on table public.voice_consents is
+  'Consents of employees, with their purposes, evidence and term. Only its end is ever added to a row.';
+comment on column public.voice_consents.statement_sha256 is 'The hash of the text that was agreed to, in lower-case hexadecimal.';
 comment on column public.voice_consents.method is
-  'self_service: by a link, which only the employee has. written_release: a paper that they signed. recorded_call: they said so in a call.';
+  'self_service: the employee agreed by a link, which only they have. written_release: they signed a paper. recorded_call: they agreed in '
+  'a call.';
 comment on column public.voice_consents.evidence_reference is
-  'As the admin named it: the key of the signed release, the RecordingSid of the call, or, where evidence is kept elsewhere, any text.';
+  'The evidence as the admin named it: the key of the signed release, the RecordingSid of the call, or any text if the organisation keeps '
+  'its evidence elsewhere.';
 comment on column public.voice_consents.evidence_object is
-  'The key in the bucket `voice-consent-evidence`, whose bytes had evidence_sha256 when the consent was recorded.';
+  'The key in the bucket `voice-consent-evidence` of the object whose bytes had evidence_sha256 when the consent was recorded.';
 comment on column public.voice_consents.evidence_unverified is
-  'The organisation keeps its evidence elsewhere: nobody has read it here. Shown wherever the consent is shown.';
-comment on column public.voice_consents.purposes is 'Cloning needs voice_clone.';
+  'True if the organisation keeps its evidence elsewhere, so that this service has not read it. It is shown wherever the consent is shown.';
+comment on column public.voice_consents.purposes is 'The purposes that the employee agreed to. Cloning needs voice_clone.';
 comment on column public.voice_consents.recorded_by is 'The user who recorded the consent, or who invited the employee to give it.';
 comment on column public.voice_consents.ended_as is
-  'superseded by a newer row, withdrawn, expired, or left, when the employee was deleted or moved to another organisation. An expired one counts as such from expires_at on, and is ended by the next sweep.';
-comment on column public.voice_consents.ended_by is 'The user who did it; null when the employee withdrew by a token, and for an expired one.';
-comment on column public.voice_consents.address is 'From where the employee answered, with user_agent: shows who used the link up.';
+  'superseded: a newer row replaced it. withdrawn: the employee or an admin withdrew it. expired: its term is over; it counts as expired '
+  'from expires_at on, and the next sweep ends it. left: the employee was deleted, or moved to another organisation.';
+comment on column public.voice_consents.ended_by is
+  'The user who ended it. It is null if the employee withdrew by a token, and if the consent expired.';
+comment on column public.voice_consents.address is
+  'The address from which the employee answered. Together with user_agent, it shows who used the link up.';
 comment on column public.voice_consents.same_origin_as_admin is
-  'An admin of the organisation had used the same address or user agent within the day before. No refusal: a fact to look at.';
-comment on column public.voice_consents.ended_erasure_id is 'The erasure that followed its end: asking again is answered with the same one.';
+  'True if an admin of the organisation had used the same address or user agent within the day before. This refuses nothing; people '
+  'should look at it.';
+comment on column public.voice_consents.ended_erasure_id is
+  'The erasure that followed the end of the consent. A repeated request gets the same erasure as its answer.';
 
 alter table public.voice_consents enable row level security;
 revoke all on public.voice_consents from public, anon, authenticated, service_role;
@@ -116,8 +124,8 @@ begin
 end
 $$;
 comment on function understudy.keep_consent() is
-  'A consent row may be ended, once, then be told which erasure followed, and be deleted when its proof is no longer needed. Nothing else '
-  'about it changes.';
+  'Guards a consent. A row may be ended once, then get the erasure that followed, and be deleted when its proof is no longer needed. '
+  'Nothing else in it may change.';
 
 create or replace trigger voice_consents_kept
   before update or delete on public.voice_consents
@@ -154,6 +162,6 @@ begin
 end
 $$;
 comment on function understudy.check_consent(uuid, uuid, text) is
-  'The newest consent and what is wrong with it, or null. The one place that decides whether a consent is live.';
+  'The newest consent and the code of what is wrong with it, or null. Only this function decides whether a consent is live.';
 
 revoke all on all functions in schema understudy from public;

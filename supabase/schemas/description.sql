@@ -1,4 +1,4 @@
--- What this database is like, for whoever has to compare it with what the migrations make: `python -m local doctor`.
+-- A description of this database, which `python -m local doctor` compares with what the migrations make.
 
 create or replace function understudy.privileges(p_acl aclitem[])
 returns jsonb
@@ -14,7 +14,8 @@ as $$
     where a.grantee = 0 or r.rolname in ('anon', 'authenticated', 'service_role')
   ) g
 $$;
-comment on function understudy.privileges(aclitem[]) is 'What the roles behind the API''s keys and tokens, and everybody, may do, such as "service_role EXECUTE".';
+comment on function understudy.privileges(aclitem[]) is
+  'The rights of everybody, and of the roles behind the API''s keys and tokens, such as "service_role EXECUTE".';
 
 create or replace function understudy.objects()
 returns table (name text, state text, privileges jsonb)
@@ -41,7 +42,7 @@ as $$
   select 'column ' || t.name || '.' || a.attname, format_type(a.atttypid, a.atttypmod), null
   from tables t join pg_catalog.pg_attribute a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
   union all
-  -- PostgreSQL 18 has a constraint for each column that is not null, which older ones have not.
+  -- PostgreSQL 18 has a constraint for each column that is not null, and older versions do not.
   select 'constraint ' || t.name || '.' || c.conname, c.contype::text || case when c.convalidated then '' else ' not valid' end, null
   from tables t join pg_catalog.pg_constraint c on c.conrelid = t.oid and c.contype <> 'n'
   union all
@@ -55,8 +56,8 @@ as $$
   from schemas s
 $$;
 comment on function understudy.objects() is
-  'Everything in our own schema and in public, each by its kind and name, with what tells it from an older version of itself: of a function a hash. '
-  'No row of any table is read.';
+  'Every object in our own schema and in public, with its kind, its name, and the text that distinguishes it from an older version of '
+  'itself: for a function, a hash. No row of any table is read.';
 
 create or replace function understudy.open_to_users()
 returns jsonb
@@ -65,7 +66,7 @@ stable
 set search_path = ''
 as $$
   with users as (select r.oid, r.rolname from pg_catalog.pg_roles r where r.rolname in ('anon', 'authenticated')),
-  -- Policies that let somebody do something; each asks for more than can be judged from here.
+  -- These are the policies that permit something. Each also has conditions that cannot be judged from here.
   policies as (
     select p.polrelid, p.polcmd, p.polname, u.oid as role
     from pg_catalog.pg_policy p join users u on p.polroles = '{0}' or u.oid = any (p.polroles)
@@ -90,7 +91,7 @@ as $$
           )
       )
       and not exists (
-        -- The arguments, each of which ends with a zero byte, name the columns that are kept.
+        -- The arguments name the columns that are kept. Each argument ends with a zero byte.
         select from pg_catalog.pg_trigger g
         where g.tgrelid = c.oid and g.tgenabled <> 'D' and g.tgfoid = to_regproc('understudy.keep_columns')::oid
           and position(convert_to(w.column_name, 'UTF8') || '\x00' in g.tgargs) > 0
@@ -110,8 +111,9 @@ as $$
   )
 $$;
 comment on function understudy.open_to_users() is
-  'Columns that say whose voice it is and who is an admin, which the application lets its users write, and policies by which it may open our '
-  'buckets: to be looked at, since a policy may allow it to the right people. What supabase/optional closes is not told.';
+  'The columns that decide whose voice it is and who is an admin, if the application lets its users write them, and the policies by which '
+  'it may open our buckets. People should look at them, since a policy may permit it to the right people. What supabase/optional closes '
+  'is left out.';
 
 create or replace function public.describe_database()
 returns jsonb
@@ -122,7 +124,7 @@ as $$
 begin
   return jsonb_build_object(
     'outcome', 'described',
-    -- As it is for a request that comes through the API; 0 is no limit.
+    -- This is the value for a request that comes through the API; 0 means no limit.
     'statement_timeout_ms', (select s.setting::bigint from pg_catalog.pg_settings s where s.name = 'statement_timeout'),
     'calls_indexed_by', (
       select coalesce(jsonb_agg(i.columns order by i.columns), '[]')
@@ -146,8 +148,8 @@ begin
 end
 $$;
 comment on function public.describe_database() is
-  'The names of what there is, rights, and settings, to be compared with what the migrations make. Tells nothing of any person. Outcomes: '
-  'described.';
+  'The names of the objects, the rights and the settings, to be compared with what the migrations make. It reveals nothing about any '
+  'person. Outcomes: described.';
 
 revoke all on function public.describe_database() from public, anon, authenticated;
 grant execute on function public.describe_database() to service_role;

@@ -1,4 +1,4 @@
--- How an erasure starts, grows and ends. In all of these the employee is locked.
+-- The start, the growth and the end of an erasure. All of these functions need the employee to be locked.
 
 create or replace function understudy.unresolved_attempts(p_org_id uuid, p_employee_id uuid)
 returns setof public.voices
@@ -13,7 +13,8 @@ as $$
     and v.state in ('cloning', 'unknown')
     and understudy.has_erased_recording(v)
 $$;
-comment on function understudy.unresolved_attempts(uuid, uuid) is 'Attempts on erased recordings whose voice may yet turn up at the vendor.';
+comment on function understudy.unresolved_attempts(uuid, uuid) is
+  'Attempts on erased recordings whose voice may yet turn up at the vendor.';
 
 create or replace function understudy.open_erasure(
   p_org_id uuid,
@@ -57,7 +58,7 @@ begin
 end
 $$;
 comment on function understudy.open_erasure(uuid, uuid, text, text, uuid, timestamptz) is
-  'The open erasure, made if there is none, with everything to be listed that it covers. p_scope: everything or recordings.';
+  'The open erasure, with everything that it covers to be listed. If there is none, it is made. p_scope: everything or recordings.';
 
 create or replace function understudy.reopen_erasure(p_erasure public.voice_erasures)
 returns uuid
@@ -83,7 +84,7 @@ begin
 end
 $$;
 comment on function understudy.reopen_erasure(public.voice_erasures) is
-  'For what turned up after an erasure: the employee''s open one, or a new one that covers no more than the last did.';
+  'The erasure to which a late copy is added: the employee''s open one, or a new one that covers no more than the last did.';
 
 create or replace function understudy.add_copy(
   p_erasure_id uuid,
@@ -102,7 +103,7 @@ as $$
     case when p_is_ours then 'pending' else 'kept_elsewhere' end, case when not p_is_ours then 'other_deployment' end
   )
   on conflict (erasure_id, kind, reference) do update
-  -- Something may be there again; at the vendors, what is gone is gone.
+  -- An object may be at the key again. At the vendors, a copy that is gone stays gone.
   set state = case
         when c.state = 'erased' and p_kind in ('stored_recording', 'newest_recording', 'metadata') then 'pending'
         else c.state
@@ -111,7 +112,8 @@ as $$
   returning c.id
 $$;
 comment on function understudy.add_copy(uuid, text, text, uuid, boolean) is
-  'A copy to erase, once in an erasure. p_is_ours: false of what another deployment has at a vendor, which is left to it.';
+  'Adds a copy to erase; an erasure holds each copy once. p_is_ours is false for a copy that another deployment has at a vendor, which is '
+  'left to that deployment.';
 
 create or replace function understudy.clear_reports(p_org_id uuid, p_employee_id uuid)
 returns void
@@ -127,7 +129,7 @@ as $$
     and understudy.has_erased_recording(v)
 $$;
 comment on function understudy.clear_reports(uuid, uuid) is
-  'What was measured of a recording goes with it. An attempt that still runs keeps its figures until its end is known.';
+  'Clears the figures that were measured on erased recordings. An attempt that still runs keeps its figures until its end is known.';
 
 create or replace function understudy.settle_erasure(p_org_id uuid, p_employee_id uuid)
 returns void
@@ -154,7 +156,8 @@ begin
   );
 end
 $$;
-comment on function understudy.settle_erasure(uuid, uuid) is 'Ends the open erasure if nothing is left of it. The only place that says erased.';
+comment on function understudy.settle_erasure(uuid, uuid) is
+  'Ends the open erasure if no copy is left. Only this function ends an erasure.';
 
 create or replace function understudy.cover_voices(p_org_id uuid, p_employee_id uuid)
 returns void
@@ -209,7 +212,8 @@ begin
   end if;
 end
 $$;
-comment on function understudy.cover_voice(uuid, public.voices, boolean) is 'Adds a voice, unless it is gone, and the speech that was made with it.';
+comment on function understudy.cover_voice(uuid, public.voices, boolean) is
+  'Adds a voice, unless it is gone, and the speech that was made with it.';
 
 create or replace function understudy.cover_shared_keys(p_erasure public.voice_erasures)
 returns void
@@ -240,8 +244,8 @@ begin
 end
 $$;
 comment on function understudy.cover_shared_keys(public.voice_erasures) is
-  'Adds the two keys that are written again and again: the copy of the newest recording, and the metadata unless it is of a voice that '
-  'stays. They belong to the employee, not to one organisation: where they went to another one, it may be using them.';
+  'Adds the two keys that are written again and again: the copy of the newest recording, and the metadata, unless they are those of a '
+  'voice that stays. The keys belong to the employee and not to one organisation. After a move, the new organisation may be using them.';
 
 create or replace function understudy.cover_late_recording(
   p_erasure public.voice_erasures,
@@ -266,7 +270,8 @@ begin
 end
 $$;
 comment on function understudy.cover_late_recording(public.voice_erasures, text, text) is
-  'A recording that an erasure covers, and that was not known when it was requested. p_storage_path: where a worker has put it already.';
+  'Adds a recording that an erasure covers, and that was not known when the erasure was requested. p_storage_path is the key at which a '
+  'worker has stored it already, or null.';
 
 create or replace function understudy.cover_late_upload(
   p_recording_sid text,
@@ -304,7 +309,8 @@ begin
 end
 $$;
 comment on function understudy.cover_late_upload(text, text, public.voice_erasures) is
-  'A worker has stored a recording that is erased by now. Its object is a copy again, even if "erased" was said of that place before.';
+  'Adds the object of a recording that a worker has stored and that is erased by now. The object is a copy again, even if an erasure has '
+  'already reported its key as erased.';
 
 create or replace function understudy.cover_newest(p_recording public.recordings)
 returns void
@@ -322,7 +328,8 @@ begin
 end
 $$;
 comment on function understudy.cover_newest(public.recordings) is
-  'A worker has published a recording that is erased by now, and may die before it takes the copy away.';
+  'Adds the copy of the newest recording, because a worker has published a recording that is erased by now, and may die before it removes '
+  'the copy.';
 
 create or replace function understudy.cover_metadata(p_voice public.voices)
 returns void
@@ -338,7 +345,7 @@ begin
 end
 $$;
 comment on function understudy.cover_metadata(public.voices) is
-  'A worker has written the metadata of a voice that is erased by now, perhaps on top of the tombstone.';
+  'Adds the metadata, because a worker has written those of a voice that is erased by now, perhaps on top of the tombstone.';
 
 create or replace function understudy.erase(
   p_org_id uuid,
@@ -364,7 +371,7 @@ begin
 end
 $$;
 comment on function understudy.erase(uuid, uuid, text, uuid, timestamptz) is
-  'Takes everything back that the database can take back, and begins to list the copies elsewhere; how long that takes does not depend on '
-  'how many there are. The caller has locked the employee and ended the consent.';
+  'Ends at once everything that the database can end, and begins to list the copies elsewhere. The time that it takes does not depend on '
+  'the number of copies. The caller has locked the employee and ended the consent.';
 
 revoke all on all functions in schema understudy from public;

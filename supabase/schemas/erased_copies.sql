@@ -1,4 +1,4 @@
--- What voice-erasure tells of each copy: it is gone, could not be erased, or is out of our reach.
+-- The reports of voice-erasure about each copy: it is gone, could not be erased, or is out of our reach.
 
 create or replace function understudy.copy_doubt(p_copy public.voice_erasure_copies, p_account text, p_was_there boolean)
 returns text
@@ -8,7 +8,7 @@ set search_path = ''
 as $$
 begin
   return case
-    -- While a recording still is in Storage, a late worker may copy it to that key again.
+    -- While a recording is still in Storage, a late worker may copy it to that key again.
     when p_copy.kind = 'newest_recording' and exists (
       select
       from public.voice_erasure_copies c
@@ -27,8 +27,8 @@ begin
 end
 $$;
 comment on function understudy.copy_doubt(public.voice_erasure_copies, text, boolean) is
-  'Why a copy does not count as gone although nothing was found, or null. That an account does not have what another one was given '
-  'proves nothing, unless it had it until now.';
+  'The reason why a copy does not count as gone although it was not found, or null. If an account does not have a copy that another '
+  'account was given, that proves nothing, unless it had the copy until now.';
 
 create or replace function understudy.note_copy_erased(p_copy public.voice_erasure_copies, p_erasure public.voice_erasures)
 returns void
@@ -41,7 +41,7 @@ begin
     set vendor_deleted_at = clock_timestamp()
     where v.id = p_copy.attempt_id and v.state in ('failed', 'retired') and v.vendor_deleted_at is null;
   elsif p_copy.kind in ('stored_recording', 'newest_recording', 'metadata') then
-    -- Of those that wrote something erased none can land any more.
+    -- The writes that could have put the object back can no longer land.
     delete from public.storage_writes w
     where w.path = p_copy.reference and w.begun_at < understudy.time_now() - understudy.longest_write();
   end if;
@@ -53,7 +53,7 @@ begin
       and v.state in ('failed', 'retired')
       and v.metadata_handed_at is not null
       and (v.metadata_written_at is null or v.metadata_written_at < v.closed_at);
-    -- The tombstone may have come on top of the metadata of a voice that was made with a fresh consent: the sweep has that written again.
+    -- The tombstone may have replaced the metadata of a voice that was made with a fresh consent. The sweep has those written again.
     update public.voices v
     set metadata_handed_at = clock_timestamp(), metadata_written_at = null
     where v.employee_id = p_erasure.employee_id and v.state = 'ready';
@@ -107,10 +107,11 @@ begin
 end
 $$;
 comment on function public.copy_erased(uuid, text, boolean) is
-  'The copy is gone, and whoever held it said so. The last one ends the erasure. p_account: the vendor''s account that was asked; '
-  'p_was_there: it was seen there just before. newest_recording: newest, if not null, is to be published again. erased: also of what was '
-  'told before, or is kept elsewhere. The last three keep it from being believed, so that it is offered again; too_early: a stored '
-  'recording could be copied there again. Outcomes: erased, copy_unknown, too_early, write_under_way, other_account.';
+  'The copy is gone, as its holder has confirmed. The last copy ends the erasure. p_account is the vendor''s account that was asked. '
+  'p_was_there: true if the copy was seen there just before. For newest_recording, the answer''s `newest`, if it is not null, is to be '
+  'published again. erased: also the answer for a copy that was reported before, or is kept elsewhere. too_early, write_under_way, '
+  'other_account: the report is not believed, and the copy is offered again. too_early: a stored recording could still be copied there '
+  'again. Outcomes: erased, copy_unknown, too_early, write_under_way, other_account.';
 
 create or replace function understudy.note_copy(p_copy_id uuid, p_state text, p_code text)
 returns jsonb
@@ -122,7 +123,7 @@ declare
   v_erasure public.voice_erasures;
 begin
   if p_code is null then
-    raise exception 'it has a code';
+    raise exception 'a copy that was not erased has a code';
   end if;
   select * into v_copy from public.voice_erasure_copies c where c.id = p_copy_id;
   if v_copy.id is null then
@@ -152,7 +153,7 @@ as $$
   select understudy.note_copy(p_copy_id, 'failed', p_code)
 $$;
 comment on function public.copy_failed(uuid, text) is
-  'A try did not work. The copy is offered again; one that another worker has erased stays so. Outcomes: recorded, copy_unknown.';
+  'A try has failed. The copy is offered again; one that another worker has erased stays erased. Outcomes: recorded, copy_unknown.';
 
 create or replace function public.copy_kept_elsewhere(p_copy_id uuid, p_code text)
 returns jsonb
@@ -163,8 +164,8 @@ as $$
   select understudy.note_copy(p_copy_id, 'kept_elsewhere', p_code)
 $$;
 comment on function public.copy_kept_elsewhere(uuid, text) is
-  'What is left of the copy is out of our reach, such as audio in the customer''s own bucket: it is never called erased. '
-  'Outcomes: recorded, copy_unknown.';
+  'The rest of the copy is out of our reach, such as audio in the customer''s own bucket. It is never called erased. Outcomes: recorded, '
+  'copy_unknown.';
 
 revoke all on function
   public.copy_erased(uuid, text, boolean),

@@ -1,4 +1,4 @@
--- The list of an erasure's copies, made in batches. In all of these the employee is locked.
+-- The list of an erasure's copies, made in batches. All of these functions need the employee to be locked.
 
 create or replace function understudy.erase_recordings(p_erasure public.voice_erasures, p_recordings public.recordings[])
 returns void
@@ -6,7 +6,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  -- Calls before recordings: who stores a recording of one locks in this order, too.
+  -- Calls are locked before recordings, in the same order as by a worker that stores a recording.
   update public.calls c
   set recording_url = null
   from unnest(p_recordings) r
@@ -30,7 +30,7 @@ begin
 end
 $$;
 comment on function understudy.erase_recordings(public.voice_erasures, public.recordings[]) is
-  'Makes tombstones of them, and copies to erase of what is in Storage and at Twilio.';
+  'Makes tombstones of recordings, and adds their copies in Storage and at Twilio.';
 
 create or replace function understudy.recordings_to_list(p_erasure public.voice_erasures, p_limit int)
 returns setof public.recordings
@@ -40,7 +40,7 @@ set search_path = ''
 as $$
 begin
   if p_erasure.scope = 'everything' then
-    -- Nothing that it covers is stored after the request, so this is all of it.
+    -- No recording that this erasure covers is stored after the request, so this finds all of them.
     return query
       select *
       from public.recordings r
@@ -86,7 +86,7 @@ begin
 end
 $$;
 comment on function understudy.list_recordings(public.voice_erasures, int) is
-  'The next of the employee''s recordings that the erasure covers and that are not listed yet. Returns how many.';
+  'Lists the next recordings of the employee that the erasure covers and that are not listed yet. Returns their number.';
 
 create or replace function understudy.list_begun_uploads(p_erasure public.voice_erasures, p_call_sids text[])
 returns void
@@ -110,7 +110,7 @@ begin
 end
 $$;
 comment on function understudy.list_begun_uploads(public.voice_erasures, text[]) is
-  'What a worker may have put into Storage, or may yet put there, without having recorded it, of these calls.';
+  'Adds the recordings of these calls that a worker may have put into Storage, or may yet put there, without having recorded them.';
 
 create or replace function understudy.list_calls(p_erasure public.voice_erasures, p_limit int)
 returns integer
@@ -138,14 +138,14 @@ begin
   from unnest(v_calls) c
   where c.org_id = p_erasure.org_id and c.twilio_call_sid <> '' and c.known_since <= p_erasure.known_until;
 
-  -- A recording of a call that had no employee when it was stored, and is theirs now, is theirs too.
+  -- A recording of a call that had no employee when it was stored, but now has this one, is also covered.
   select array_agg(r) into v_nobodys
   from unnest(v_calls) c
   join public.recordings r on r.call_id = c.id
   where r.org_id = p_erasure.org_id and r.employee_id is null and r.erased_at is null and c.twilio_call_sid = any (v_call_sids);
   perform understudy.erase_recordings(p_erasure, v_nobodys);
   perform understudy.list_begun_uploads(p_erasure, v_call_sids);
-  -- They are at Twilio alone, which is asked for all that it has of these calls.
+  -- Such recordings are only at Twilio, which is asked for all that it has of these calls.
   delete from public.oversized_recordings o where o.call_sid = any (v_call_sids);
   insert into public.voice_erasure_copies (erasure_id, kind, reference)
   select p_erasure.id, 'twilio_call', call_sid from unnest(v_call_sids) as call_sid
@@ -155,7 +155,8 @@ begin
 end
 $$;
 comment on function understudy.list_calls(public.voice_erasures, int) is
-  'The employee''s next calls, of which Twilio may have recordings that we never stored. Returns how many it looked at.';
+  'Lists the employee''s next calls, because Twilio may have recordings of them that we never stored. Returns the number of calls that it '
+  'looked at.';
 
 create or replace function understudy.list_voices(p_erasure public.voice_erasures)
 returns void
@@ -180,7 +181,7 @@ begin
 end
 $$;
 comment on function understudy.list_voices(public.voice_erasures) is
-  'Every voice that the employee had, also one that is gone: the vendor may keep speech that was made with it.';
+  'Adds every voice that the employee had, even if it is gone: the vendor may keep speech that was made with it.';
 
 create or replace function understudy.list_copies(p_erasure_id uuid, p_limit int)
 returns void
@@ -205,7 +206,8 @@ begin
   end if;
 end
 $$;
-comment on function understudy.list_copies(uuid, int) is 'The next batch of at most so many recordings and so many calls; the last one sets listed_at.';
+comment on function understudy.list_copies(uuid, int) is
+  'Lists the next batch, of at most p_limit recordings and p_limit calls. The last batch sets listed_at.';
 
 create or replace function understudy.begin_listing(p_erasure_id uuid)
 returns void
@@ -225,6 +227,7 @@ begin
 end
 $$;
 comment on function understudy.begin_listing(uuid) is
-  'With the request itself: what there is one of, and a first batch of what there may be many of. begin_erasure lists the rest.';
+  'Begins the list together with the request: it adds the copies of which there is one each, and a first batch of those of which there '
+  'may be many. begin_erasure lists the rest.';
 
 revoke all on all functions in schema understudy from public;

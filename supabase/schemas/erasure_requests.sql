@@ -1,4 +1,4 @@
--- What people ask of an erasure: to start it, and how far it is.
+-- The functions with which users request an erasure and read its progress.
 
 create or replace function public.start_erasure(p_user_id uuid, p_employee_id uuid, p_now double precision default null)
 returns jsonb
@@ -30,8 +30,8 @@ begin
 end
 $$;
 comment on function public.start_erasure(uuid, uuid, double precision) is
-  'Erases everything, with or without a consent, also of an employee who has left. A live consent counts as withdrawn. '
-  'Outcomes: started, not_a_member, employee_not_found, role_forbidden.';
+  'Erases everything, with or without a consent, also of an employee who has left. A live consent counts as withdrawn. Outcomes: started, '
+  'not_a_member, employee_not_found, role_forbidden.';
 
 create or replace function understudy.kept(p_what text, p_why text, p_until timestamptz)
 returns jsonb
@@ -64,7 +64,7 @@ as $$
   ) c
 $$;
 comment on function understudy.proof_of_consent(uuid, uuid) is
-  'What is kept of an employee''s newest hundred consents, and until when; nulls where there is none.';
+  'The data that are kept of an employee''s newest hundred consents, and the time until which they are kept; nulls if there are none.';
 
 create or replace function understudy.invited_until(p_org_id uuid, p_employee_id uuid)
 returns timestamptz
@@ -76,7 +76,8 @@ as $$
   from public.voice_consent_invitations i
   where i.org_id = p_org_id and i.employee_id = p_employee_id
 $$;
-comment on function understudy.invited_until(uuid, uuid) is 'Until when an employee''s invitations are kept; null without any.';
+comment on function understudy.invited_until(uuid, uuid) is
+  'The time until which an employee''s invitations are kept; null if there are none.';
 
 create or replace function understudy.audited_until(p_org_id uuid, p_employee_id uuid)
 returns timestamptz
@@ -90,7 +91,7 @@ as $$
   order by a.seq desc
   limit 1
 $$;
-comment on function understudy.audited_until(uuid, uuid) is 'Until when the audit of an employee is kept; null without any.';
+comment on function understudy.audited_until(uuid, uuid) is 'The time until which the audit of an employee is kept; null if there is none.';
 
 create or replace function understudy.kept_after_erasure(p_erasure public.voice_erasures)
 returns jsonb
@@ -136,7 +137,8 @@ begin
 end
 $$;
 comment on function understudy.kept_after_erasure(public.voice_erasures) is
-  'All that stays of an employee, why, and when the purge takes it: null while the erasure is under way.';
+  'The data of an employee that stay, each with the reason and the time at which the purge takes them; null while the erasure is under '
+  'way.';
 
 create or replace function understudy.shown_copies(p_erasure_id uuid, p_after bigint, p_limit int)
 returns jsonb
@@ -215,8 +217,8 @@ begin
 end
 $$;
 comment on function public.read_erasure(uuid, uuid, bigint) is
-  'The newest erasure with the state of each copy, 200 at once, and what stays, why and until when. next_after: p_after of the next page. '
-  'status: kept_elsewhere, when what is in our reach is erased and something is not. '
+  'The newest erasure with the state of each copy, 200 at once, and the data that stay, with the reason and the time. next_after is the '
+  'p_after of the next page. The status kept_elsewhere means that everything in our reach is erased, and some copy is out of our reach. '
   'Outcomes: erasure, not_a_member, employee_not_found.';
 
 revoke all on function

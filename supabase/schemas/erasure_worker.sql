@@ -1,4 +1,5 @@
--- What voice-erasure calls: take it up, the copies, what was found, and again until it is told erased.
+-- The functions of voice-erasure: it takes an erasure up, gets the copies, reports those that it found, and repeats this until the answer
+-- is erased.
 
 create or replace function understudy.lock_erasure(p_erasure_id uuid)
 returns public.voice_erasures
@@ -14,7 +15,8 @@ begin
   return v_erasure;
 end
 $$;
-comment on function understudy.lock_erasure(uuid) is 'The erasure as it is once its employee is locked; nulls when there is none.';
+comment on function understudy.lock_erasure(uuid) is
+  'Locks the erasure''s employee, and returns the erasure as it then is; nulls if there is none.';
 
 create or replace function understudy.write_wait(p_write public.storage_writes)
 returns integer
@@ -29,7 +31,7 @@ as $$
   end
 $$;
 comment on function understudy.write_wait(public.storage_writes) is
-  'For how many seconds a write of something erased may still land; 0 of what is not erased.';
+  'The number of seconds for which a write of something erased may still land; 0 if what it writes is not erased.';
 
 create or replace function understudy.landing_wait(p_path text)
 returns integer
@@ -47,10 +49,10 @@ stable
 set search_path = ''
 as $$
   select case
-    -- Once at once, so that it is not there while we wait, and again when nothing can land there any more.
+    -- The first try comes at once, so that the object is not there while we wait. The next one comes when no write can land there any more.
     when p_copy.kind in ('stored_recording', 'newest_recording', 'metadata')
       then p_copy.attempts = 0 or understudy.landing_wait(p_copy.reference) = 0
-    -- Its speech is listed first. If that fails again and again, it does not keep the voice.
+    -- The speech made with a voice is listed before the voice is deleted. If the list fails again and again, it does not keep the voice.
     when p_copy.kind = 'vendor_voice' then not exists (
       select
       from public.voice_erasure_copies h
@@ -79,7 +81,8 @@ as $$
     'requested_at', to_char(p_erasure.requested_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
   )
 $$;
-comment on function understudy.tombstone(public.voice_erasures) is 'What {employee_id}.json says of whom everything is erased.';
+comment on function understudy.tombstone(public.voice_erasures) is
+  'The content of {employee_id}.json for an employee of whom everything is erased.';
 
 create or replace function understudy.copies_to_erase(p_erasure public.voice_erasures, p_limit int)
 returns jsonb
@@ -116,8 +119,9 @@ as $$
   ) as offered
 $$;
 comment on function understudy.copies_to_erase(public.voice_erasures, int) is
-  'So many of each kind, the least tried first: what fails again and again stands in nobody''s way. A recording in Storage comes before the '
-  'copy of it that is called the newest, or a late worker could copy it again; what is known before what has to be looked for.';
+  'At most p_limit copies of each kind, the least tried first, so that a copy that fails again and again holds up no other. A recording '
+  'in Storage comes before the copy of the newest one, because otherwise a late worker could copy it again. Copies that are known come '
+  'before those that have to be looked for.';
 
 create or replace function understudy.erasure_blocked(p_erasure public.voice_erasures)
 returns jsonb
@@ -134,7 +138,7 @@ as $$
     ) as blocked
     from understudy.unresolved_attempts(p_erasure.org_id, p_erasure.employee_id) v
     union all
-    -- From the writes to the copies, of which there may be very many.
+    -- The join goes from the writes to the copies, because there may be very many copies.
     select jsonb_build_object('kind', c.kind, 'wait_seconds', understudy.landing_wait(w.path))
     from (
       select distinct w.path
@@ -148,7 +152,7 @@ as $$
   ) as b
 $$;
 comment on function understudy.erasure_blocked(public.voice_erasures) is
-  'What cannot be known to be gone before a time is over: the voice of an attempt, or an object that a write may yet put back.';
+  'The copies that cannot be known to be gone before a certain time: the voice of an attempt, or an object that a write may yet put back.';
 
 create or replace function public.begin_erasure(p_erasure_id uuid)
 returns jsonb
@@ -186,10 +190,11 @@ begin
 end
 $$;
 comment on function public.begin_erasure(uuid) is
-  'Lists the next copies that the database knows, and hands out some of what is left, at most 50 of a kind, in the order in which to do it. '
-  'Of the metadata: what is to be written where, in their place. is_listed: whether all that the database knows is listed. blocked: what is '
-  'not gone for sure before its wait_seconds are over; an attempt there whose own wait is 0 needs a message to clone-worker. Two workers at '
-  'once do the same twice, which does no harm. Outcomes: erase, erased, erasure_unknown.';
+  'Lists the next copies that the database knows, and hands out some of those that are left, at most 50 of a kind, in the order in which '
+  'they are to be erased. A copy of the kind metadata comes with the key and the tombstone to write there. is_listed: true if all that '
+  'the database knows is listed. blocked: the copies that are not gone for sure before their wait_seconds are over; an attempt there '
+  'whose own wait is 0 needs a message to clone-worker. Two simultaneous workers do the same work twice, which does no harm. Outcomes: '
+  'erase, erased, erasure_unknown.';
 
 create or replace function understudy.add_found_copy(
   p_erasure public.voice_erasures,
@@ -205,7 +210,7 @@ declare
   v_copy_id uuid;
 begin
   if p_kind = 'twilio_recording' then
-    -- Whatever came after the erasure, or is somebody else's, is not touched, whoever names it.
+    -- A recording that came after the erasure, or that belongs to another employee, is not touched, whichever list names it.
     select * into v_recording from public.recordings r where r.recording_sid = p_reference;
     if v_recording.recording_sid is not null and (
       v_recording.org_id <> p_erasure.org_id
@@ -253,9 +258,9 @@ begin
 end
 $$;
 comment on function public.add_erasure_copies(uuid, text, text[]) is
-  'Copies that we did not know of, at most 1000: recordings that Twilio has and we never stored (twilio_recording), whose RecordingSids are '
-  'tombstones from now on; speech that the vendor has of a voice (vendor_speech). added: how many; what is not part of this erasure is '
-  'left out. Outcomes: added, erasure_unknown.';
+  'Adds copies that were not known, at most 1000: recordings that Twilio has and we never stored (twilio_recording), whose RecordingSids '
+  'become tombstones; and speech that the vendor has of a voice (vendor_speech). A copy that is not part of this erasure is left out. The '
+  'answer''s `added` is the number of those that were added. Outcomes: added, erasure_unknown.';
 
 revoke all on function
   public.begin_erasure(uuid),

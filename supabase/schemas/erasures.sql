@@ -1,16 +1,18 @@
--- Erasures: what must go, copy by copy, and what counts as erased before the last copy has gone.
+-- Erasures: the list of the copies that must go, and the rules by which a recording counts as erased before its last copy has gone.
 --
--- An erasure of everything covers each recording that began before it was requested, and each recording of a call that was the
--- employee's and known by then, whenever Twilio tells of it. A recording of a later call is a new one: it may be stored, and only a new
--- consent lets anybody clone it. So a fresh consent starts anew, and old recordings stay erased. An erasure for retention covers
--- recordings only, those that began before a moment in the past.
--- When a recording began is Twilio's word, so that moment is told by a clock that agrees with Twilio's: the caller's. The database's
--- own decides leases and expiry, and what was stored or known before a request, where it is compared only with itself.
+-- An erasure of everything covers each recording that began before it was requested. It also covers each recording of a call that was the
+-- employee's and known by then, however late Twilio tells of it. A recording of a later call is a new one: it may be stored, but only a new
+-- consent lets anybody clone it. So a fresh consent starts anew, and old recordings stay erased. An erasure for retention covers only
+-- recordings, namely those that began before a moment in the past.
 --
--- In the database all of it takes effect at once, however many recordings there are: what is covered is told by two moments, which each
--- erasure takes over from the one before. The list of copies is made in batches, and each copy is confirmed by itself. What turns up
--- later (the voice of a clone that was running, a recording that Twilio finishes only now) is added to the open erasure, or, when that
--- is over, to a new one which holds only what turned up.
+-- Twilio states the start of a recording, so the moment of the request comes from the caller's clock, which agrees with Twilio's. The
+-- database's own clock decides leases and expiry. It also decides which recordings and calls were stored or known before a request, because
+-- there it is compared only with itself.
+--
+-- In the database an erasure takes effect at once, however many recordings there are: two moments tell what it covers, and each erasure
+-- takes them over from the one before. The list of copies is made in batches, and each copy is confirmed by itself. A copy that turns up
+-- later (the voice of a clone that was running, a recording that Twilio finishes only then) is added to the open erasure. If that is over,
+-- it is added to a new erasure, which holds only such copies.
 
 create table if not exists public.voice_erasures (
   id uuid primary key default gen_random_uuid(),
@@ -39,23 +41,31 @@ create index if not exists voice_erasures_newest on public.voice_erasures (org_i
 create index if not exists voice_erasures_unfinished on public.voice_erasures (swept_at nulls first, number) where erased_at is null;
 create index if not exists voice_erasures_over on public.voice_erasures (erased_at) where erased_at is not null;
 
-comment on table public.voice_erasures is 'At most one is open for an employee: a second request joins it.';
-comment on column public.voice_erasures.employee_id is 'Or a call, whose recordings belong to no employee and are older than they are kept.';
-comment on column public.voice_erasures.scope is 'recordings: the voice, its metadata and the consent stay.';
+comment on table public.voice_erasures is 'Erasures. An employee has at most one open erasure: a second request joins it.';
+comment on column public.voice_erasures.employee_id is
+  'The employee; or the call, if its recordings belong to no employee and are older than they are kept.';
+comment on column public.voice_erasures.scope is 'With `recordings`, the voice, its metadata and the consent stay.';
 comment on column public.voice_erasures.reason is
-  'left: the employee was deleted, or moved to another organisation. retention: recordings are older than their organisation keeps them.';
+  'left: the employee was deleted, or moved to another organisation. retention: the recordings are older than their organisation keeps '
+  'them.';
 comment on column public.voice_erasures.requested_by is
-  'The user; null when the employee withdrew by a token, when the sweep did it, and for what turned up after an erasure.';
+  'The user. It is null if the employee withdrew by a token, if the sweep began the erasure, and if it holds only what turned up after an '
+  'erasure.';
 comment on column public.voice_erasures.covers_until is
-  'By the clock of whoever passed the request on: recordings which began before it are covered. Never before that of the erasure before.';
+  'Recordings that began before this moment are covered. It is the time of the request by the clock of the function that passed it on, '
+  'and never earlier than that of the erasure before.';
 comment on column public.voice_erasures.known_until is
-  'By the database''s clock, the moment of the last request to erase everything: covered are recordings that were stored before it, and of '
-  'calls that were known before it. Null where nobody has requested that yet.';
+  'The moment of the last request to erase everything, by the database''s clock. Recordings that were stored before it, and recordings of '
+  'calls that were known before it, are covered. It is null if nobody has requested that yet.';
 comment on column public.voice_erasures.listed_to_call is 'The employee''s calls up to this id are among the copies.';
-comment on column public.voice_erasures.listed_at is 'When all that the database knows was among the copies; null: the worker goes on listing.';
-comment on column public.voice_erasures.copies is 'How many copies there are, kept by a trigger; those that are left and those that are kept elsewhere likewise.';
-comment on column public.voice_erasures.begun_at is 'When a worker last took it up: while that is recent, its message is alive.';
-comment on column public.voice_erasures.erased_at is 'When the last copy was confirmed to be gone, or to be kept where it is out of our reach.';
+comment on column public.voice_erasures.listed_at is
+  'The time at which everything that the database knows was among the copies. While it is null, the worker goes on listing.';
+comment on column public.voice_erasures.copies is
+  'The number of copies. A trigger keeps this number, the number of those that are left and the number of those that are kept elsewhere.';
+comment on column public.voice_erasures.begun_at is
+  'The time at which a worker last took the erasure up. While that is recent, its message is alive.';
+comment on column public.voice_erasures.erased_at is
+  'The time at which the last copy was confirmed to be gone, or to be kept out of our reach.';
 
 create table if not exists public.voice_erasure_copies (
   id uuid primary key default gen_random_uuid(),
@@ -85,16 +95,19 @@ create index if not exists voice_erasure_copies_tombstones
 create index if not exists voice_erasure_copies_by_attempt on public.voice_erasure_copies (attempt_id) where attempt_id is not null;
 
 comment on table public.voice_erasure_copies is
-  'One row for each place that held something. A twilio_recording stays as a tombstone: nothing brings that RecordingSid back.';
+  'One row for each place that held a copy. A twilio_recording stays as a tombstone, so that nothing brings that RecordingSid back.';
 comment on column public.voice_erasure_copies.kind is
-  'vendor_history: what the vendor keeps of speech that was made with a voice, to be listed. twilio_call: what Twilio has of a call and we '
-  'never stored, to be listed. Whatever is found becomes a copy of its own: vendor_speech, twilio_recording.';
+  'vendor_history: the speech made with a voice that the vendor keeps, which is still to be listed. twilio_call: the recordings of a call '
+  'that Twilio has and we never stored, which are still to be listed. Each one found becomes a copy of its own: vendor_speech or '
+  'twilio_recording.';
 comment on column public.voice_erasure_copies.reference is
-  'vendor_voice, vendor_history: the vendor''s id of the voice. vendor_speech: of the speech. stored_recording, newest_recording: the key in '
-  'the bucket `recordings`. twilio_recording: the RecordingSid. twilio_call: the CallSid. metadata: the key in the bucket `deep-fakes`.';
+  'vendor_voice, vendor_history: the vendor''s id of the voice. vendor_speech: the vendor''s id of the speech. stored_recording, '
+  'newest_recording: the key in the bucket `recordings`. twilio_recording: the RecordingSid. twilio_call: the CallSid. metadata: the key '
+  'in the bucket `deep-fakes`.';
 comment on column public.voice_erasure_copies.state is
-  'failed: the last try; it is tried again. kept_elsewhere: out of our reach, last_error says why; whoever holds it must be asked.';
-comment on column public.voice_erasure_copies.attempts is 'How often it was tried.';
+  'failed: the last try failed, and the copy is tried again. kept_elsewhere: the copy is out of our reach for the reason in last_error, '
+  'and its holder must be asked.';
+comment on column public.voice_erasure_copies.attempts is 'The number of tries.';
 
 alter table public.voice_erasures enable row level security;
 alter table public.voice_erasure_copies enable row level security;
@@ -160,7 +173,7 @@ begin
 end
 $$;
 comment on function understudy.count_changed_copies() is
-  'Counting anew would cost as much as there are copies, each time that one is gone.';
+  'Keeps the numbers of copies. A new count would cost as much as there are copies, each time that one is gone.';
 
 create or replace trigger voice_erasure_copies_counted
   after insert on public.voice_erasure_copies
@@ -179,7 +192,7 @@ as $$
   select coalesce(to_timestamp(p_now), clock_timestamp())
 $$;
 comment on function understudy.asked_at(double precision) is
-  'The caller''s now, in seconds since 1970; a caller without a clock of its own has the database''s.';
+  'The caller''s time, in seconds since 1970; the database''s time for a caller without a clock of its own.';
 
 create or replace function understudy.last_erasure(p_org_id uuid, p_employee_id uuid)
 returns public.voice_erasures
@@ -193,7 +206,7 @@ as $$
   order by e.number desc
   limit 1
 $$;
-comment on function understudy.last_erasure(uuid, uuid) is 'Which covers all that the ones before it covered.';
+comment on function understudy.last_erasure(uuid, uuid) is 'The newest erasure. It covers everything that the ones before it covered.';
 
 create or replace function understudy.is_covered(p_erasure public.voice_erasures, p_started_at timestamptz, p_known_since timestamptz)
 returns boolean
@@ -202,13 +215,14 @@ immutable
 set search_path = ''
 as $$
   select coalesce(
-    -- Twilio tells the second only: a recording that began within the second of the request counts as begun after it.
+    -- Twilio states whole seconds, so a recording that began within the second of the request counts as begun after it.
     p_started_at + interval '1 second' <= p_erasure.covers_until or p_known_since <= p_erasure.known_until,
     false
   )
 $$;
 comment on function understudy.is_covered(public.voice_erasures, timestamptz, timestamptz) is
-  'Whether an erasure covers a recording that began then, and that was stored, or whose call was known, since then; each null if unknown.';
+  'True if an erasure covers a recording that began at p_started_at, and that was stored, or whose call was known, at p_known_since. '
+  'Either time is null if it is unknown.';
 
 create or replace function understudy.is_erased(p_recording public.recordings)
 returns boolean
@@ -221,7 +235,8 @@ as $$
       understudy.last_erasure(p_recording.org_id, p_recording.employee_id), p_recording.started_at, p_recording.stored_at
     )
 $$;
-comment on function understudy.is_erased(public.recordings) is 'From the request on, also before the recording was added to the copies.';
+comment on function understudy.is_erased(public.recordings) is
+  'True if the recording is erased. It counts as erased from the request on, also before it was added to the copies.';
 
 create or replace function understudy.is_erased(p_recording_sid text)
 returns boolean
@@ -241,7 +256,7 @@ begin
   end;
 end
 $$;
-comment on function understudy.is_erased(text) is 'The tombstone of a recording, whether it was ever stored or not.';
+comment on function understudy.is_erased(text) is 'True if there is a tombstone of the recording, even if it was never stored.';
 
 create or replace function understudy.covering_erasure(
   p_call_sid text,
@@ -263,7 +278,8 @@ begin
   if understudy.is_covered(v_last, p_started_at, p_known_since) then
     return v_last;
   end if;
-  -- A call that belongs to somebody else by now was theirs by mistake; one that is gone, or nobody's, belongs to nobody else.
+  -- A call that belongs to another employee by now was this employee's by mistake. A call that is gone, or that has no employee, does not
+  -- belong to another one.
   select e.* into v_last
   from public.voice_erasure_copies c
   join public.voice_erasures e on e.id = c.erasure_id
@@ -276,8 +292,8 @@ begin
 end
 $$;
 comment on function understudy.covering_erasure(text, uuid, uuid, uuid, timestamptz, timestamptz) is
-  'The newest erasure that covers a recording of this call, which need not be open any more; nulls when there is none. After the CallSid: '
-  'what understudy.find_call says of it, and when the recording began.';
+  'The newest erasure that covers a recording of this call, open or not; nulls if there is none. The arguments after the CallSid are the '
+  'answer of understudy.find_call and the start of the recording.';
 
 create or replace function understudy.newest_recordings(
   p_org_id uuid,
@@ -301,7 +317,7 @@ begin
     where r.folder = p_employee_id
       and r.org_id = p_org_id
       and r.erased_at is null
-      -- What is covered, said once more so that it bounds what is read.
+      -- This repeats a part of the condition in order to bound the number of rows that are read.
       and r.started_at > coalesce(v_last.covers_until - interval '1 second', '-infinity')
       and not understudy.is_covered(v_last, r.started_at, r.stored_at)
       and (p_from_sid is null or (r.started_at, r.recording_sid) <= (v_from.started_at, v_from.recording_sid))
@@ -310,8 +326,8 @@ begin
 end
 $$;
 comment on function understudy.newest_recordings(uuid, uuid, int, text) is
-  'An employee''s recordings that are not erased, newest first: by default as many as are looked at for a sample. p_from_sid: none newer '
-  'than this one. An employee who moved to another organisation starts there without recordings.';
+  'An employee''s recordings that are not erased, newest first. By default, as many are returned as are looked at for a sample. With '
+  'p_from_sid, none is newer than that recording. An employee who moved to another organisation starts there without recordings.';
 
 create or replace function understudy.newest_recording(p_org_id uuid, p_employee_id uuid)
 returns public.recordings
@@ -330,7 +346,7 @@ set search_path = ''
 as $$
   select p_employee_id || '/' || p_employee_id || '.wav'
 $$;
-comment on function understudy.newest_path(uuid) is 'The key in the bucket `recordings` to which the newest one is copied.';
+comment on function understudy.newest_path(uuid) is 'The key in the bucket `recordings` to which the newest recording is copied.';
 
 create or replace function understudy.begin_publishing(p_org_id uuid, p_employee_id uuid)
 returns jsonb
@@ -347,6 +363,7 @@ as $$
   where r.recording_sid is not null
 $$;
 comment on function understudy.begin_publishing(uuid, uuid) is
-  'What a worker needs to copy the newest recording, and the note that it is about to; null when there is none. Then newest_published.';
+  'Notes that a worker is about to copy the newest recording, and returns the job; null if there is no recording. The worker then calls '
+  'newest_published.';
 
 revoke all on all functions in schema understudy from public;

@@ -1,5 +1,5 @@
--- Evidence of a consent that an admin records: a signed paper that was uploaded, or a recording of the call in which the employee
--- agreed. Both lie in the private bucket `voice-consent-evidence`, under {org_id}/{employee_id}/, and outlive the recordings' erasure.
+-- Evidence of a consent that an admin records: a signed paper that was uploaded, or a recording of the call in which the employee agreed.
+-- Both lie in the private bucket `voice-consent-evidence`, under {org_id}/{employee_id}/, and outlive the erasure of the recordings.
 
 create table if not exists public.voice_consent_evidence (
   object text primary key check (object ~ '^[0-9a-f-]{36}/[0-9a-f-]{36}/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$'),
@@ -10,8 +10,10 @@ create table if not exists public.voice_consent_evidence (
 );
 create index if not exists voice_consent_evidence_by_age on public.voice_consent_evidence (noted_at);
 comment on table public.voice_consent_evidence is
-  'Where something may be in the bucket, from before it is put there. What no consent is recorded on is removed after a day.';
-comment on column public.voice_consent_evidence.abandoned_at is 'When its removal began: no consent can be recorded on it any more.';
+  'Keys in the bucket at which an object may be; a key is noted here before the object is put there. An object on which no consent rests '
+  'is removed after a day.';
+comment on column public.voice_consent_evidence.abandoned_at is
+  'The time at which its removal began. From then on no consent can be recorded on it.';
 
 alter table public.voice_consent_evidence enable row level security;
 revoke all on public.voice_consent_evidence from public, anon, authenticated, service_role;
@@ -29,7 +31,8 @@ begin
   return found;
 end
 $$;
-comment on function understudy.note_evidence(uuid, uuid, text) is 'False for an object that is being removed.';
+comment on function understudy.note_evidence(uuid, uuid, text) is
+  'Notes a key in the bucket. Returns false if the object is being removed.';
 
 create or replace function public.offer_evidence(p_user_id uuid, p_employee_id uuid)
 returns jsonb
@@ -52,7 +55,7 @@ begin
 end
 $$;
 comment on function public.offer_evidence(uuid, uuid) is
-  'A key of its own for a paper to upload. Outcomes: offered, not_a_member, employee_not_found, role_forbidden.';
+  'A new key at which a paper is to be uploaded. Outcomes: offered, not_a_member, employee_not_found, role_forbidden.';
 
 create or replace function understudy.find_evidence(
   p_org_id uuid,
@@ -96,8 +99,9 @@ begin
 end
 $$;
 comment on function understudy.find_evidence(uuid, uuid, text, text) is
-  'Which object of the bucket a reference means; nothing where the organisation keeps its evidence elsewhere. copy_from: the key in the '
-  'bucket `recordings` that is to be copied there first. sha256: of that recording. A paper is hashed by whoever reads it.';
+  'The object of the bucket that a reference means; null if the organisation keeps its evidence elsewhere. copy_from is the key in the '
+  'bucket `recordings` from which the object is to be copied first, and sha256 is the hash of that recording. A paper is hashed by the '
+  'function that reads it.';
 
 create or replace function understudy.evidence_problem(
   p_object text,
@@ -122,8 +126,8 @@ as $$
   end
 $$;
 comment on function understudy.evidence_problem(text, text, text, text) is
-  'What is wrong with evidence, as far as it was looked at, or null. p_read: the hash of what was read, what was in the way, or null before '
-  'anybody has read.';
+  'The code of what is wrong with evidence, or null; before it is read, null means only that nothing is known to be wrong. p_read is the '
+  'hash of the bytes that were read, the reason why they could not be read, or null before anybody has read.';
 
 create or replace function public.abandoned_evidence(p_limit int)
 returns jsonb
@@ -134,7 +138,7 @@ as $$
 declare
   v_objects text[];
 begin
-  -- In the order of age, so that what cannot be removed just now holds nothing up: it comes again after all others.
+  -- The oldest come first. An object that cannot be removed at present comes again after all others, so it holds nothing up.
   with old as (
     select e.object
     from public.voice_consent_evidence e
@@ -161,8 +165,8 @@ begin
 end
 $$;
 comment on function public.abandoned_evidence(int) is
-  'Keys in the bucket at which something may be that no consent rests on: uploaded for none, or copied by a request that died. They are '
-  'to be removed, and then told with evidence_cleared; otherwise they come again after a day. Outcomes: abandoned.';
+  'Keys in the bucket of objects on which no consent may rest: the upload of a consent that was never recorded, or the copy of a request '
+  'that died. They are to be removed, and then reported with evidence_cleared; otherwise they come again after a day. Outcomes: abandoned.';
 
 create or replace function public.evidence_cleared(p_object text)
 returns jsonb

@@ -1,10 +1,10 @@
--- The tables of the application around us. Where they exist they stay exactly as they are: columns, rights, policies, data;
--- only `calls` gets two more columns and the indexes that it needs. Where they do not, a minimal version is made, closed to everyone but the service key
--- (row level security, no policies).
--- Nothing of ours refers to them with a foreign key, but for the settings, which go with their organisation: deleting an employee
--- must neither be refused because of us, nor delete the record of a voice that still exists at the vendor.
+-- The tables of the application around us. A table that exists stays exactly as it is, with its columns, rights, policies and data; only
+-- `calls` gets two more columns and the indexes that it needs. A table that does not exist is made in a minimal version, closed to everyone
+-- but the service key by row level security without policies.
+-- None of our tables has a foreign key to them, except the settings, which go with their organisation: the deletion of an employee must
+-- neither be refused because of our rows, nor delete the record of a voice that still exists at the vendor.
 
--- Internal functions live here: PostgREST exposes `public` only, so no key of any kind reaches them.
+-- Internal functions live in a schema of their own: PostgREST exposes only `public`, so no key of any kind reaches them.
 create schema if not exists understudy;
 revoke all on schema understudy from public, anon, authenticated, service_role;
 comment on schema understudy is 'Internals of the voice functions. Must not be added to the exposed schemas of the API.';
@@ -47,7 +47,7 @@ begin
     revoke all on public.employees from public, anon, authenticated;
     grant all on public.employees to service_role;
     comment on column public.employees.voice_id is
-      'Mirror of the current voice in public.voices (the vendor''s id); null when there is none. Written by the voice functions only.';
+      'The vendor''s id of the current voice, copied from public.voices; null if there is none. Only the voice functions write it.';
   end if;
 
   if to_regclass('public.calls') is null then
@@ -65,24 +65,26 @@ begin
     revoke all on public.calls from public, anon, authenticated;
     grant all on public.calls to service_role;
     comment on column public.calls.recording_url is
-      'Where the call''s newest recording is in Storage, as bucket/key. Not a public URL.';
+      'The bucket and key, as bucket/key, of the call''s newest recording in Storage. It is not a public URL.';
   end if;
 end
 $$;
 
 alter table public.calls add column if not exists employee_channel smallint check (employee_channel in (1, 2));
 comment on column public.calls.employee_channel is
-  'Which channel of the call''s recordings the employee is on, counted from 1: 1 is the parent call''s party (of an inbound call the '
-  'caller), 2 the other. Null: where employees usually are, which the functions are configured with; but of a recording of one channel '
-  'nothing is assumed, since it may hold either party. A <Record> verb takes the first channel''s party.';
+  'The employee''s channel in the call''s recordings: 1 is the party of the parent call (the caller of an inbound call), 2 is the other '
+  'party. If it is null, the usual channel that the functions are configured with counts. A recording of one channel may hold either '
+  'party, so nothing is assumed about it. A <Record> verb records the first channel''s party.';
 
--- With now() no row of an existing table has to be written anew. Later rows tell when they came, and not when their transaction began.
+-- The default now() lets PostgreSQL add the column without writing each existing row anew. Later rows get the time at which they came, and
+-- not the time at which their transaction began.
 alter table public.calls add column if not exists known_since timestamptz not null default now();
 alter table public.calls alter column known_since set default clock_timestamp();
 comment on column public.calls.known_since is
-  'When this row was inserted, or this column added: an erasure covers what is recorded of the calls that were known when it was requested.';
+  'The time at which this row was inserted, or this column added. An erasure covers the recordings of those calls that were known when it '
+  'was requested.';
 
--- Every callback looks a call up by its CallSid; an erasure walks an employee's calls in the order of their ids.
+-- Every callback looks a call up by its CallSid. An erasure reads an employee's calls in the order of their ids.
 do $$
 begin
   if not exists (

@@ -27,7 +27,7 @@ begin
 end
 $$;
 comment on function understudy.refuse_by_link(public.voice_consent_invitations, text, text, text) is
-  'Uses the link up. An earlier consent stays as it is: withdrawing is another act.';
+  'Uses the link up. An earlier consent stays as it is, because a refusal is not a withdrawal.';
 
 create or replace function understudy.grant_by_link(
   p_invitation public.voice_consent_invitations,
@@ -68,7 +68,7 @@ begin
 end
 $$;
 comment on function understudy.grant_by_link(public.voice_consent_invitations, text, text, text) is
-  'Uses the link up, and records the consent. The only way to one of method self_service.';
+  'Uses the link up, and records the consent. A consent of the method self_service comes about only here.';
 
 create or replace function understudy.answer_json(p_invitation_id uuid, p_withdrawal_token_sha256 text)
 returns jsonb
@@ -112,8 +112,8 @@ begin
 end
 $$;
 comment on function understudy.answer_json(uuid, text) is
-  'What the employee is told who has answered, the first time and each time again. After a refusal: what lives all the same, with the token '
-  'that ends it.';
+  'The reply to an employee''s answer, which is the same for each repetition. After a refusal it has the consent that still lives; the '
+  'token ends that one.';
 
 create or replace function public.answer_invitation(
   p_token_sha256 text,
@@ -137,7 +137,7 @@ begin
   end if;
   select * into v_invitation from public.voice_consent_invitations i where i.token_sha256 = p_token_sha256;
   if v_invitation.id is null then
-    -- No organisation, so no audit row: strangers could fill it.
+    -- Without an organisation there is no audit row, because strangers could fill the audit.
     return jsonb_build_object('outcome', 'invitation_invalid');
   end if;
   perform understudy.lock_employee(v_invitation.employee_id);
@@ -163,8 +163,8 @@ begin
 end
 $$;
 comment on function public.answer_invitation(text, boolean, text, text, text, text) is
-  'Uses the link up. The same answer again, within the link''s life, changes nothing and is told the same. token_handed: whether the token '
-  'withdraws something from now on. Outcomes: granted, refused, invitation_invalid, invitation_answered.';
+  'Uses the link up. A repeated answer within the life of the link changes nothing and gets the same reply. token_handed: true if the '
+  'token withdraws something from now on. Outcomes: granted, refused, invitation_invalid, invitation_answered.';
 
 revoke all on function public.answer_invitation(text, boolean, text, text, text, text) from public, anon, authenticated;
 grant execute on function public.answer_invitation(text, boolean, text, text, text, text) to service_role;

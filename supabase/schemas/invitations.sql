@@ -1,12 +1,12 @@
--- Self-service: the employee, who has no account, answers by a link. The database knows of each token only its SHA-256, so nobody who
--- reads it can answer for them.
+-- Invitations: an employee, who has no account, answers by a link. The database keeps only the SHA-256 of each token, so nobody who reads
+-- the database can answer for them.
 
 create table if not exists public.voice_consent_invitations (
   id uuid primary key default gen_random_uuid(),
   org_id uuid not null,
   employee_id uuid not null,
   token_sha256 text not null unique check (token_sha256 ~ '^[0-9a-f]{64}$'),
-  -- The very text that the employee is shown, even if there is a newer one by then.
+  -- The locale of the text that the employee is shown, even if there is a newer text by then.
   statement_locale text not null,
   statement_version text not null,
   purposes text[] not null check (cardinality(purposes) > 0 and array_position(purposes, null) is null),
@@ -37,12 +37,14 @@ create index if not exists voice_consent_invitations_refused_after
   where closed_as = 'refused';
 
 comment on table public.voice_consent_invitations is
-  'One-time links. A link is used up by the first answer, or superseded by the next invitation. Within its life, the same answer again is '
-  'answered the same.';
-comment on column public.voice_consent_invitations.channel is 'How a refusal came, with address and user_agent. A grant''s are in its consent.';
-comment on column public.voice_consent_invitations.same_origin_as_admin is 'Of a refusal, as of a consent.';
+  'One-time links. The first answer uses a link up, and the next invitation supersedes it. Within the life of the link, a repeated answer '
+  'gets the same reply.';
+comment on column public.voice_consent_invitations.channel is
+  'The channel of a refusal; address and user_agent also belong to it. Those of a grant are in its consent.';
+comment on column public.voice_consent_invitations.same_origin_as_admin is
+  'The mark of a refusal, with the same meaning as that of a consent.';
 comment on column public.voice_consent_invitations.refused_after is
-  'The number of the employee''s newest consent when they refused, 0 for none: a later grant by a link has a greater one.';
+  'The number of the employee''s newest consent when they refused, or 0 if there was none. A later grant by a link has a greater number.';
 
 alter table public.voice_consent_invitations enable row level security;
 revoke all on public.voice_consent_invitations from public, anon, authenticated, service_role;
@@ -63,7 +65,8 @@ as $$
     false
   )
 $$;
-comment on function understudy.is_open(public.voice_consent_invitations) is 'Whether it may still be answered; false for none.';
+comment on function understudy.is_open(public.voice_consent_invitations) is
+  'True if the invitation may still be answered; false if there is none.';
 
 create or replace function public.invite_to_consent(
   p_user_id uuid,
@@ -120,8 +123,9 @@ begin
 end
 $$;
 comment on function public.invite_to_consent(uuid, uuid, text, text, text[], timestamptz, int) is
-  'Makes a link good for one answer; links given out before are void. p_expires_at: of the consent, p_valid_seconds: of the link. '
-  'Outcomes: invited, not_a_member, employee_not_found, role_forbidden, consent_expiry_invalid, statement_not_found, purpose_unknown.';
+  'Makes a link that is good for one answer; earlier links become void. p_expires_at is the end of the consent; p_valid_seconds is the '
+  'life of the link. Outcomes: invited, not_a_member, employee_not_found, role_forbidden, consent_expiry_invalid, statement_not_found, '
+  'purpose_unknown.';
 
 create or replace function understudy.is_answered(p_invitation public.voice_consent_invitations)
 returns boolean
@@ -132,7 +136,7 @@ as $$
   select coalesce(p_invitation.closed_as in ('granted', 'refused') and p_invitation.expires_at > understudy.time_now(), false)
 $$;
 comment on function understudy.is_answered(public.voice_consent_invitations) is
-  'Whether it was answered and would still be good otherwise; false for none.';
+  'True if the invitation was answered and would still be open otherwise; false if there is none.';
 
 create or replace function understudy.answer_of(p_invitation public.voice_consent_invitations)
 returns jsonb
@@ -151,7 +155,7 @@ as $$
     ) || '{"granted": false}'
   end
 $$;
-comment on function understudy.answer_of(public.voice_consent_invitations) is 'What was answered, when and from where; null without an answer.';
+comment on function understudy.answer_of(public.voice_consent_invitations) is 'The answer, its time and its origin; null if there is none.';
 
 create or replace function understudy.invitations_json(p_org_id uuid, p_employee_id uuid)
 returns jsonb
@@ -185,7 +189,8 @@ as $$
     limit 50
   ) as newest
 $$;
-comment on function understudy.invitations_json(uuid, uuid) is 'The newest fifty of an employee, newest first, with who answered. For admins.';
+comment on function understudy.invitations_json(uuid, uuid) is
+  'The newest fifty invitations of an employee, newest first, with the origin of each answer. They are for admins.';
 
 create or replace function public.read_invitation(p_token_sha256 text)
 returns jsonb
@@ -220,8 +225,8 @@ begin
 end
 $$;
 comment on function public.read_invitation(text) is
-  'What the employee is asked, or, once it is answered, who answered it from where. Does not use the link up. One answer for every link that '
-  'is no good, so that nothing can be learnt by guessing. Outcomes: invitation, invitation_invalid.';
+  'The question that a link asks the employee or, once it is answered, the answer and its origin. Reading does not use the link up. Every '
+  'invalid link gets the same answer, so that guessing reveals nothing. Outcomes: invitation, invitation_invalid.';
 
 revoke all on function
   public.invite_to_consent(uuid, uuid, text, text, text[], timestamptz, int),

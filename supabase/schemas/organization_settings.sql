@@ -11,18 +11,22 @@ create table if not exists public.organization_voice_settings (
 create index if not exists organization_voice_settings_to_sweep
   on public.organization_voice_settings (retention_swept_at nulls first)
   where delete_recordings_days_after_call is not null or delete_recordings_days_after_clone is not null;
-comment on table public.organization_voice_settings is 'Set by whoever runs the service, in SQL: the API changes none of it.';
+comment on table public.organization_voice_settings is
+  'Settings that the operator of the service writes in SQL. The API changes none of them.';
 comment on column public.organization_voice_settings.max_voices is
-  'How many employees may have a voice; null: any number. Who has more voices than a lower limit allows keeps them. At most 10,000, since '
-  'each request for a clone counts up to it.';
+  'The number of employees who may have a voice; null means any number. An organisation that has more voices than a lowered limit keeps '
+  'them. The limit is at most 10,000, because each request for a clone counts the voices up to it.';
 comment on column public.organization_voice_settings.evidence_kept_elsewhere is
-  'Evidence of consents is kept where this service cannot read it, so a consent is recorded unverified and says so wherever it is shown.';
+  'True if evidence of consents is kept where this service cannot read it. A consent is then recorded as unverified, and is shown as '
+  'unverified everywhere.';
 comment on column public.organization_voice_settings.delete_recordings_days_after_clone is
-  'Days after a voice became ready at which the recordings that had begun by then are erased, in Storage and at Twilio; null: never.';
+  'The number of days after a voice became ready at which the recordings that had begun by then are erased, in Storage and at Twilio; '
+  'null means never.';
 comment on column public.organization_voice_settings.delete_recordings_days_after_call is
-  'Days after a recording began at which it is erased, in Storage and at Twilio; null: never.';
+  'The number of days after the start of a recording at which it is erased, in Storage and at Twilio; null means never.';
 
-comment on column public.organization_voice_settings.retention_swept_at is 'When the sweep last found nothing left to erase for retention.';
+comment on column public.organization_voice_settings.retention_swept_at is
+  'The time at which the sweep last found nothing left to erase for retention.';
 
 alter table public.organization_voice_settings enable row level security;
 revoke all on public.organization_voice_settings from public, anon, authenticated, service_role;
@@ -37,7 +41,7 @@ declare
   v_limit integer;
   v_used integer;
 begin
-  -- Locked, so that of two requests at once for two employees the second counts the first.
+  -- The lock makes the second of two simultaneous requests for two employees count the first.
   select s.max_voices into v_limit from public.organization_voice_settings s where s.org_id = p_org_id for update;
   if v_limit is null then
     return null;
@@ -51,7 +55,7 @@ begin
     return null;
   end if;
 
-  -- No further than to the limit, however many employees the organisation has.
+  -- The count stops at the limit, however many employees the organisation has.
   select count(*)
   into v_used
   from (
@@ -68,7 +72,8 @@ begin
 end
 $$;
 comment on function understudy.exhausted_quota(uuid, uuid) is
-  'The figures of the quota that keeps this employee from a voice, or null. Counted are employees with a current voice or an attempt under '
-  'way: who is among them stays so. Called with the employee locked, and before anything is audited.';
+  'The figures of the quota that keeps this employee from getting a voice, or null. It counts employees with a current voice or an '
+  'attempt under way; an employee who is already counted is not kept from a new voice. The caller has locked the employee and has not '
+  'audited anything yet.';
 
 revoke all on all functions in schema understudy from public;

@@ -1,4 +1,4 @@
--- Recordings that are larger than Storage takes: not tried again before its limit is raised.
+-- Recordings that are larger than Storage takes. They are not tried again before its limit is raised.
 
 create table if not exists public.oversized_recordings (
   recording_sid understudy.recording_sid primary key,
@@ -13,11 +13,12 @@ create index if not exists oversized_recordings_by_folder on public.oversized_re
 create index if not exists oversized_recordings_by_call on public.oversized_recordings (call_sid);
 
 comment on table public.oversized_recordings is
-  'Recordings that Twilio has and Storage has refused for their size. The sweep has one fetched when the limit is at least its size.';
-comment on column public.oversized_recordings.folder is 'The employee; or the call, of a recording that belongs to no employee.';
+  'Recordings that Twilio has and that Storage has refused for their size. The sweep has a recording fetched as soon as the limit is at '
+  'least its size.';
+comment on column public.oversized_recordings.folder is 'The employee''s id; the call''s id if the recording belongs to no employee.';
 comment on column public.oversized_recordings.size_limit is
-  'What Storage said that it takes. Null where that is unknown, or is enough: something in front of Storage has refused it then, so it waits '
-  'until somebody has raised that other limit and sets this to 0.';
+  'The limit that Storage stated. It is null if the limit is unknown, or is large enough: then a proxy in front of Storage has refused '
+  'the recording, and it waits until an operator has raised that other limit and sets this to 0.';
 
 alter table public.oversized_recordings enable row level security;
 revoke all on public.oversized_recordings from public, anon, authenticated, service_role;
@@ -37,7 +38,7 @@ as $$
   )
 $$;
 comment on function understudy.is_oversized(uuid, uuid) is
-  'Whether an employee has a recording that is larger than Storage takes, of a call of this organisation.';
+  'True if an employee has a recording, of a call of this organisation, that is larger than Storage takes.';
 
 create or replace function public.recording_too_large(
   p_write_id uuid,
@@ -56,9 +57,9 @@ declare
   v_size_limit constant bigint := case when p_size_limit < p_bytes then p_size_limit end;
 begin
   select * into v_target from understudy.lock_target(p_recording_sid, p_call_sid);
-  -- Nothing of it has landed.
+  -- Nothing of this write has landed.
   delete from public.storage_writes w where w.id = p_write_id;
-  -- Somebody who was told of it, too, may have stored it after the limit was raised.
+  -- Another worker with the same message may have stored it after the limit was raised.
   if v_target.is_erased or v_target.is_stored or v_target.call_id is null then
     return jsonb_build_object('outcome', 'not_wanted');
   end if;
@@ -79,8 +80,9 @@ begin
 end
 $$;
 comment on function public.recording_too_large(uuid, text, text, bigint, bigint) is
-  'Storage does not take a recording: it is not tried again before Storage takes so much. p_size_limit: what Storage says that it takes, '
-  'null if nobody knows. not_wanted: it is erased or stored by now, or its call is gone. Outcomes: recording_too_large, not_wanted.';
+  'Storage does not take a recording; it is not tried again before Storage takes as many bytes. p_size_limit is the limit that Storage '
+  'stated, or null if it is unknown. not_wanted: the recording is erased or stored by now, or its call is gone. Outcomes: '
+  'recording_too_large, not_wanted.';
 
 create or replace function public.storable_recordings(p_size_limit bigint, p_limit int)
 returns jsonb
@@ -103,8 +105,8 @@ begin
 end
 $$;
 comment on function public.storable_recordings(bigint, int) is
-  'Recordings that were too large, and are not where Storage takes p_size_limit bytes; then recordings_queued, after which they are as '
-  'any others. Outcomes: storable.';
+  'Recordings that were too large, and that fit where Storage takes p_size_limit bytes. After recordings_queued they are like any others. '
+  'Outcomes: storable.';
 
 revoke all on function
   public.recording_too_large(uuid, text, text, bigint, bigint),

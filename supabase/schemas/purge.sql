@@ -1,4 +1,4 @@
--- The purge: what was kept as proof goes when the time for which proof is owed is over.
+-- The purge: it deletes the rows that were kept as proof when the period of proof is over.
 
 create or replace function understudy.purge_voices(p_limit int)
 returns integer
@@ -46,7 +46,7 @@ begin
   delete from public.voice_erasure_copies c
   where c.id in (select o.id from public.voice_erasure_copies o where o.erasure_id = any (v_ids) limit p_limit);
   get diagnostics v_copies = row_count;
-  -- Of one with very many copies the rest goes with the next calls.
+  -- If an erasure has very many copies, the rest goes with the next calls.
   delete from public.voice_erasures e
   where e.id = any (v_ids) and not exists (select from public.voice_erasure_copies c where c.erasure_id = e.id);
   return greatest(v_copies, coalesce(cardinality(v_ids), 0));
@@ -98,7 +98,7 @@ begin
   end if;
   perform 1 from public.voice_audit_heads h where h.org_id = v_chain for update;
 
-  -- From the beginning of the chain, up to the first row that is still owed.
+  -- The purge goes from the beginning of the chain up to the first row that must still be kept.
   select p.seq, p.hash into v_last
   from (
     select a.seq, a.hash, bool_and(a.at < v_owed_since) over (order by a.seq) as is_old
@@ -122,7 +122,7 @@ begin
   return v_purged;
 end
 $$;
-comment on function understudy.purge_audit(int) is 'Of the chain whose oldest row is the oldest of all.';
+comment on function understudy.purge_audit(int) is 'Purges the chain whose oldest row is the oldest of all.';
 
 create or replace function understudy.purge_consents(p_limit int)
 returns integer
@@ -136,7 +136,7 @@ begin
   from (
     select c
     from public.voice_consents c
-    -- A day more, since years are not equally long in all time zones.
+    -- One day is added, because years are not equally long in all time zones.
     where c.ended_at < understudy.time_now() - understudy.proof_period() - interval '1 day'
       and not exists (select from public.voices v where v.consent_id = c.id)
     order by c.ended_at
@@ -144,7 +144,7 @@ begin
     for update skip locked
   ) o;
   delete from public.voice_consents c where c.id in (select (o).id from unnest(v_old) o);
-  -- What no consent rests on any more, its object in Storage included, is removed as abandoned.
+  -- Evidence on which no consent rests any more is removed as abandoned, with its object in Storage.
   insert into public.voice_consent_evidence as e (object, org_id, employee_id, noted_at)
   select distinct on (o.evidence_object) o.evidence_object, o.org_id, o.employee_id, clock_timestamp() - interval '2 days'
   from unnest(v_old) o
@@ -169,7 +169,7 @@ begin
     from public.voice_consent_invitations o
     where o.expires_at < understudy.time_now() - understudy.proof_period()
       and (o.closed_at is null or o.closed_at < understudy.time_now() - understudy.proof_period())
-      -- The token that came with it withdraws as long as anything lives.
+      -- The token that came with the invitation withdraws as long as any consent is live.
       and not exists (
         select from public.voice_consents c
         where c.org_id = o.org_id and c.employee_id = o.employee_id and (c.ended_at is null or c.invitation_id = o.id)
@@ -192,7 +192,7 @@ as $$
 declare
   v_limit constant int := least(greatest(coalesce(p_limit, 0), 0), 1000);
 begin
-  -- What refers to something comes before it.
+  -- Rows that refer to others are deleted before those.
   return jsonb_build_object(
     'outcome', 'purged',
     'purged', understudy.purge_voices(v_limit)
@@ -205,8 +205,8 @@ begin
 end
 $$;
 comment on function public.purge(int) is
-  'Deletes what was kept as proof for longer than proof is owed: at most so many rows of each kind. purged: how many; 0: nothing is left '
-  'to purge. Outcomes: purged.';
+  'Deletes rows that were kept as proof for longer than the period of proof, at most p_limit of each kind. The answer''s `purged` is '
+  'their number; 0 means that nothing is left to purge. Outcomes: purged.';
 
 revoke all on function public.purge(int) from public, anon, authenticated;
 grant execute on function public.purge(int) to service_role;

@@ -1,4 +1,4 @@
--- What recording-ingest calls.
+-- The functions that recording-ingest calls.
 
 create or replace function understudy.erased_target(p_recording_sid text, p_call_sid text, p_known_since timestamptz, p_call_id uuid, p_org_id uuid, p_employee_id uuid)
 returns boolean
@@ -23,7 +23,7 @@ begin
 end
 $$;
 comment on function understudy.erased_target(text, text, timestamptz, uuid, uuid, uuid) is
-  'Whether an erasure covers a recording that is about to be stored. One that nobody knew of is added to the erasure.';
+  'True if an erasure covers a recording that is about to be stored. A recording that nobody knew of is added to the erasure.';
 
 create or replace function understudy.lock_target(
   p_recording_sid text,
@@ -53,8 +53,8 @@ begin
 end
 $$;
 comment on function understudy.lock_target(text, text) is
-  'The call of a recording and its employee, who is locked; whether the recording is stored already, and whether an erasure covers it: one '
-  'that is not stored and that nobody knew of is then added to the erasure. call_id: null of a call that is unknown or ambiguous.';
+  'Locks the employee of a recording''s call, and reads the call, the recording if it is stored, and whether an erasure covers it. A '
+  'recording that is not stored and that nobody knew of is then added to the erasure. call_id is null if the call is unknown or ambiguous.';
 
 create or replace function understudy.stored_answer(p_recording public.recordings)
 returns jsonb
@@ -64,7 +64,7 @@ as $$
   select jsonb_build_object('outcome', 'stored', 'newest', understudy.begin_publishing(p_recording.org_id, p_recording.employee_id))
 $$;
 comment on function understudy.stored_answer(public.recordings) is
-  'What a worker is told of a recording that is stored: its employee''s newest is to be published.';
+  'The answer for a recording that is stored: the employee''s newest recording is to be published.';
 
 create or replace function public.recording_target(p_recording_sid text, p_call_sid text)
 returns jsonb
@@ -84,7 +84,7 @@ begin
   v_path := understudy.storage_path(v_target.call_id, v_target.employee_id, p_recording_sid);
   if v_target.is_erased then
     delete from public.oversized_recordings o where o.recording_sid = p_recording_sid;
-    -- A worker that died between upload and finish_ingest may have left something there.
+    -- A worker that died between the upload and finish_ingest may have left an object there.
     return jsonb_build_object('outcome', 'erased', 'storage_path', coalesce((v_target.recording).storage_path, v_path));
   end if;
   if v_target.call_id is null then
@@ -99,9 +99,9 @@ begin
 end
 $$;
 comment on function public.recording_target(text, text) is
-  'Where a recording belongs in Storage, and the note that it is about to be written there. A recording which an erasure covers and '
-  'nobody knew of is added to the erasure. stored: newest is to be published. erased: something may be at storage_path, if that is not '
-  'null. Outcomes: store, stored, erased, call_unknown.';
+  'Decides the key of a recording in Storage, and notes that it is about to be written there. A recording that an erasure covers and that '
+  'nobody knew of is added to the erasure. stored: `newest` is to be published. erased: if storage_path is not null, an object may be '
+  'there. Outcomes: store, stored, erased, call_unknown.';
 
 create or replace function understudy.update_call_of(p_recording public.recordings)
 returns void
@@ -111,7 +111,7 @@ as $$
 declare
   v_newest public.recordings;
 begin
-  -- Not simply this recording: an older one of the same call may come last.
+  -- This recording may not be the newest: an older one of the same call may come last.
   select * into v_newest
   from public.recordings r
   where r.call_id = p_recording.call_id and r.erased_at is null
@@ -155,7 +155,7 @@ as $$
 declare
   v_known_since timestamptz;
 begin
-  -- The employee is known only through the call, and is locked before it; so the call is read twice.
+  -- The employee is known only through the call, but is locked before it; so the call is read twice.
   for v_turn in 1..2 loop
     select c.call_id, c.org_id, c.employee_id, c.known_since
     into call_id, org_id, employee_id, v_known_since
@@ -169,7 +169,8 @@ begin
 end
 $$;
 comment on function understudy.lock_call(text, timestamptz) is
-  'The call, locked after its employee, and the newest erasure that covers a recording of it which began then; nulls where there is none.';
+  'Locks the call''s employee and then the call, and reads the newest erasure that covers a recording of the call with this start; nulls '
+  'if there is none.';
 
 create or replace function public.finish_ingest(
   p_write_id uuid,
@@ -203,10 +204,10 @@ begin
     return jsonb_build_object('outcome', 'erased');
   end if;
   if v_recording.recording_sid is null and v_call.call_id is null then
-    -- No organisation, so no audit row: the message is retried until the call is there, or becomes a dead letter.
+    -- Without an organisation there is no audit row. The message is retried until the call is there, or becomes a dead letter.
     return jsonb_build_object('outcome', 'call_unknown');
   end if;
-  -- Somebody else, or we before a crash, may have been faster. The object of that run is the one that counts.
+  -- Another worker, or this one before a crash, may have been faster. The object of that run is the one that counts.
   if p_storage_path is distinct from
     coalesce(v_recording.storage_path, understudy.storage_path(v_call.call_id, v_call.employee_id, p_recording_sid))
   then
@@ -233,9 +234,9 @@ begin
 end
 $$;
 comment on function public.finish_ingest(uuid, text, text, text, bigint, text, int, int, text, text, text, timestamptz) is
-  'Records a recording that is in Storage, once however often it is called, and names the employee''s newest, to be published. stored: '
-  'newest is to be published. erased: the object is to be removed. call_unknown, target_changed: likewise, and then write_cleared. '
-  'Outcomes: stored, erased, call_unknown, target_changed.';
+  'Records a recording that is in Storage; repeated calls record it once. It names the employee''s newest recording, which is to be '
+  'published. stored: `newest` is to be published. erased: the object is to be removed. call_unknown, target_changed: the object is to be '
+  'removed, and then write_cleared is to be called. Outcomes: stored, erased, call_unknown, target_changed.';
 
 create or replace function public.newest_published(p_write_id uuid, p_recording_sid text, p_is_copied boolean default true)
 returns jsonb
@@ -264,8 +265,9 @@ begin
 end
 $$;
 comment on function public.newest_published(uuid, text, boolean) is
-  'The recording was copied to the key of the employee''s newest; p_is_copied: false when whoever was to do it died. behind: another one, '
-  'newest, is the newest by now, to be published. erased: all are, and the copy is to be removed. Outcomes: current, behind, erased.';
+  'The recording was copied to the key of the employee''s newest. p_is_copied is false if the worker died before it copied. behind: '
+  'another recording is the newest by now, and is to be published. erased: all recordings are erased, and the copy is to be removed. '
+  'Outcomes: current, behind, erased.';
 
 create or replace function public.write_cleared(p_write_id uuid)
 returns jsonb
@@ -278,7 +280,7 @@ begin
   return jsonb_build_object('outcome', 'recorded');
 end
 $$;
-comment on function public.write_cleared(uuid) is 'The write is over, and nothing of it is left. Outcomes: recorded.';
+comment on function public.write_cleared(uuid) is 'The write is over, and has left nothing behind. Outcomes: recorded.';
 
 revoke all on function
   public.recording_target(text, text),

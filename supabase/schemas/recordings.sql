@@ -1,4 +1,4 @@
--- Recordings of calls: where each one is in the private bucket `recordings`; and the writes to Storage that may still land.
+-- Recordings of calls, with their keys in the private bucket `recordings`, and the writes to Storage that may still land.
 
 do $$
 begin
@@ -8,8 +8,8 @@ begin
 end
 $$;
 comment on domain understudy.recording_sid is
-  'Twilio''s id of a recording. It becomes a part of a storage key, so nothing but what Twilio uses is allowed in it. Functions that '
-  'PostgREST calls take a text all the same: it names the types of arguments, in a schema that its roles do not see.';
+  'Twilio''s id of a recording. It becomes a part of a storage key, so only the characters that Twilio uses are allowed in it. Functions '
+  'that PostgREST calls take a text nevertheless, because PostgREST names the types of arguments, and its roles do not see this schema.';
 
 create table if not exists public.recordings (
   recording_sid understudy.recording_sid primary key,
@@ -41,18 +41,24 @@ create index if not exists recordings_oldest on public.recordings (org_id, start
 create index if not exists recordings_tombstones on public.recordings (erased_at) where erased_at is not null;
 
 comment on table public.recordings is
-  'One row for each recording that is or was in Storage. An erased one stays as a tombstone, so that nothing brings it back.';
-comment on column public.recordings.employee_id is 'The call''s employee when the recording was stored; null when it had none.';
-comment on column public.recordings.folder is 'The employee; or the call, of a recording that belongs to no employee.';
+  'One row for each recording that is or was in Storage. The row of an erased recording stays as a tombstone, so that nothing brings the '
+  'recording back.';
+comment on column public.recordings.employee_id is 'The call''s employee when the recording was stored; null if the call had none.';
+comment on column public.recordings.folder is 'The employee''s id; the call''s id if the recording belongs to no employee.';
 comment on column public.recordings.storage_path is 'The immutable key in the bucket `recordings`, without the bucket.';
 comment on column public.recordings.sha256 is
-  'Of the stored bytes, in hexadecimal, lower case. Null where it is not known: such a recording proves no consent.';
-comment on column public.recordings.channels is 'What Twilio says about the recording. The header of the stored file has the last word.';
-comment on column public.recordings.account_sid is 'The Twilio account that it came from: that another account does not have it proves nothing.';
-comment on column public.recordings.deployment_id is 'Who stored it. A copy of this database with an id of its own deletes nothing of it at Twilio.';
-comment on column public.recordings.started_at is 'Twilio''s start time: decides which recording is newest, with the sid for equal times.';
+  'The hash of the stored bytes, in lower-case hexadecimal. If it is null, the hash is unknown, and the recording proves no consent.';
+comment on column public.recordings.channels is
+  'The number of channels that Twilio states. The header of the stored file has the last word.';
+comment on column public.recordings.account_sid is
+  'The Twilio account that has the recording. If another account does not have it, that proves nothing.';
+comment on column public.recordings.deployment_id is
+  'The deployment that stored the recording. A copy of this database with an id of its own deletes none of its recordings at Twilio.';
+comment on column public.recordings.started_at is
+  'Twilio''s start time. It decides which recording is newest; the sid decides between equal times.';
 comment on column public.recordings.erased_at is
-  'When the row was added to its erasure; never unset. What an erasure covers counts as erased before that, see understudy.is_erased.';
+  'The time at which the row was added to its erasure; never unset. A recording that an erasure covers counts as erased before that, see '
+  'understudy.is_erased.';
 
 alter table public.recordings enable row level security;
 revoke all on public.recordings from public, anon, authenticated, service_role;
@@ -76,19 +82,19 @@ create index if not exists storage_writes_by_call on public.storage_writes (call
 create index if not exists storage_writes_by_age on public.storage_writes (begun_at);
 
 comment on table public.storage_writes is
-  'Uploads and copies that were begun and of which nobody has said that they are done: what they write may still land, even after their '
-  'worker has died, since Storage finishes a copy by itself. No erasure of such a place ends before they cannot any more.';
-comment on column public.storage_writes.folder is 'The employee; or the call, of a recording that belongs to no employee.';
-comment on column public.storage_writes.recording_sid is 'What is written: a recording to its own key, or a copy of it to the key of the newest.';
-comment on column public.storage_writes.looked_at is 'When the sweep last looked at it.';
-comment on column public.storage_writes.call_sid is 'Of an upload.';
-comment on column public.storage_writes.attempt_id is 'Whose metadata are written.';
+  'Uploads and copies that were begun and not yet reported as done. What they write may still land after their worker has died, because '
+  'Storage finishes a copy by itself. An erasure of such a key does not end before that has become impossible.';
+comment on column public.storage_writes.folder is 'The employee''s id; the call''s id if the recording belongs to no employee.';
+comment on column public.storage_writes.recording_sid is 'The recording that is written, to its own key or to the key of the newest one.';
+comment on column public.storage_writes.looked_at is 'The time at which the sweep last looked at the write.';
+comment on column public.storage_writes.call_sid is 'The call, if the write is an upload.';
+comment on column public.storage_writes.attempt_id is 'The attempt, if the write is that of its metadata.';
 
 alter table public.storage_writes enable row level security;
 revoke all on public.storage_writes from public, anon, authenticated, service_role;
 grant select on public.storage_writes to service_role;
 
--- Recordings that were heard of before their calls.
+-- Recordings that became known before their calls.
 create table if not exists public.unmatched_recordings (
   recording_sid understudy.recording_sid primary key,
   call_sid text not null,
@@ -98,7 +104,7 @@ create table if not exists public.unmatched_recordings (
 create index if not exists unmatched_recordings_to_check on public.unmatched_recordings (checked_at);
 create index if not exists unmatched_recordings_by_age on public.unmatched_recordings (seen_at);
 comment on table public.unmatched_recordings is
-  'Recordings at Twilio of calls that are not in `calls`. The sweep looks again whether they are by now, for 60 days.';
+  'Recordings at Twilio of calls that are not in `calls`. For 60 days, the sweep looks whether the call has come.';
 alter table public.unmatched_recordings enable row level security;
 revoke all on public.unmatched_recordings from public, anon, authenticated, service_role;
 grant select on public.unmatched_recordings to service_role;
@@ -112,8 +118,8 @@ as $$
   select interval '15 minutes'
 $$;
 comment on function understudy.longest_write() is
-  'A write that was begun so long ago has landed or never will: no Lambda function runs for longer, and every request of ours has a timeout '
-  'that leaves Storage ten minutes to finish by itself.';
+  'The time after which a write has landed or never will. No Lambda function runs for longer, and the timeout of each of our requests '
+  'leaves Storage ten minutes to finish by itself.';
 
 create or replace function understudy.begin_write(
   p_path text,
@@ -130,7 +136,7 @@ as $$
   returning id
 $$;
 comment on function understudy.begin_write(text, text, text, uuid) is
-  'Notes a write before it is made. Called with the employee locked, so that an erasure knows of every write that began before it.';
+  'Notes a write before it is made. The caller has locked the employee, so that an erasure knows of every write that began before it.';
 
 create or replace function understudy.find_call(
   p_call_sid text,
@@ -144,8 +150,8 @@ stable
 set search_path = ''
 as $$
 begin
-  -- `strict`: a call that two rows claim belongs to neither. Guessing could give it to the wrong organisation.
-  -- An employee who is gone, or of another organisation than the call, is no employee of this call.
+  -- A call that two rows claim belongs to neither of them (`strict`), because a guess could give it to the wrong organisation. An employee
+  -- who is gone, or who belongs to another organisation than the call, is no employee of this call.
   select c.id, c.org_id, e.id, c.known_since
   into strict call_id, org_id, employee_id, known_since
   from public.calls c
@@ -156,7 +162,7 @@ exception
     call_id := null;
 end
 $$;
-comment on function understudy.find_call(text) is 'The call and its employee; nulls when the call is unknown or ambiguous.';
+comment on function understudy.find_call(text) is 'The call and its employee; nulls if the call is unknown or ambiguous.';
 
 create or replace function understudy.employee_channel(p_recording public.recordings)
 returns smallint
@@ -168,7 +174,8 @@ as $$
   from public.calls c
   where c.id = p_recording.call_id and c.org_id = p_recording.org_id
 $$;
-comment on function understudy.employee_channel(public.recordings) is 'What is said of this very call; null when nothing is.';
+comment on function understudy.employee_channel(public.recordings) is
+  'The employee''s channel that is stated for this very call; null if none is.';
 
 create or replace function understudy.storage_path(p_call_id uuid, p_employee_id uuid, p_recording_sid text)
 returns text

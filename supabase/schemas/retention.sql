@@ -1,4 +1,4 @@
--- Retention: recordings that their organisation does not keep any longer, and the proof that nobody keeps any longer.
+-- Retention: the erasure of recordings that their organisation no longer keeps.
 
 create or replace function understudy.begin_retention(p_org_id uuid, p_employee_id uuid, p_covers_until timestamptz)
 returns uuid
@@ -14,7 +14,7 @@ begin
 end
 $$;
 comment on function understudy.begin_retention(uuid, uuid, timestamptz) is
-  'Erases an employee''s recordings that began before a moment; consent and voice stay. The caller has locked the employee.';
+  'Erases an employee''s recordings that began before a moment. Consent and voice stay. The caller has locked the employee.';
 
 create or replace function understudy.retain_no_longer_after_call(p_settings public.organization_voice_settings)
 returns uuid
@@ -35,7 +35,7 @@ begin
     limit 20
   loop
     continue when not understudy.try_lock_employee(v_recording.folder);
-    -- Listed already, by an erasure that is under way?
+    -- An erasure that is under way may have listed the recording already.
     perform 1 from public.recordings r where r.recording_sid = v_recording.recording_sid and r.erased_at is null;
     continue when not found or understudy.is_erased(v_recording);
     return understudy.begin_retention(v_recording.org_id, v_recording.folder, v_until);
@@ -75,7 +75,8 @@ begin
 end
 $$;
 comment on function understudy.retain_no_longer_after_clone(public.organization_voice_settings) is
-  'Of one voice that is good for long enough: the newest recording that it was made for, and all that began before it.';
+  'Starts the erasure for one voice that has been ready for long enough. It covers the newest recording that the voice was made for, and '
+  'all that began before it.';
 
 create or replace function understudy.retain_no_longer()
 returns uuid
@@ -104,6 +105,6 @@ begin
 end
 $$;
 comment on function understudy.retain_no_longer() is
-  'Starts the next erasure for retention: of the organisation that was looked at longest ago, and of one employee.';
+  'Starts the next erasure for retention, of one employee. The organisation that was looked at longest ago comes first.';
 
 revoke all on all functions in schema understudy from public;

@@ -1,8 +1,9 @@
--- The sample: what a voice is made from, as the worker tells it before it sends it, and as the next request compares it.
+-- The sample: its recordings and the version of its code, as the worker states them before it sends the sample, and as the next request
+-- compares them.
 
 create or replace function understudy.is_made_from_the_same(
   p_voice public.voices,
-  p_employee_channel smallint,
+  p_usual_channel smallint,
   p_pipeline_version int
 )
 returns boolean
@@ -14,11 +15,11 @@ as $$
     select
       r.recording_sid,
       row_number() over (order by r.started_at desc, r.recording_sid desc) as position,
-      coalesce(understudy.employee_channel(r), p_employee_channel) as channel
+      coalesce(understudy.employee_channel(r), p_usual_channel) as channel
     from understudy.newest_recordings(p_voice.org_id, p_voice.employee_id) r
     where not understudy.is_synthetic(r)
   ),
-  -- What was passed over since a cloned voice spoke in it would be passed over again.
+  -- A recording that was passed over because a cloned voice spoke in it would be passed over again.
   sources as (
     select s.recording_sid, row_number() over (order by s.position) as position, s.channel
     from public.voice_sources s
@@ -33,7 +34,7 @@ as $$
         where l.recording_sid is distinct from s.recording_sid
           or (s.channel is not null and s.channel is distinct from l.channel)
       )
-      -- Short of speech it would have gone on to the next older recording, had there been one.
+      -- A sample that was short of speech would have used the next older recording if there had been one.
       and (
         (p_voice.report ->> 'speech_seconds')::numeric >= 60
         or (select count(*) from live) = (select count(*) from sources)
@@ -42,8 +43,8 @@ as $$
   )
 $$;
 comment on function understudy.is_made_from_the_same(public.voices, smallint, int) is
-  'Whether a sample that was made now would be the one that this voice was made from: by the same version, of the same recordings, and '
-  'the same channel of each.';
+  'True if a sample made now would be the one that this voice was made from: it has the same version, the same recordings, and the same '
+  'channel of each. p_usual_channel counts for a call that states no channel of its own.';
 
 create or replace function understudy.replace_sources(p_voice public.voices, p_sources jsonb)
 returns text[]
@@ -73,7 +74,8 @@ begin
   return v_sids;
 end
 $$;
-comment on function understudy.replace_sources(public.voices, jsonb) is 'Notes what the sample is made from, and gives the RecordingSids.';
+comment on function understudy.replace_sources(public.voices, jsonb) is
+  'Replaces the recordings that the attempt''s sample is made from, and returns their RecordingSids.';
 
 create or replace function understudy.retire_replaced(p_voice public.voices)
 returns void
@@ -96,7 +98,7 @@ begin
   end if;
 end
 $$;
-comment on function understudy.retire_replaced(public.voices) is 'The current voice gives way to the attempt''s before that is made.';
+comment on function understudy.retire_replaced(public.voices) is 'Retires the current voice before the attempt''s voice is made.';
 
 create or replace function understudy.sample_problem(p_voice public.voices)
 returns text
@@ -110,7 +112,8 @@ as $$
   )
 $$;
 comment on function understudy.sample_problem(public.voices) is
-  'Why the sample of an attempt must not be sent, or null. Asked with its sources in place, since one of them may be erased or marked by now.';
+  'The reason why the sample of an attempt must not be sent, or null. The attempt''s sources are already in place, because one of them '
+  'may be erased or marked by now.';
 
 create or replace function public.take_sample(
   p_attempt_id uuid,
@@ -134,7 +137,7 @@ begin
   end if;
   v_voice := understudy.lock_voice(p_attempt_id);
 
-  -- Where a voice is saved meanwhile, it is that of a worker before this one: another one is not needed.
+  -- A voice that is saved meanwhile is that of an earlier worker, and a second one is not needed.
   if not understudy.holds_lease(v_voice, p_lease_id) or v_voice.state <> 'cloning' or v_voice.vendor_voice_id is not null then
     return understudy.refuse_late_worker(p_attempt_id, v_voice, 'clone.sample');
   end if;
@@ -162,11 +165,11 @@ begin
 end
 $$;
 comment on function public.take_sample(uuid, uuid, jsonb, int, jsonb) is
-  'Asked for leave before a sample is sent to the vendor. p_sources: [{recording_sid, channel, synthetic}], newest first: every recording '
-  'that was looked at, the channel that was taken of it (1, 2 or null), and whether it was passed over since a cloned voice spoke in it. '
-  'p_report: figures only. A later sample of the same attempt replaces the one before. Each counts as an upload. Where the current voice '
-  'is to be replaced first, this retires it. taken: delete_voices are to be deleted, and voice_deleted called, before the sample is sent. '
-  'Otherwise nothing is sent; refused: the attempt is closed. Outcomes: taken, lease_lost, refused.';
+  'Permits a worker to send its sample to the vendor. p_sources is [{recording_sid, channel, synthetic}], newest first: every recording '
+  'that was looked at, the channel that was taken of it (1, 2 or null), and true if it was passed over because a cloned voice spoke in '
+  'it. p_report holds figures only. A later sample of the same attempt replaces the one before; each counts as an upload. If the current '
+  'voice is to be replaced first, this retires it. taken: delete_voices are to be deleted, and voice_deleted called, before the sample is '
+  'sent. With any other outcome nothing is sent. refused: the attempt is closed. Outcomes: taken, lease_lost, refused.';
 
 revoke all on function public.take_sample(uuid, uuid, jsonb, int, jsonb) from public, anon, authenticated;
 grant execute on function public.take_sample(uuid, uuid, jsonb, int, jsonb) to service_role;

@@ -1,4 +1,4 @@
--- Statements: the texts that people agree to. Never edited: a new text is a new version.
+-- Statements: the texts that people agree to. A text is never edited: a new text is a new version.
 
 create table if not exists public.voice_consent_statements (
   locale text not null check (locale ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'),
@@ -17,12 +17,14 @@ create table if not exists public.voice_consent_statements (
   )
 );
 create index if not exists voice_consent_statements_by_version on public.voice_consent_statements (version, sha256);
-comment on table public.voice_consent_statements is 'Immutable. The newest version of a locale is the current one.';
-comment on column public.voice_consent_statements.sha256 is 'Of the text in UTF-8, in hexadecimal, lower case.';
-comment on column public.voice_consent_statements.purposes is 'What may be agreed to with this text.';
+comment on table public.voice_consent_statements is 'Immutable texts. The newest version of a locale is the current one.';
+comment on column public.voice_consent_statements.sha256 is 'The hash of the text in UTF-8, in lower-case hexadecimal.';
+comment on column public.voice_consent_statements.purposes is 'The purposes that may be agreed to with this text.';
 comment on column public.voice_consent_statements.purpose_descriptions is
-  '{purpose: what the voice will say, to whom, and for how long}, in the words shown with the text. Every purpose has one.';
-comment on column public.voice_consent_statements.retention is 'What is kept for how long, in the words shown with the text.';
+  'An object {purpose: description} in the words that are shown with the text. A description names what the voice will say, to whom, and '
+  'for how long. Every purpose has one.';
+comment on column public.voice_consent_statements.retention is
+  'The periods for which data are kept, in the words that are shown with the text.';
 
 alter table public.voice_consent_statements enable row level security;
 revoke all on public.voice_consent_statements from public, anon, authenticated, service_role;
@@ -134,7 +136,7 @@ begin
 end
 $$;
 comment on function understudy.check_statement(text, text, text[]) is
-  'Null when there is such a statement, in whatever locale, and it tells of all these purposes.';
+  'The code of a refusal; null if there is such a statement, in any locale, and it describes all these purposes.';
 
 create or replace function understudy.describe_purposes(p_version text, p_sha256 text, p_purposes text[])
 returns jsonb
@@ -153,7 +155,7 @@ as $$
   limit 1
 $$;
 comment on function understudy.describe_purposes(text, text, text[]) is
-  '{purpose: description} of these purposes, in the words of the very statement that was agreed to.';
+  'An object {purpose: description} of these purposes, in the words of the very statement that was agreed to.';
 
 create or replace function public.current_consent_statement(p_locale text)
 returns jsonb
@@ -172,7 +174,7 @@ begin
 end
 $$;
 comment on function public.current_consent_statement(text) is
-  'The text to show. Public knowledge, so nobody is asked who they are. Outcomes: statement, statement_not_found.';
+  'The current text to show. The text is public, so callers are not identified. Outcomes: statement, statement_not_found.';
 
 revoke all on function public.current_consent_statement(text) from public, anon, authenticated;
 grant execute on function public.current_consent_statement(text) to service_role;

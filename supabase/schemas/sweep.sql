@@ -1,6 +1,6 @@
--- What voice-sweeper asks on its schedule: what no message will ever come for again. Two runs at once share the work.
+-- The scheduled functions of voice-sweeper, which find the work that no message will come for again. Two simultaneous runs share the work.
 
--- Employees of whom the application around us has changed something that we must follow.
+-- Employees in whose rows the application around us has changed something that we must follow.
 create table if not exists understudy.employee_changes (
   org_id uuid not null,
   employee_id uuid not null,
@@ -9,7 +9,7 @@ create table if not exists understudy.employee_changes (
 );
 create index if not exists employee_changes_oldest on understudy.employee_changes (changed_at);
 comment on table understudy.employee_changes is
-  'Employees who were deleted, who moved from this organisation to another one, or whose voice_id somebody else has written.';
+  'Employees who were deleted, who moved from this organisation to another one, or whose voice_id was written by somebody else.';
 
 create or replace function understudy.note_employee_change()
 returns trigger
@@ -27,7 +27,7 @@ begin
 end
 $$;
 comment on function understudy.note_employee_change() is
-  'Only notes it, so that nobody''s change is refused or held up because of us: the sweep follows.';
+  'Notes the change for the sweep, which follows it later. So no change is refused or held up because of us.';
 
 create or replace function understudy.leave_voice_behind()
 returns trigger
@@ -39,7 +39,8 @@ begin
   return new;
 end
 $$;
-comment on function understudy.leave_voice_behind() is 'Nobody in the new organisation sees the voice of the one before, not even until the next sweep.';
+comment on function understudy.leave_voice_behind() is
+  'Takes the voice off an employee who moves, so that nobody in the new organisation sees it, not even until the next sweep.';
 
 create or replace trigger understudy_employee_moves
   before update of org_id on public.employees
@@ -67,7 +68,7 @@ begin
     limit 20
   loop
     continue when not understudy.try_lock_employee(v_expired.employee_id);
-    -- Renewed, withdrawn or swept since?
+    -- The consent may have been renewed, withdrawn or swept meanwhile.
     perform 1
     from public.voice_consents c
     where c.org_id = v_expired.org_id
@@ -88,7 +89,8 @@ begin
 end
 $$;
 comment on function understudy.begin_erasure_of_expired(timestamptz) is
-  'Treats one consent that has run out like a withdrawn one. Passes over employees somebody is working on: the next call finds them.';
+  'Treats one consent that has expired like a withdrawn one. It passes over employees whom another transaction has locked; the next call '
+  'finds them.';
 
 create or replace function understudy.follow_employee_change(p_asked_at timestamptz)
 returns uuid
@@ -112,7 +114,7 @@ begin
     perform 1 from public.employees e where e.id = v_change.employee_id and e.org_id = v_change.org_id;
     continue when found
       or not understudy.has_records(v_change.org_id, v_change.employee_id)
-      -- By another request since.
+      -- Another request has erased everything since the change.
       or (understudy.last_erasure(v_change.org_id, v_change.employee_id)).known_until > v_change.changed_at;
 
     v_consent_id := understudy.end_consent(v_change.org_id, v_change.employee_id, 'left', null);
@@ -129,7 +131,8 @@ begin
 end
 $$;
 comment on function understudy.follow_employee_change(timestamptz) is
-  'Puts voice_id right for employees of whom it was changed by somebody else, up to one who has left, of whom everything is erased.';
+  'Corrects the voice_id of employees whose voice_id was changed by somebody else. It stops at the first employee who has left, and '
+  'erases everything of that one.';
 
 create or replace function public.sweep_erasures(p_now double precision default null)
 returns jsonb
@@ -153,8 +156,8 @@ begin
 end
 $$;
 comment on function public.sweep_erasures(double precision) is
-  'Starts the next erasure that is due although nobody asks for it, of one employee: a consent has run out, the employee has left, or '
-  'recordings are older than their organisation keeps them. none: nothing is due. Outcomes: started, none.';
+  'Starts the next erasure that is due without a request, of one employee: a consent has expired, the employee has left, or recordings '
+  'are older than their organisation keeps them. none: nothing is due. Outcomes: started, none.';
 
 create or replace function understudy.time_out_requests(p_limit int)
 returns integer
@@ -165,7 +168,7 @@ declare
   v_voice public.voices;
   v_timed_out int := 0;
 begin
-  -- In the order of organisations: two sweeps lock the heads of their audits in the same order.
+  -- The requests come in the order of organisations, so that two sweeps lock the heads of their audits in the same order.
   for v_voice in
     select old.*
     from (
@@ -177,7 +180,7 @@ begin
     order by old.org_id, old.number
   loop
     continue when not understudy.try_lock_employee(v_voice.employee_id);
-    -- Begun or ended since?
+    -- The attempt may have begun or ended meanwhile.
     select * into v_voice from public.voices v where v.id = v_voice.id and v.state = 'requested' for update;
     continue when not found;
     perform understudy.refuse_attempt(v_voice, 'clone.sweep', 'clone_timed_out');
@@ -197,7 +200,7 @@ as $$
   from (
     select v.id, v.campaign
     from public.voices v
-    -- As the index voices_unfinished has it, so that what is over is not looked at.
+    -- This repeats the condition of the index voices_unfinished, so that finished attempts are not read.
     where (
         v.state in ('requested', 'cloning', 'unknown')
         or (v.state in ('failed', 'retired') and v.vendor_voice_id is not null and v.vendor_deleted_at is null)
@@ -206,7 +209,7 @@ as $$
       )
       and (v.swept_at is null or v.swept_at < understudy.time_now() - interval '1 hour')
       and (
-        -- Those of a campaign wait their turn for hours.
+        -- Requests of a campaign wait for hours until their turn comes.
         (
           v.state = 'requested'
           and v.requested_at < understudy.time_now() - case when v.campaign then interval '6 hours' else interval '10 minutes' end
@@ -222,7 +225,7 @@ as $$
         or (v.state = 'ready' and v.metadata_handed_at is not null and v.metadata_written_at is null)
         or understudy.is_metadata_behind(v)
       )
-    -- A campaign stands in nobody's way here either.
+    -- A campaign holds up no other request here either.
     order by v.campaign, v.swept_at nulls first, v.number
     limit p_limit
   ) u
@@ -238,7 +241,7 @@ as $$
     from public.voice_erasures e
     where e.erased_at is null
       and e.requested_at < understudy.time_now() - interval '10 minutes'
-      -- The queue's longest delay is 15 minutes: a message that is alive shows itself oftener than this.
+      -- The queue's longest delay is 15 minutes, so a message that is alive updates begun_at more often than this.
       and (e.begun_at is null or e.begun_at < understudy.time_now() - interval '16 minutes')
     order by e.swept_at nulls first, e.number
     limit p_limit
@@ -260,7 +263,7 @@ declare
   v_limit constant int := greatest(coalesce(p_limit, 0), 0);
   v_timed_out constant int := understudy.time_out_requests(v_limit);
 begin
-  -- From here no employee is locked, no row is waited for, and nothing of the row changes but when an erasure was swept.
+  -- From here on no employee is locked and no row is waited for. The only change is the time at which an erasure was swept.
   return jsonb_build_object(
     'outcome', 'found',
     'attempts', understudy.unfinished_attempts(v_limit),
@@ -270,10 +273,11 @@ begin
 end
 $$;
 comment on function public.sweep_unfinished(int) is
-  'Attempts and erasures worth a new message, the longest unswept first: a lease and its grace time are over, a request is 10 minutes '
-  'old, one of a campaign 6 hours, a voice is still at the vendor, the metadata are or may be those of another voice, an erasure is 10 '
-  'minutes old and no worker has taken it up for 16. An attempt gets a message at most once an hour after attempts_queued, and a request '
-  'that has come to nothing in 24 hours is ended (timed_out: how many). Outcomes: found.';
+  'Attempts and erasures that need a new message; those that were longest unswept come first. An attempt needs one if its lease and the '
+  'grace time are over, its request is 10 minutes old (6 hours in a campaign), its voice is still at the vendor, or the metadata are or '
+  'may be those of another voice. An erasure needs one if it is 10 minutes old and no worker has taken it up for 16 minutes. After '
+  'attempts_queued, an attempt gets no other message for an hour. A request that has led to nothing in 24 hours is ended; timed_out is '
+  'the number of these. Outcomes: found.';
 
 create or replace function public.attempts_queued(p_attempt_ids uuid[])
 returns jsonb
@@ -282,14 +286,14 @@ security definer
 set search_path = ''
 as $$
 begin
-  -- In one order, or two sweeps that found the same could wait for each other.
+  -- The lock has a fixed order, because two sweeps that found the same attempts could otherwise wait for each other.
   perform 1 from public.voices v where v.id = any (p_attempt_ids) order by v.number for no key update;
   update public.voices v set swept_at = clock_timestamp() where v.id = any (p_attempt_ids);
   return jsonb_build_object('outcome', 'recorded');
 end
 $$;
 comment on function public.attempts_queued(uuid[]) is
-  'Their messages are in the queue, so that for an hour they are not found again. Outcomes: recorded.';
+  'The messages of these attempts are in the queue, so that for an hour they are not found again. Outcomes: recorded.';
 
 revoke all on function
   public.sweep_erasures(double precision),

@@ -1,4 +1,4 @@
--- Recordings that nobody told us of: what voice-sweeper finds in Twilio's list, and what of it was queued.
+-- Recordings of which no callback came. voice-sweeper finds them in Twilio's list, and notes those that it has queued.
 
 create or replace function public.recording_sweep_state()
 returns jsonb
@@ -9,12 +9,13 @@ as $$
   select jsonb_build_object(
     'outcome', 'state',
     'since', s.since,
-    -- An old page may be one that Twilio no longer knows.
+    -- Twilio may no longer know an old page.
     'next_page_uri', case when s.paged_at > understudy.time_now() - interval '1 day' then s.next_page_uri end
   )
   from understudy.recording_sweep s
 $$;
-comment on function public.recording_sweep_state() is 'From which day and page on Twilio''s recordings are to be read. Outcomes: state.';
+comment on function public.recording_sweep_state() is
+  'The day and the page from which Twilio''s recordings are to be read. Outcomes: state.';
 
 create or replace function understudy.is_missing(p_recording_sid text)
 returns boolean
@@ -32,9 +33,9 @@ as $$
     )
 $$;
 comment on function understudy.is_missing(text) is
-  'Whether a recording of a known call needs a message: it is not here, no tombstone, not too large for Storage, and the sweep has '
-  'not queued it within a day. One '
-  'that an erasure covers and nobody knew of is missing, too: its message adds it to the erasure.';
+  'True if a recording of a known call needs a message: it is not stored, has no tombstone, is not too large for Storage, and the sweep '
+  'has not queued it within a day. A recording that an erasure covers and that nobody knew of is also missing, because its message adds '
+  'it to the erasure.';
 
 create or replace function public.missing_recordings(p_recordings jsonb)
 returns jsonb
@@ -50,7 +51,7 @@ begin
     from jsonb_to_recordset(p_recordings) as l (recording_sid understudy.recording_sid, call_sid text, created_at timestamptz)
     cross join lateral understudy.find_call(l.call_sid) as found
     where l.call_sid ~ '^CA[0-9A-Fa-f]{32}$'
-      -- Its callback may be on its way.
+      -- The recording's callback may be on its way.
       and l.created_at < understudy.time_now() - interval '15 minutes'
     order by l.recording_sid
   ),
@@ -66,8 +67,9 @@ begin
 end
 $$;
 comment on function public.missing_recordings(jsonb) is
-  'Of recordings that Twilio has, {recording_sid, call_sid, created_at}, those of known calls that are not here, were not erased, are not '
-  'too large for Storage and were not queued by the sweep within a day. Those of unknown calls are remembered. Outcomes: missing.';
+  'Finds missing recordings among those that Twilio has, {recording_sid, call_sid, created_at}. A recording of a known call is missing if '
+  'it is not stored, was not erased, is not too large for Storage, and was not queued by the sweep within a day. Recordings of unknown '
+  'calls are remembered. Outcomes: missing.';
 
 create or replace function public.matched_recordings(p_limit int)
 returns jsonb
@@ -108,8 +110,8 @@ begin
 end
 $$;
 comment on function public.matched_recordings(int) is
-  'Of the recordings that were heard of before their call, those whose call is known by now; so many are looked at, in turn. Outcomes: '
-  'missing.';
+  'Recordings that became known before their call, and whose call is known by now. Each call looks at p_limit recordings, in turn. '
+  'Outcomes: missing.';
 
 create or replace function understudy.note_queued(p_queued text[])
 returns void
@@ -137,14 +139,15 @@ begin
     order by o.queued_at
     limit 1000
   );
-  -- What is still too large will be told again.
+  -- A recording that is still too large will be reported again.
   delete from public.oversized_recordings o where o.recording_sid = any (p_queued);
   perform understudy.note_queued(p_queued);
   return jsonb_build_object('outcome', 'recorded');
 end
 $$;
 comment on function public.recordings_queued(text[]) is
-  'Their messages are in the queue, so that for a day they are not missing, and none is set aside for its size. Outcomes: recorded.';
+  'The messages of these recordings are in the queue. For a day they are not missing, and none of them is set aside for its size any '
+  'more. Outcomes: recorded.';
 
 create or replace function public.recording_page_seen(p_queued text[], p_next_page_uri text)
 returns jsonb
@@ -157,13 +160,13 @@ begin
   update understudy.recording_sweep s
   set next_page_uri = p_next_page_uri,
       paged_at = clock_timestamp(),
-      -- Calls go on, and recordings come late.
+      -- The next reading starts three days back, because recordings may come late while calls go on.
       since = case when p_next_page_uri is null then current_date - 3 else s.since end;
   return jsonb_build_object('outcome', 'recorded');
 end
 $$;
 comment on function public.recording_page_seen(text[], text) is
-  'What was missing on this page is queued; the list goes on at that page, or is at its end (null). Outcomes: recorded.';
+  'The missing recordings of this page are queued. The list goes on at p_next_page_uri; null means its end. Outcomes: recorded.';
 
 revoke all on function
   public.recording_sweep_state(),

@@ -1,16 +1,18 @@
--- What voice-sweeper holds against the vendors' own lists: voices that nobody owns, recordings nobody told us of, objects nobody names.
+-- The comparison of our rows with the vendors' lists and with Storage. voice-sweeper finds voices that belong to no attempt, voices that
+-- are missing, and objects of writes that nobody finished.
 
 create table if not exists public.stray_voices (
   vendor_voice_id text primary key,
   first_seen_at timestamptz not null default clock_timestamp()
 );
-comment on table public.stray_voices is 'Voices at the vendor that carry this deployment''s mark, of attempts that it has never heard of.';
+comment on table public.stray_voices is
+  'Voices at the vendor that carry this deployment''s mark, but belong to attempts that it does not know.';
 
--- How far the list of Twilio's recordings was read.
+-- The progress of reading Twilio's list of recordings.
 create table if not exists understudy.recording_sweep (
   only_one boolean primary key default true check (only_one),
   since date not null default current_date - 30,
-  -- Within our account's list and nowhere else: whoever follows it shows the account's credentials.
+  -- The URI must be one of our account's list, because the request for it carries the account's credentials.
   next_page_uri text check (next_page_uri ~ '^/2010-04-01/Accounts/AC[0-9a-fA-F]{32}/Recordings\.json\?[!-~]+$'),
   paged_at timestamptz not null default clock_timestamp()
 );
@@ -21,7 +23,7 @@ create table if not exists public.swept_recordings (
   queued_at timestamptz not null default clock_timestamp()
 );
 create index if not exists swept_recordings_by_age on public.swept_recordings (queued_at);
-comment on table public.swept_recordings is 'Recordings that the sweep has queued: not again within a day.';
+comment on table public.swept_recordings is 'Recordings that the sweep has queued. They are not queued again within a day.';
 
 alter table public.stray_voices enable row level security;
 alter table public.swept_recordings enable row level security;
@@ -52,7 +54,7 @@ as $$
   order by l.vendor_voice_id
   on conflict do nothing
 $$;
-comment on function understudy.note_strays(jsonb) is 'Keeps since when a voice with our mark is there, of an attempt that nobody here has heard of.';
+comment on function understudy.note_strays(jsonb) is 'Notes since when a voice with our mark exists whose attempt is not known here.';
 
 create or replace function understudy.voices_of_nobody(p_voices jsonb)
 returns jsonb
@@ -67,16 +69,16 @@ as $$
       from public.voices v
       where v.vendor_voice_id = l.vendor_voice_id and v.state in ('requested', 'cloning', 'unknown', 'ready')
     )
-    -- Its id may be on the way to us, or be found by whoever looks for it.
+    -- The voice's id may be on the way to us, or a worker that searches for it may find it.
     and not exists (
       select
       from public.voices v
       where v.id = l.attempt_id and v.vendor_voice_id is null and v.state in ('requested', 'cloning', 'unknown')
     )
-    -- A copy of this database has our rows, and a deployment id of its own.
+    -- A copy of this database has our rows, but a deployment id of its own.
     and l.deployment_id = understudy.deployment_id()
-    -- Of an attempt that nobody here has heard of, it may be another deployment's on the same account. One of ours was made before this
-    -- database was put back to an earlier state.
+    -- The voice of an attempt that is not known here may belong to another deployment on the same account. If it is one of ours, it was
+    -- made before this database was restored to an earlier state.
     and (
       exists (select from public.voices v where v.id = l.attempt_id)
       or exists (
@@ -86,14 +88,15 @@ as $$
       )
     )
 $$;
-comment on function understudy.voices_of_nobody(jsonb) is 'Which of the vendor''s voices are ours, and no attempt''s that may need them: to be deleted.';
+comment on function understudy.voices_of_nobody(jsonb) is
+  'The vendor''s voices that are ours, and that no attempt may need. They are to be deleted.';
 
 create or replace function understudy.missing_voices(p_voices jsonb)
 returns jsonb
 language sql
 set search_path = ''
 as $$
-  -- Those looked for longest ago, so that each has its turn.
+  -- The voices that were looked for longest ago come first, so that each has its turn.
   with looked_for as (
     select v.id
     from public.voices v
@@ -112,7 +115,7 @@ as $$
   where not exists (select from understudy.listed_voices(p_voices) l where l.vendor_voice_id = c.vendor_voice_id)
 $$;
 comment on function understudy.missing_voices(jsonb) is
-  'Which of a hundred current voices are not among the vendor''s. Notes that they were looked for.';
+  'Those of a hundred current voices that are not among the vendor''s. It notes that they were looked for.';
 
 create or replace function public.judge_vendor_voices(p_voices jsonb)
 returns jsonb
@@ -130,8 +133,9 @@ begin
 end
 $$;
 comment on function public.judge_vendor_voices(jsonb) is
-  'p_voices: every voice at the vendor that carries a mark, {vendor_voice_id, attempt_id, deployment_id}. delete: those that belong to '
-  'nobody; missing: current voices that are not among them, to be asked for one by one, then voice_gone. Outcomes: judged.';
+  'Compares the vendor''s voices with ours. p_voices is every voice at the vendor that carries a mark, as {vendor_voice_id, attempt_id, '
+  'deployment_id}. delete: those that belong to no attempt. missing: current voices that are not among them; they are to be asked for one '
+  'by one, and voice_gone is to be called for each that is gone. Outcomes: judged.';
 
 create or replace function public.voice_gone(p_attempt_id uuid, p_account text default null)
 returns jsonb
@@ -159,8 +163,8 @@ begin
 end
 $$;
 comment on function public.voice_gone(uuid, text) is
-  'The vendor no longer has the current voice, and nobody here deleted it: it is taken off the employee. A message to clone-worker then '
-  'puts the metadata right. other_account: it was made with another account than this one. Outcomes: recorded, other_account.';
+  'The vendor no longer has the current voice, and nobody here deleted it. The employee loses the voice. A message to clone-worker then '
+  'corrects the metadata. other_account: the voice was made with another account than this one. Outcomes: recorded, other_account.';
 
 create or replace function understudy.write_left_over(p_write public.storage_writes)
 returns text
@@ -176,7 +180,7 @@ as $$
       from public.recordings r
       where r.recording_sid = p_write.recording_sid and r.storage_path = p_write.path and not understudy.is_erased(r)
     ) then 'nothing'
-    -- Its message may still come to something.
+    -- The message of this upload may still be handled.
     when not exists (select from public.recordings r where r.recording_sid = p_write.recording_sid)
       and not understudy.is_erased(p_write.recording_sid)
       and p_write.begun_at > understudy.time_now() - interval '15 days'
@@ -185,7 +189,9 @@ as $$
   end
 $$;
 comment on function understudy.write_left_over(public.storage_writes) is
-  'What a write that nobody finished needs: remove its object; publish the newest again, or take it away; write the metadata again; nothing.';
+  'The work that is left after a write that nobody finished. remove: delete its object. publish: publish the newest recording again, or '
+  'remove its copy. metadata: write the metadata again. nothing: the write has succeeded. Null while the message of an upload may still '
+  'be handled.';
 
 create or replace function public.abandoned_writes(p_limit int)
 returns jsonb
@@ -196,7 +202,7 @@ as $$
 declare
   v_writes jsonb;
 begin
-  -- Whoever began them is dead: no function runs for an hour.
+  -- The workers that began these writes are dead, because no function runs for an hour.
   with old as (
     select w.*, understudy.write_left_over(w) as left_over
     from public.storage_writes w
@@ -224,9 +230,9 @@ begin
 end
 $$;
 comment on function public.abandoned_writes(int) is
-  'Writes of workers that died. left_over says what is to be done; then write_cleared. remove: the object at this path belongs elsewhere, '
-  'or nowhere. publish: ask newest_published, which is told that it was not copied. metadata: a message to clone-worker about this '
-  'attempt. Outcomes: abandoned.';
+  'Writes of workers that died. left_over says which work is to be done before write_cleared. remove: delete the object at this path, '
+  'which belongs elsewhere or nowhere. publish: call newest_published with p_is_copied false. metadata: send a message to clone-worker '
+  'about this attempt. Outcomes: abandoned.';
 
 revoke all on function
   public.judge_vendor_voices(jsonb),

@@ -1,4 +1,4 @@
--- Calls in which a cloned voice spoke: never a source of the next clone.
+-- Calls in which a cloned voice spoke. They are never a source of the next clone.
 
 create table if not exists public.synthetic_calls (
   call_sid text not null check (call_sid ~ '^CA[0-9a-fA-F]{32}$'),
@@ -10,10 +10,10 @@ create table if not exists public.synthetic_calls (
 
 comment on table public.synthetic_calls is
   'Calls for which an organisation was given a voice to speak with (authorize_voice). Their recordings are never sampled. A mark counts '
-  'for the organisation''s own calls only.';
+  'only for the organisation''s own calls.';
 comment on column public.synthetic_calls.call_sid is
-  'Twilio''s id of the call, as its recordings name it: of a call of two legs the parent leg.';
-comment on column public.synthetic_calls.employee_id is 'Whose cloned voice it was first.';
+  'Twilio''s id of the call, as its recordings name it. For a call of two legs it is the id of the parent leg.';
+comment on column public.synthetic_calls.employee_id is 'The employee whose cloned voice was the first to be given for the call.';
 
 alter table public.synthetic_calls enable row level security;
 revoke all on public.synthetic_calls from public, anon, authenticated, service_role;
@@ -41,6 +41,6 @@ as $$
   )
 $$;
 comment on function understudy.is_synthetic(public.recordings) is
-  'Whether the recording is of a call in which, as its own organisation has said, a cloned voice spoke.';
+  'True if the recording is of a call in which a cloned voice spoke, as the recording''s own organisation has marked it.';
 
 revoke all on all functions in schema understudy from public;

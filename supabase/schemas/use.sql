@@ -1,4 +1,4 @@
--- Using a voice: asked for each time, for one purpose.
+-- The use of a voice, which is asked for each time, for one purpose.
 
 create or replace function understudy.hand_out_voice(
   p_voice public.voices,
@@ -16,7 +16,7 @@ declare
   v_agreed public.voice_consents;
 begin
   select * into v_agreed from public.voice_consents c where c.id = p_consent_id;
-  -- Before the voice is handed out, so that no recording of what it says becomes the next clone.
+  -- The call is marked before the voice is handed out, so that no recording of it becomes a source of the next clone.
   perform understudy.mark_synthetic(p_call_sid, p_voice.org_id, p_voice.employee_id);
   perform understudy.audit(
     p_voice.org_id, p_voice.employee_id, p_user_id, 'voice.authorize', 'authorized',
@@ -35,7 +35,8 @@ begin
 end
 $$;
 comment on function understudy.hand_out_voice(public.voices, uuid, uuid, text, text, jsonb) is
-  'The voice, for one use, with what was agreed to. p_details: what is audited beside. The caller has checked the consent.';
+  'The voice, for one use, with the purpose as it was agreed to. p_details are further details for the audit. The caller has checked the '
+  'consent.';
 
 create or replace function public.authorize_voice(
   p_user_id uuid,
@@ -55,14 +56,14 @@ declare
   v_problem text;
   v_details jsonb;
 begin
-  -- Whatever a caller calls a purpose is written to the audit only if it looks like one: it could be a name.
+  -- The purpose of a request is audited only if it looks like one, because it could be a name.
   v_details := jsonb_build_object('purpose', case when p_purpose ~ '^[a-z_]{1,40}$' then p_purpose end);
   select * into v_access from understudy.authorise(p_user_id, p_employee_id, false);
   if v_access.problem is not null then
     return understudy.refuse(v_access.caller_org_id, p_employee_id, p_user_id, 'voice.authorize', v_access.problem, v_details);
   end if;
 
-  -- Shared: many may ask at once, but no withdrawal comes between the look and the audit row.
+  -- The lock is a shared one: many may ask at once, but no withdrawal comes between the check and the audit row.
   perform 1 from public.employees e where e.id = p_employee_id for share;
   select * into v_consent from understudy.check_consent(v_access.caller_org_id, p_employee_id, p_purpose);
   select * into v_current
@@ -79,9 +80,10 @@ begin
 end
 $$;
 comment on function public.authorize_voice(uuid, uuid, text, text) is
-  'The voice, for this purpose, now, and how the purpose was described to whoever agreed. Not to be kept: the next use asks again. '
-  'p_call_sid: the call in which it is to speak; its recordings are never sampled. Outcomes: authorized, not_a_member, employee_not_found, '
-  'consent_required, consent_expired, consent_withdrawn, consent_purpose, voice_missing.';
+  'Returns the voice for one use, for this purpose, and the description of the purpose that was agreed to. The caller must not keep it: '
+  'the next use asks again. p_call_sid is the call in which the voice is to speak; the recordings of that call are never sampled. '
+  'Outcomes: authorized, not_a_member, employee_not_found, consent_required, consent_expired, consent_withdrawn, consent_purpose, '
+  'voice_missing.';
 
 revoke all on function public.authorize_voice(uuid, uuid, text, text) from public, anon, authenticated;
 grant execute on function public.authorize_voice(uuid, uuid, text, text) to service_role;

@@ -1,4 +1,4 @@
--- {employee_id}.json in the bucket `deep-fakes`: what it says, and who is about to write it.
+-- The object {employee_id}.json in the bucket `deep-fakes`: its content, and the workers that are about to write it.
 
 create or replace function understudy.metadata_path(p_employee_id uuid)
 returns text
@@ -27,7 +27,7 @@ begin
 end
 $$;
 comment on function understudy.begin_metadata(public.voices, jsonb) is
-  'What is to be written where, and the note that somebody is about to. Then metadata_written.';
+  'Notes that a worker is about to write an attempt''s metadata, and returns them with their key. The worker then calls metadata_written.';
 
 create or replace function understudy.hand_out_metadata(p_voice public.voices)
 returns jsonb
@@ -64,7 +64,7 @@ begin
 end
 $$;
 comment on function understudy.hand_out_metadata(public.voices) is
-  '{employee_id}.json of a current voice, to be written.';
+  'The metadata of a current voice, which are to be written to {employee_id}.json.';
 
 create or replace function understudy.is_metadata_behind(p_voice public.voices)
 returns boolean
@@ -73,10 +73,10 @@ stable
 set search_path = ''
 as $$
   select p_voice.state = 'retired' and p_voice.metadata_handed_at is not null and case
-    -- Whoever was about to write this one's may yet do so, on top of the current one's.
+    -- A worker that was about to write this voice's metadata may yet do so, on top of those of the current voice.
     when (understudy.current_voice(p_voice.employee_id)).id is not null then p_voice.metadata_written_at is null
-    -- It was the last, and the metadata still say that it is there. Of what is erased there is a tombstone instead, and an attempt under
-    -- way will write its own.
+    -- This was the last voice, and its metadata still say that it exists. If it is erased, there is a tombstone instead. If an attempt is
+    -- under way, it will write its own metadata.
     else (p_voice.metadata_written_at is null or p_voice.metadata_written_at < p_voice.closed_at)
       and not exists (
         select from public.voices v
@@ -90,7 +90,7 @@ as $$
   end
 $$;
 comment on function understudy.is_metadata_behind(public.voices) is
-  'Whether the metadata may be those of this voice, which is the current one no longer.';
+  'True if {employee_id}.json may hold the metadata of this voice, which is no longer the current one.';
 
 create or replace function understudy.hand_out_no_metadata(p_voice public.voices)
 returns jsonb
@@ -102,5 +102,5 @@ as $$
   ))
 $$;
 comment on function understudy.hand_out_no_metadata(public.voices) is
-  'What {employee_id}.json says when this was the last voice and nothing is erased, to be written.';
+  'The metadata that say that there is no voice, which are to be written after the last voice if nothing is erased.';
 revoke all on all functions in schema understudy from public;

@@ -8,7 +8,7 @@
 
 create table if not exists public.voices (
   id uuid primary key default gen_random_uuid(),
-  -- The order of attempts: times of two transactions may be equal, or the clock be set back.
+  -- The order of attempts. The times of two transactions may be equal, and the clock may be set back.
   number bigint generated always as identity unique,
   org_id uuid not null,
   employee_id uuid not null,
@@ -37,7 +37,7 @@ create table if not exists public.voices (
   requested_at timestamptz not null default clock_timestamp(),
   ready_at timestamptz,
   closed_at timestamptz,
-  -- No voice without a consent of this very employee in this very organisation.
+  -- A voice needs a consent of this very employee in this very organisation.
   constraint voices_consent foreign key (org_id, employee_id, consent_id)
     references public.voice_consents (org_id, employee_id, id),
   constraint voices_vendor_voice check (state not in ('ready', 'retired') or vendor_voice_id is not null),
@@ -69,34 +69,42 @@ create index if not exists voices_to_delete
   on public.voices (employee_id)
   where state in ('failed', 'retired') and vendor_voice_id is not null and vendor_deleted_at is null;
 
-comment on table public.voices is 'The truth about voices; employees.voice_id mirrors the ready one.';
+comment on table public.voices is
+  'Attempts, each with its voice. This table is authoritative; employees.voice_id mirrors the voice that is ready.';
 comment on column public.voices.recording_sid is
-  'The newest recording when the clone was requested. What the voice is made from is in public.voice_sources.';
-comment on column public.voices.code is 'Why the attempt failed or the voice was retired, e.g. consent_withdrawn, superseded.';
+  'The newest recording when the clone was requested. The recordings that the voice is made from are in public.voice_sources.';
+comment on column public.voices.code is 'The reason why the attempt failed or the voice was retired, e.g. consent_withdrawn, superseded.';
 comment on column public.voices.replace_first is
-  'Asked for with the request: the current voice goes, also at the vendor, before this one is made. For an account without a free place.';
-comment on column public.voices.campaign is 'Asked for together with many others, and nobody waits for it: has a queue of its own.';
+  'True if the request asked for the current voice to be deleted, also at the vendor, before this one is made. It serves accounts without '
+  'a free place for a voice.';
+comment on column public.voices.campaign is
+  'True if the attempt was requested together with many others. Nobody waits for it, and it has a queue of its own.';
 comment on column public.voices.uploads is
-  'How often a sample of it was let go to the vendor, whatever came of it: understudy.most_uploads() at most.';
+  'The number of times that a sample of this attempt was allowed to be sent to the vendor, whatever the result. It never exceeds '
+  'understudy.most_uploads().';
 comment on column public.voices.pipeline_version is
-  'Of the code that made the sample: another version would make another one. Null until a sample was taken.';
+  'The version of the code that made the sample; another version would make another sample. It is null until a sample was taken.';
 comment on column public.voices.report is
-  'Figures of the sample, speech_seconds among them, or of why there could be none. No names, keys or sound. Null again once a recording '
-  'of the sample is erased.';
-comment on column public.voices.lease_id is 'Handed to one worker. Whoever shows another one is too late.';
+  'Figures of the sample, with speech_seconds, or the figures that explain why there could be no sample. It holds no names, keys or '
+  'sound. It becomes null again once a recording of the sample is erased.';
+comment on column public.voices.lease_id is
+  'The lease of the one worker that may decide about the attempt. A worker with another lease is too late.';
 comment on column public.voices.lease_until is
-  'Until then, and for the grace time after it, nobody else touches the attempt: the vendor may still be making the voice.';
+  'The end of the lease. Until then, and for the grace time after it, no other worker touches the attempt, because the vendor may still '
+  'be making the voice.';
 comment on column public.voices.deployment_id is
-  'Whose it is. A copy of this database with an id of its own leaves it alone at the vendor.';
+  'The deployment that owns the voice. A copy of this database with an id of its own leaves the voice alone at the vendor.';
 comment on column public.voices.vendor_account is
-  'The vendor''s account that has it: that another account does not know the voice proves nothing.';
-comment on column public.voices.vendor_checked_at is 'When it was last looked for among the vendor''s voices.';
-comment on column public.voices.recordings_erased is 'Its organisation keeps recordings for a while after a clone, and that is over.';
-comment on column public.voices.vendor_deleted_at is 'When the vendor confirmed that the voice is gone.';
+  'The vendor''s account that has the voice. If another account does not know the voice, that proves nothing.';
+comment on column public.voices.vendor_checked_at is 'The time at which the voice was last looked for among the vendor''s voices.';
+comment on column public.voices.recordings_erased is 'True once its organisation''s time of keeping recordings after a clone is over.';
+comment on column public.voices.vendor_deleted_at is 'The time at which the vendor confirmed that the voice is gone.';
 comment on column public.voices.metadata_handed_at is
-  'When a worker was last given this voice''s metadata to write. Newer than metadata_written_at: it may still be written, at any time.';
+  'The time at which a worker was last given this voice''s metadata to write. If it is later than metadata_written_at, the metadata may '
+  'still be written at any time.';
 
-comment on column public.voices.swept_at is 'When the sweep last sent a message for it: the longest unswept come first.';
+comment on column public.voices.swept_at is
+  'The time at which the sweep last sent a message for the attempt. The attempts that were longest unswept come first.';
 
 alter table public.voices enable row level security;
 revoke all on public.voices from public, anon, authenticated, service_role;
@@ -115,12 +123,12 @@ create table if not exists public.voice_sources (
 create index if not exists voice_sources_by_recording on public.voice_sources (recording_sid);
 
 comment on table public.voice_sources is
-  'The recordings that an attempt''s sample was made from, the newest at position 1. Every one that was looked at, also if it gave no '
-  'usable speech.';
+  'The recordings that an attempt''s sample was made from, the newest at position 1. Every recording that was looked at is here, even if '
+  'it gave no usable speech.';
 comment on column public.voice_sources.channel is
-  'Whose party was taken: the channel, counted from 1; of a recording of one channel that of the party which it holds. Null when nothing '
-  'was taken.';
-comment on column public.voice_sources.synthetic is 'It was passed over, since a cloned voice spoke in the call.';
+  'The employee''s party in the recording, as the channel of the call, counted from 1. For a recording of one channel it is the channel '
+  'of the party that it holds. It is null if nothing was taken.';
+comment on column public.voice_sources.synthetic is 'True if the recording was passed over because a cloned voice spoke in the call.';
 
 alter table public.voice_sources enable row level security;
 revoke all on public.voice_sources from public, anon, authenticated, service_role;
@@ -140,7 +148,7 @@ begin
   if old.vendor_voice_id is not null and new.vendor_voice_id is distinct from old.vendor_voice_id then
     raise exception 'an attempt keeps its voice' using errcode = 'integrity_constraint_violation';
   end if;
-  -- Its figures go with a recording that they were measured on.
+  -- The figures of the sample are cleared together with a recording that they were measured on.
   if ((new.replace_first, new.pipeline_version) is distinct from (old.replace_first, old.pipeline_version)
       or (new.report is distinct from old.report and not (new.report is null and understudy.has_erased_recording(old))))
     and old.state not in ('requested', 'cloning', 'unknown')
@@ -158,7 +166,8 @@ begin
   return new;
 end
 $$;
-comment on function understudy.guard_voice() is 'Catches bugs: no path leads back from failed or retired, and none around the others.';
+comment on function understudy.guard_voice() is
+  'Catches bugs: a voice never leaves the states failed and retired, and changes between the other states only as shown above.';
 
 create or replace trigger voices_guarded
   before update on public.voices
@@ -173,7 +182,7 @@ as $$
   select interval '60 seconds'
 $$;
 comment on function understudy.lease_grace() is
-  'Added to every lease: the vendor may finish a voice after the worker that asked for it has died.';
+  'The time that is added to every lease. The vendor may finish a voice after the worker that asked for it has died.';
 
 create or replace function understudy.retry_after_seconds(p_lease_until timestamptz)
 returns integer
@@ -203,7 +212,7 @@ as $$
   where v.employee_id = p_employee_id and v.org_id = p_org_id and v.state = 'ready'
 $$;
 comment on function understudy.mirrored_voice_id(uuid, uuid) is
-  'What employees.voice_id is to say. An employee who moved has no voice in their new organisation until one is made there.';
+  'The value that employees.voice_id must have. An employee who moved has no voice in their new organisation until one is made there.';
 
 create or replace function understudy.mirror_voice(p_employee_id uuid)
 returns void
@@ -214,7 +223,8 @@ as $$
   set voice_id = understudy.mirrored_voice_id(e.id, e.org_id)
   where e.id = p_employee_id and e.voice_id is distinct from understudy.mirrored_voice_id(e.id, e.org_id)
 $$;
-comment on function understudy.mirror_voice(uuid) is 'The only writer of employees.voice_id.';
+comment on function understudy.mirror_voice(uuid) is
+  'Copies the current voice to employees.voice_id. Apart from the trigger leave_voice_behind, nothing else writes that column.';
 
 create or replace function understudy.audit_attempt(
   p_voice public.voices,
@@ -230,7 +240,7 @@ as $$
     p_voice.org_id, p_voice.employee_id, null, p_action, p_outcome, jsonb_build_object('attempt_id', p_voice.id) || p_details
   )
 $$;
-comment on function understudy.audit_attempt(public.voices, text, text, jsonb) is 'Audits what the bundle itself has done with an attempt.';
+comment on function understudy.audit_attempt(public.voices, text, text, jsonb) is 'Audits an act of the bundle itself on an attempt.';
 
 create or replace function understudy.stop_voices(
   p_org_id uuid,
@@ -268,8 +278,9 @@ begin
 end
 $$;
 comment on function understudy.stop_voices(uuid, uuid, uuid, text) is
-  'The consent is gone: nothing is current, nothing new starts, and no voice that is already saved can finish. What is being cloned '
-  'right now runs on until it is refused, or its fate would never be known.';
+  'Ends an employee''s voices, because the consent is gone: no voice is current, no attempt starts, and no voice that is already saved '
+  'can finish. An attempt that is being cloned at this moment runs on until it is refused; otherwise nobody would ever know whether it '
+  'made a voice.';
 
 create or replace function understudy.voices_to_delete(p_employee_id uuid)
 returns jsonb
@@ -288,5 +299,6 @@ as $$
     and v.vendor_deleted_at is null
     and v.deployment_id = understudy.deployment_id()
 $$;
-comment on function understudy.voices_to_delete(uuid) is 'What the vendor still has of ours, as far as we know, and should not.';
+comment on function understudy.voices_to_delete(uuid) is
+  'The voices that the vendor, as far as this deployment knows, still has of it and should not have.';
 revoke all on all functions in schema understudy from public;

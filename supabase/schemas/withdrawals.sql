@@ -1,5 +1,5 @@
--- Withdrawing by a token, which the employee gets when they answer an invitation. Once handed out, it is good for whatever lives: it is the
--- employee who withdraws, not the consent which it came with.
+-- Withdrawal by a token, which the employee gets when they answer an invitation. From then on, the token withdraws whichever consent is
+-- live, and not only the one that it came with.
 
 create table if not exists public.voice_withdrawal_tokens (
   token_sha256 text primary key check (token_sha256 ~ '^[0-9a-f]{64}$'),
@@ -11,8 +11,9 @@ create table if not exists public.voice_withdrawal_tokens (
 );
 create index if not exists voice_withdrawal_tokens_by_invitation on public.voice_withdrawal_tokens (invitation_id);
 comment on table public.voice_withdrawal_tokens is
-  'Each withdraws what lives of the employee in this organisation, whoever recorded it, and whatever superseded what it came with.';
-comment on column public.voice_withdrawal_tokens.consent_id is 'What lived when it was handed out.';
+  'Tokens of employees. Each withdraws the employee''s live consent in this organisation, whoever recorded it, even if that has '
+  'superseded the consent which the token came with.';
+comment on column public.voice_withdrawal_tokens.consent_id is 'The consent that was live when the token was handed out.';
 
 alter table public.voice_withdrawal_tokens enable row level security;
 revoke all on public.voice_withdrawal_tokens from public, anon, authenticated, service_role;
@@ -32,7 +33,7 @@ as $$
   on conflict (token_sha256) do nothing
 $$;
 comment on function understudy.hand_withdrawal_token(text, public.voice_consent_invitations, uuid) is
-  'From now on the token withdraws. Repeated with each repeated answer, which derives the same token.';
+  'Makes the token valid for withdrawals. A repeated answer repeats this, and derives the same token.';
 
 create or replace function public.withdraw_with_token(
   p_token_sha256 text,
@@ -54,7 +55,7 @@ begin
   if v_token.token_sha256 is null then
     return jsonb_build_object('outcome', 'consent_token_invalid');
   end if;
-  -- The employee may have left by now, and still withdraws.
+  -- An employee who has left by now can still withdraw.
   perform understudy.lock_employee(v_token.employee_id);
   v_consent := understudy.newest_consent(v_token.org_id, v_token.employee_id);
   if v_consent.ended_as = 'withdrawn' then
@@ -78,8 +79,9 @@ begin
 end
 $$;
 comment on function public.withdraw_with_token(text, text, text, double precision) is
-  'Like withdraw_voice_consent, by the employee, who asks nobody. Again later: the same answer. consent_token_invalid: no such token, or '
-  'nothing lives and the last consent ran out. Outcomes: withdrawn, consent_token_invalid.';
+  'Withdraws like withdraw_voice_consent, but for the employee, whose token is enough. A repeated call gets the same answer. '
+  'consent_token_invalid: there is no such token, or no consent is live and the last one was not withdrawn. Outcomes: withdrawn, '
+  'consent_token_invalid.';
 
 create or replace function public.read_withdrawal(p_token_sha256 text)
 returns jsonb
@@ -121,7 +123,7 @@ begin
 end
 $$;
 comment on function public.read_withdrawal(text) is
-  'What the token would withdraw, whoever recorded it, for the employee to see. Outcomes: withdrawal, consent_token_invalid.';
+  'The consent that the token would withdraw, whoever recorded it, for the employee to see. Outcomes: withdrawal, consent_token_invalid.';
 
 revoke all on function
   public.withdraw_with_token(text, text, text, double precision), public.read_withdrawal(text)

@@ -52,7 +52,7 @@ def test_nothing_is_lost_doubled_orphaned_or_wrong_whatever_fails(stands, found)
 def test_a_guard_that_is_broken_shows(stands, found):
     """A lost answer of the vendor that is taken for a no makes a second voice."""
     made, lanes = stands
-    broken = made.damaged("no_unknown_fate", "public.release_clone", "if p_fate_known and v_voice.vendor_voice_id is null", "if v_voice.vendor_voice_id is null")
+    broken = made.damaged("no_unknown_fate", "public.release_clone", "if p_no_voice_was_made and v_voice.vendor_voice_id is null", "if v_voice.vendor_voice_id is null")
     (case,) = (case for case in found[0] if str(case) == "clone / clone-worker / POST /v1/voices/add / done / once")
     assert matrix.run_cases(made, lanes, [case])[0].letters == set()
     assert "D" in matrix.run_cases(broken, lanes, [case])[0].letters

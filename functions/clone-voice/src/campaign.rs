@@ -68,7 +68,7 @@ pub async fn request(
     let ask = |employee_id| async move {
         let clone = CloneRequest {
             request: EmployeeRequest { user_id, employee_id },
-            employee_channel: usual_channel,
+            usual_channel,
             pipeline_version: PIPELINE_VERSION,
             replace: campaign.replace,
             campaign: true,

@@ -70,7 +70,7 @@ impl Endpoint {
             Route::Clone(employee_id) => {
                 let clone = CloneRequest {
                     request: EmployeeRequest { user_id, employee_id },
-                    employee_channel: self.usual_channel,
+                    usual_channel: self.usual_channel,
                     pipeline_version: PIPELINE_VERSION,
                     replace: replaces_first(request)?,
                     campaign: false,

@@ -24,7 +24,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let endpoint = Endpoint {
         verifier: Verifier::new(http, supabase.base_url(), Environment::issuer()?),
         supabase,
-        usual_channel: Environment::employee_channel()?,
+        usual_channel: Environment::usual_channel()?,
         clones: environment.queue("CLONE_QUEUE_URL")?,
         campaigns: environment.queue("CAMPAIGN_QUEUE_URL")?,
     };

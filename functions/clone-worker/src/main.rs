@@ -21,7 +21,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let worker = Worker {
         supabase,
         elevenlabs,
-        usual_channel: Environment::employee_channel()?,
+        usual_channel: Environment::usual_channel()?,
         clones: environment.queue("CLONE_QUEUE_URL")?,
         campaigns: environment.queue("CAMPAIGN_QUEUE_URL")?,
     };

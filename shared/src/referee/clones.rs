@@ -167,7 +167,6 @@ pub async fn release_clone(
     struct Arguments {
         attempt_id: Uuid,
         lease_id: Uuid,
-        #[serde(rename = "fate_known")]
         no_voice_was_made: bool,
         is_unsent: bool,
     }

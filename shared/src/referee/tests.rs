@@ -115,7 +115,7 @@ async fn ask_about_clones(db: &Supabase) -> Vec<Error> {
 async fn ask_about_voices(db: &Supabase) -> Vec<Error> {
     let clone = CloneRequest {
         request: ASKED,
-        employee_channel: Some(Channel::First),
+        usual_channel: Some(Channel::First),
         pipeline_version: 1,
         replace: false,
         campaign: false,

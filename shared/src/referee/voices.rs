@@ -18,8 +18,8 @@ pub struct CloneRequest {
     /// The user who asks, and the employee.
     #[serde(flatten)]
     pub request: EmployeeRequest,
-    /// The employees' usual channel in calls of two legs, if the deployment has one.
-    pub employee_channel: Option<Channel>,
+    /// The employees' usual channel in this deployment, for a call of two legs that states none of its own.
+    pub usual_channel: Option<Channel>,
     /// The version of the code that would make the sample.
     pub pipeline_version: u32,
     /// True if the old voice is to be deleted before the new one is made, for a vendor account without a free slot. If
