@@ -181,9 +181,9 @@ def sha256(path: Path) -> str:
 
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m local.migration", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("name", nargs="?", help="what the migration does, in lower case: narrower_consents")
-    what.add_argument("--freeze", action="store_true", help="with a release: no migration that is there now may change any more")
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument("name", nargs="?", help="what the migration does, in lower case: narrower_consents")
+    action.add_argument("--freeze", action="store_true", help="with a release: no migration that is there now may change any more")
     options = parser.parse_args(words)
     if options.freeze:
         freeze()

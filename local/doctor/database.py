@@ -60,9 +60,9 @@ def compared(wanted: dict, there: dict) -> Differences:
     """Compares the `objects` of two descriptions. An object that is there and not wanted is the application's own."""
     names = [name for name in wanted if _is_ours(name)]
     missing = [name for name in names if name not in there]
-    both = [name for name in names if name in there]
+    present = [name for name in names if name in there]
     # Types and rights in the application's own tables are its own.
-    comparable = [name for name in both if _table(name) not in APPLICATION or name.startswith("trigger ")]
+    comparable = [name for name in present if _table(name) not in APPLICATION or name.startswith("trigger ")]
     other = [name for name in comparable if there[name]["state"] != wanted[name]["state"]]
     rights = []
     for name in comparable:

@@ -224,15 +224,15 @@ mod tests {
 
     #[test]
     fn a_message_tells_the_correlation_id_of_its_sender_and_nothing_that_is_none() {
-        let told = |attributes: Value| {
+        let read = |attributes: Value| {
             let mut message = message("1");
             message["messageAttributes"] = attributes;
             correlation_id(&serde_json::from_value(message).unwrap()).map(|id| id.to_string())
         };
         let sent = |value: Value| json!({"correlation_id": {"stringValue": value, "dataType": "String"}});
-        assert_eq!(told(sent(json!("JKJaXmPLvHcESHA="))).as_deref(), Some("JKJaXmPLvHcESHA="));
+        assert_eq!(read(sent(json!("JKJaXmPLvHcESHA="))).as_deref(), Some("JKJaXmPLvHcESHA="));
         for wrong in [json!({}), json!(null), sent(json!(null)), sent(json!("two\nlines!"))] {
-            assert_eq!(told(wrong.clone()), None, "{wrong}");
+            assert_eq!(read(wrong.clone()), None, "{wrong}");
         }
         assert_eq!(correlation_id(&received("1")), None);
     }

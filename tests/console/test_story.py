@@ -69,8 +69,8 @@ def test_a_call_becomes_a_voice_and_goes_when_its_owner_says_so(console, scenari
     voice = console["voice-id"].text_content()
     assert scenario.vendor_voices(employee) == [voice]
     expect(console["report"]).to_contain_text("good")
-    told = re.compile(r"\d+ seconds were taken, in \d+ pieces\. Left out: [\d.]+ seconds with the other party")
-    expect(console["sound"].get_by_role("img")).to_have_attribute("aria-label", told)
+    summary = re.compile(r"\d+ seconds were taken, in \d+ pieces\. Left out: [\d.]+ seconds with the other party")
+    expect(console["sound"].get_by_role("img")).to_have_attribute("aria-label", summary)
 
     # Both can be listened to: the browser knows how long they are, so it has read them.
     for label, seconds in (("The call, both sides", 112), ("What ElevenLabs got", 87)):

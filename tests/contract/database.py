@@ -111,8 +111,8 @@ def _(database):
 
 @assume("database", "The function hears the headers of the request, such as those that tell of our caller (request.headers).")
 def _(database):
-    told = {"x-caller-address": "192.0.2.1", "x-caller-user-agent": "a browser"}
-    hold(told.items() <= who(database, **told)["headers"].items(), "it does not")
+    headers = {"x-caller-address": "192.0.2.1", "x-caller-user-agent": "a browser"}
+    hold(headers.items() <= who(database, **headers)["headers"].items(), "it does not")
 
 
 @assume("database", "A call is one transaction: an exception takes back what was written before it, and an answer means that it is kept.")

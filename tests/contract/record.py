@@ -67,18 +67,18 @@ def path(exchange: Exchange, names: dict[str, str]) -> str:
 def kept(exchange: Exchange, names: dict[str, str]) -> dict:
     body = exchange.body if exchange.body in (None, "bytes") and not exchange.type.endswith("json") else shape(exchange.body, exchange.status >= 400)
     body = None if exchange.body is None and exchange.status == 204 else body
-    told = {"method": exchange.method, "path": path(exchange, names), "query": sorted(exchange.query)}
-    return told | {"status": exchange.status, "type": exchange.type, "body": body}
+    asked = {"method": exchange.method, "path": path(exchange, names), "query": sorted(exchange.query)}
+    return asked | {"status": exchange.status, "type": exchange.type, "body": body}
 
 
 def of(results: list[Result], account: Account) -> dict:
     """The answers of one vendor, each exchange once."""
-    told = {}
+    assumptions = {}
     for result in results:
         exchanges = [kept(exchange, account.names) for exchange in result.exchanges]
         unique = [one for place, one in enumerate(exchanges) if one not in exchanges[:place]]
-        told[result.assumption.sentence] = {"answer": result.answer, "exchanges": unique}
-    return {"date": date.today().isoformat(), "assumptions": told}
+        assumptions[result.assumption.sentence] = {"answer": result.answer, "exchanges": unique}
+    return {"date": date.today().isoformat(), "assumptions": assumptions}
 
 
 def write(results: list[Result], accounts: dict[str, Account], directory: Path = DIRECTORY, of_: str | None = None) -> list[Path]:

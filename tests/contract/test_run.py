@@ -75,11 +75,11 @@ def test_a_voice_whose_answer_was_lost_is_found_and_removed(accounts, where):
 
 
 def test_what_cannot_be_removed_is_named_and_the_run_is_not_good(accounts):
-    told = []
+    printed = []
     with accounts["storage"].stage.fault("/bucket/understudy-contract-", method="DELETE", times=None, status=500, body={}):
-        done = run({"storage": accounts["storage"]}, told.append)
+        done = run({"storage": accounts["storage"]}, printed.append)
     assert not done.is_good and done.left
-    assert [what for what in told if "NOT REMOVED: storage: a bucket" in str(what)]
+    assert [what for what in printed if "NOT REMOVED: storage: a bucket" in str(what)]
 
 
 # -- the command: the stand-ins in the place of real accounts ---------------------------------------------------------------------

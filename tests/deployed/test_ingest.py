@@ -211,8 +211,8 @@ class Large:
     def set_aside(self) -> tuple | None:
         return self.scenario.row("select bytes, size_limit from oversized_recordings where recording_sid = %s", self.sid)
 
-    def told(self) -> dict:
-        """What the function says of it, in the words that the alarm listens to."""
+    def logged(self) -> dict:
+        """The fields of the log line that the alarm listens to."""
 
         def line() -> dict | None:
             lines = [json.loads(text) for text in self.scenario.logs("recording-ingest", self.since).splitlines() if text.startswith("{")]
@@ -236,8 +236,8 @@ def test_a_recording_that_is_larger_than_storage_takes_is_told_of_and_not_tried_
     large.limit(large.bytes - 1)
     assert large.ingest(), "its message is done"
     assert large.set_aside() == (large.bytes, large.bytes - 1)
-    told = large.told()
-    assert (told["bytes"], told["size_limit"]) == (large.bytes, large.bytes - 1)
+    logged = large.logged()
+    assert (logged["bytes"], logged["size_limit"]) == (large.bytes, large.bytes - 1)
     large.scenario.swept()
     assert not large.scenario.one("select exists (select from swept_recordings where recording_sid = %s)", large.sid)
     assert large.tries() == 1 and not large.is_stored()
@@ -257,7 +257,7 @@ def test_that_a_recording_is_too_large_comes_out_also_where_the_connection_is_cl
     large.scenario.fault("supabase", reset=True, at_once=True, **UPLOAD)
     assert large.ingest()
     assert large.set_aside() == (large.bytes, large.bytes - 1)
-    assert large.told()["size_limit"] == large.bytes - 1
+    assert large.logged()["size_limit"] == large.bytes - 1
 
 
 def test_a_connection_that_is_closed_although_storage_takes_as_much_is_tried_again(large):

@@ -125,8 +125,8 @@ class Memory:
         heading("memory of the function processes, MiB: the mean of all, and the largest")
         print(f"  {'':34}{'beginning':>16}{'middle':>16}{'end':>16}{'processes':>11}")
         for function, looks in self._looks.items():
-            told = [f"{sum(one) / len(one) / MIB:.1f}, {max(one) / MIB:.1f}" for one in (looks[0], looks[len(looks) // 2], looks[-1])]
-            print(f"  {function:34}{told[0]:>16}{told[1]:>16}{told[2]:>16}{len(looks[-1]):>11}")
+            means = [f"{sum(one) / len(one) / MIB:.1f}, {max(one) / MIB:.1f}" for one in (looks[0], looks[len(looks) // 2], looks[-1])]
+            print(f"  {function:34}{means[0]:>16}{means[1]:>16}{means[2]:>16}{len(looks[-1]):>11}")
 
 
 def heading(text: str) -> None:

@@ -113,16 +113,16 @@ COLUMNS = ["public.calls.employee_channel", "public.calls.employee_id", "public.
 
 
 def test_what_a_careless_project_lets_its_users_do_is_told_and_not_what_is_closed(careless):  # noqa: F811
-    def told() -> tuple:
+    def open_to_users() -> tuple:
         found = described(careless.owner_url)["open_to_users"]
         return found["columns"], found["policies"]
 
-    assert told() == (COLUMNS, ["storage.buckets: Allow all", "storage.objects: Allow all", "storage.objects: Allow all for users"])
+    assert open_to_users() == (COLUMNS, ["storage.buckets: Allow all", "storage.objects: Allow all", "storage.objects: Allow all for users"])
     careless.owner.execute(PROTECTION)
     # Who may move somebody to another organisation is the application's to decide.
-    assert told() == (["public.calls.org_id", "public.employees.org_id"], [])
+    assert open_to_users() == (["public.calls.org_id", "public.employees.org_id"], [])
     careless.owner.execute("alter table public.calls disable trigger zz_understudy_insert, disable trigger zz_understudy_update")
-    assert "public.calls.employee_id" in told()[0]
+    assert "public.calls.employee_id" in open_to_users()[0]
 
 
 @pytest.mark.parametrize("allowed, words", [

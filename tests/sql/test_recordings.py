@@ -90,9 +90,9 @@ def test_who_copied_an_older_recording_is_told_of_the_newer_one_and_who_did_not_
     world.record(minute=0)
     second = world.ingest(newer, call_sid, world.target(newer, call_sid)["storage_path"], minute=2)["newest"]
     assert world.rpc("newest_published", second["write_id"], newer) == {"outcome": "current"}
-    told = world.rpc("newest_published", first["write_id"], older)
-    assert (told["outcome"], told["newest"]["recording_sid"]) == ("behind", newer)
-    again = world.rpc("newest_published", told["newest"]["write_id"], newer, False)
+    answer = world.rpc("newest_published", first["write_id"], older)
+    assert (answer["outcome"], answer["newest"]["recording_sid"]) == ("behind", newer)
+    again = world.rpc("newest_published", answer["newest"]["write_id"], newer, False)
     assert (again["outcome"], again["newest"]["recording_sid"]) == ("behind", newer)
     assert world.publish(again["newest"]) == {"outcome": "current"}
     assert world.sql("select * from public.storage_writes") == []

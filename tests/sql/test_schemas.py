@@ -74,9 +74,9 @@ def test_the_migrations_and_the_schemas_put_the_same_rows_into_it(postgres):
     migrated, declared = postgres.create_database(), postgres.create_database()
     apply_migrations(migrated)
     migration.apply_schemas(declared)
-    told = "select locale, version, text, sha256, purposes, purpose_descriptions, retention, created_at from public.voice_consent_statements"
+    statements = "select locale, version, text, sha256, purposes, purpose_descriptions, retention, created_at from public.voice_consent_statements"
     with psycopg.connect(migrated) as one, psycopg.connect(declared) as other:
-        assert one.execute(told).fetchall() == other.execute(told).fetchall() != []
+        assert one.execute(statements).fetchall() == other.execute(statements).fetchall() != []
     assert rows(migrated) == rows(declared)
 
 

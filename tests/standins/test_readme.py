@@ -26,8 +26,8 @@ def test_each_field_of_the_journal_is_described(control):
 
 @pytest.mark.parametrize("vendor", ["twilio", "elevenlabs", "supabase"])
 def test_a_stand_in_tells_how_it_is_controlled_and_what_is_its_own(control, vendor):
-    told = control[vendor]("GET", "").text
-    assert told.startswith(README) and f"/_control/{dict(twilio='recordings', elevenlabs='voices', supabase='tokens')[vendor]}" in told[len(README) :]
+    page = control[vendor]("GET", "").text
+    assert page.startswith(README) and f"/_control/{dict(twilio='recordings', elevenlabs='voices', supabase='tokens')[vendor]}" in page[len(README) :]
 
 
 def test_each_folder_and_file_is_in_the_table():

@@ -217,14 +217,14 @@ def test_the_project_refuses_what_is_bigger_than_its_limit_which_is_50_mb_until_
 
 
 def test_anybody_may_read_the_projects_limit_where_resumable_uploads_begin(vendors, control):
-    def told() -> str:
+    def largest() -> str:
         answer = httpx.options(vendors["supabase"]["url"] + "/storage/v1/upload/resumable", headers={"Tus-Resumable": "1.0.0"})
         assert (answer.status_code, answer.headers["Tus-Resumable"]) == (204, "1.0.0")
         return answer.headers["Tus-Max-Size"]
 
-    assert told() == str(50 * 1024**2)
+    assert largest() == str(50 * 1024**2)
     control["supabase"].account(file_size_limit=1000)
-    assert told() == "1000"
+    assert largest() == "1000"
     assert httpx.post(vendors["supabase"]["url"] + "/storage/v1/upload/resumable").status_code == 401, "but not begin one"
 
 
@@ -276,14 +276,14 @@ def test_only_the_authenticated_path_tells_a_bad_token_from_a_missing_object(ven
     bucket.upload("a", b"secret")
     key = vendors["supabase"]["publishable_key"]
 
-    def told(path: str, **headers) -> tuple:
+    def info(path: str, **headers) -> tuple:
         answer = httpx.get(f"{http.base_url}/storage/v1/object/info/{path}", headers={"apikey": key} | headers)
         return answer.status_code, answer.json()["statusCode"], answer.json()["code"]
 
     bad = {"Authorization": f"Bearer {token(control, kind='expired')}"}
-    assert told("recordings/a", **bad) == told("recordings/a", Authorization="") == (400, "404", "NoSuchBucket")
-    assert told("authenticated/recordings/a", **bad) == (400, "403", "AccessDenied")
-    assert told("authenticated/recordings/a") == (400, "400", "InvalidRequest")
+    assert info("recordings/a", **bad) == info("recordings/a", Authorization="") == (400, "404", "NoSuchBucket")
+    assert info("authenticated/recordings/a", **bad) == (400, "403", "AccessDenied")
+    assert info("authenticated/recordings/a") == (400, "400", "InvalidRequest")
     for path in ("recordings/none", "authenticated/recordings/none"):
         assert http.get(f"/storage/v1/object/info/{path}").json()["code"] == "NoSuchKey"
     assert http.get("/storage/v1/object/info/authenticated/recordings/a").json()["size"] == 6

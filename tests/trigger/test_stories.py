@@ -21,7 +21,7 @@ def scenario(stack):
     made.close()
 
 
-class Told:
+class Story:
     """A story that is over: its lines, and what there is."""
 
     def __init__(self, scenario: Scenario, name: str):
@@ -44,47 +44,47 @@ class Told:
 
 
 @pytest.fixture
-def told(scenario):
-    return lambda name: Told(scenario, name)
+def story(scenario):
+    return lambda name: Story(scenario, name)
 
 
 @pytest.mark.parametrize("name", ["recording", "duplicate", "early", "missed-callback", "vendor-down"])
-def test_of_these_stories_one_stored_recording_is_left(told, name):
-    over = told(name)
+def test_of_these_stories_one_stored_recording_is_left(story, name):
+    over = story(name)
     assert over.recordings() == 1 and over.stage.newest() and over.voices() == []
     assert "in the database" in over.text and " is stored, " in over.text
 
 
-def test_out_of_order_leaves_both_recordings_and_the_newer_one_as_the_newest(told):
-    over = told("out-of-order")
+def test_out_of_order_leaves_both_recordings_and_the_newer_one_as_the_newest(story):
+    over = story("out-of-order")
     assert over.recordings() == 2
     query = "select recording_sid from recordings where employee_id = %s order by started_at desc limit 1"
     newest = over.scenario.one(query, over.stage.employee)
     assert over.stage.newest() == over.scenario.stored(f"recordings/{over.stage.employee}/{newest}.wav")
 
 
-def test_forged_leaves_nothing_and_nobody_was_asked(told):
-    over = told("forged")
+def test_forged_leaves_nothing_and_nobody_was_asked(story):
+    over = story("forged")
     assert over.recordings() == 0 and over.scenario.messages("recording") == 0
     assert over.text.count("→ 403") == 3
 
 
 @pytest.mark.parametrize("name", ["clone", "lost-answer", "busy-vendor"])
-def test_of_these_stories_one_voice_is_left(told, name):
-    over = told(name)
+def test_of_these_stories_one_voice_is_left(story, name):
+    over = story(name)
     assert over.voices() == [over.stage.voice()] and over.states() == ["ready"]
 
 
 @pytest.mark.parametrize("name, states", [("no-places", ["failed"]), ("refused-consent", [])])
-def test_of_these_stories_a_recording_is_left_and_no_voice(told, name, states):
-    over = told(name)
+def test_of_these_stories_a_recording_is_left_and_no_voice(story, name, states):
+    over = story(name)
     assert over.recordings() == 1 and over.stage.voice() is None
     assert over.voices() == [] and over.states() == states
 
 
 @pytest.mark.parametrize("name", ["withdrawal", "withdraw-while-cloning"])
-def test_of_these_stories_nothing_is_left_but_the_audit(told, name):
-    over = told(name)
+def test_of_these_stories_nothing_is_left_but_the_audit(story, name):
+    over = story(name)
     assert (over.recordings(), over.voices(), over.stage.voice(), over.stage.newest()) == (0, [], None, None)
     assert "is erased" in over.text and "audit" in over.text
 
@@ -94,15 +94,15 @@ def test_every_story_is_tested_here(request):
     assert set(STORIES) <= tested
 
 
-def test_a_story_breaks_nothing_for_longer_than_it_takes(told):
-    over = told("no-places")
+def test_a_story_breaks_nothing_for_longer_than_it_takes(story):
+    over = story("no-places")
     for vendor in VENDORS:
         assert over.stage.control("GET", vendor, "/faults")["faults"] == []
     assert over.stage.control("PUT", "elevenlabs", "/account", {})["voice_limit"] > 0
 
 
-def test_a_story_tells_what_was_asked_of_whom_and_no_secret(told, stack):
-    over = told("recording")
+def test_a_story_tells_what_was_asked_of_whom_and_no_secret(story, stack):
+    over = story("recording")
     assert re.search(r"Twilio +GET +…/Recordings/RE….{4}\.wav → 200", over.text)
     assert re.search(r"Supabase +POST +/rest/v1/rpc/finish_ingest → 200", over.text)
     for secret in (stack["supabase"]["secret_key"], stack["twilio"]["auth_token"], stack["elevenlabs"]["api_key"], "Robin"):

@@ -57,8 +57,8 @@ async def recording(request: Request) -> Response:
     wanted = base64.b64encode(hmac.new(TWILIO["auth_token"].encode(), signed.encode(), hashlib.sha1).digest()).decode()
     if not hmac.compare_digest(wanted, request.headers.get("x-twilio-signature", "")):
         raise HTTPException(403)
-    told = dict(fields)
-    message = {"call_sid": told["CallSid"], "recording_sid": told["RecordingSid"]}
+    callback = dict(fields)
+    message = {"call_sid": callback["CallSid"], "recording_sid": callback["RecordingSid"]}
     queue().send_message(QueueUrl=os.environ["RECORDING_QUEUE_URL"], MessageBody=json.dumps(message))
     return Response(status_code=204)
 

@@ -133,7 +133,7 @@ pub enum SampleTaken {
         /// Voices to delete first, to make room for the new one.
         delete_voices: Vec<DoomedVoice>,
     },
-    /// Another worker has taken over.
+    /// The lease was given back or taken over, the attempt has ended, or its voice is saved already.
     LeaseLost,
     /// There is no consent any more, or one of the recordings was erased meanwhile.
     Refused,
