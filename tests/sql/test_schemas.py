@@ -55,7 +55,7 @@ def test_the_migrations_and_the_schemas_make_the_same_database(postgres, before)
 
 CHANGES = {
     "a function": ("select interval '60 seconds'", "select interval '90 seconds'"),
-    "a comment": ("'Added to every lease: the vendor", "'For the vendor''s sake: it"),
+    "a comment": ("'The time that is added to every lease. The vendor", "'The vendor''s time. It"),
     "a column": ("  report jsonb check", "  mood text,\n  report jsonb check"),
     "a right": ("grant select on public.voice_sources to service_role;", ""),
     "a trigger": ("before update on public.voices", "before update or delete on public.voices"),
@@ -143,11 +143,11 @@ def test_without_a_change_nothing_is_written(postgres, changed):
 
 def test_the_command_writes_what_has_changed_in_functions_views_triggers_policies_comments_and_rights(postgres, changed):
     edit(changed, "select interval '60 seconds'", "select interval '90 seconds'")
-    edit(changed, "'Added to every lease: the vendor", "'For the vendor''s sake: it")
+    edit(changed, "'The time that is added to every lease. The vendor", "'The vendor''s time. It")
     # Another name of an argument, another result, and a function that goes.
     edit(changed, "function understudy.metadata_path(p_employee_id uuid)", "function understudy.metadata_path(p_person uuid)")
     edit(changed, "select p_employee_id || '/' || p_employee_id || '.json'", "select p_person || '/' || p_person || '.json'")
-    edit(changed, "comment on function understudy.origin_sha256(text) is 'Of as much of a user agent as is kept with an answer.';", "")
+    edit(changed, "comment on function understudy.origin_sha256(text) is 'The hash of that part of a user agent which is kept with an answer.';", "")
     with (changed / "schemas" / "purge.sql").open("a") as last:
         last.write("""
             create or replace view public.faces with (security_invoker = true) as select v.id, understudy.face(v) as face from public.voices v;
