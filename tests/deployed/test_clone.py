@@ -186,6 +186,12 @@ class Attempt:
         assert self.scenario.stored(f"deep-fakes/{self.employee}/{self.employee}.json")
 
 
+def test_a_voice_takes_five_questions_to_the_database(attempt, scenario):
+    assert attempt.work()
+    asked = [request["path"].rpartition("/")[2] for request in scenario.journal("supabase", path="/rpc/")]
+    assert asked == ["begin_clone", "take_sample", "save_vendor_voice", "finish_clone", "metadata_written"]
+
+
 LOST = [
     {"reset": True, "do_work": True}, {"status": 500, "do_work": True}, {"status": 504, "body": "<html>", "do_work": True},
     {"status": 200, "body": "{", "do_work": True}, {"cut": 5},

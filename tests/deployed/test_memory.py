@@ -21,7 +21,7 @@ def test_a_recording_of_one_gib_passes_in_less_than_64_mib(scenario, stack):
         "attributes": {"ApproximateReceiveCount": "1"}, "eventSource": "aws:sqs",
     }
 
-    with RuntimeApi(stack["aws"]["bootstraps"]["recording-ingest"], scenario.environment("recording-ingest"), memory_mb=512) as ingest:
+    with RuntimeApi(stack["aws"]["bootstraps"]["recording-ingest"], scenario.environment("recording-ingest"), memory_mb=256) as ingest:
         assert ingest.invoke({"Records": [message]}) == {"batchItemFailures": []}, ingest.output()
         peak = ingest.peak_memory()
 

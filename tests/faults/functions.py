@@ -110,6 +110,10 @@ class Functions:
         self.make_cold()
         return "".join(f"-- {name}\n{text}" for name, text in self._logs.items())
 
+    def lines(self) -> list[str]:
+        """What those have logged that are warm and have nothing to do."""
+        return [line for idle in self._idle.values() for environment in idle for line in environment.output().splitlines()]
+
     def _patience(self, name: str) -> float:
         """Real seconds until Lambda would end it. A function that works for a queue must be gone before its lease is over, on the lane's
         clock; people wait in real time."""

@@ -27,7 +27,8 @@ const LARGEST_BODY_BYTES: usize = 64 * 1024;
 /// The longest that a request waits for its voice. The gateway gives up after 30 s, which cannot be configured
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>).
 const PATIENCE: Duration = Duration::from_secs(25);
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// The pause before the first look. Queue, sample and vendor together take longer than this.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The endpoint, with the services that it uses.
@@ -117,10 +118,11 @@ impl Endpoint {
 
     /// Looks at the newest attempt, at growing intervals, until it has succeeded or failed.
     async fn settled(&self, supabase: &Supabase, request: EmployeeRequest) -> Result<(String, Option<Value>), Error> {
+        let begun = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
             sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = pause_after(begun.elapsed());
             match read_voice(supabase, request).await {
                 Ok(VoiceState { status: VoiceStatus::Ready, voice_id: Some(voice_id), report, .. }) => {
                     return Ok((voice_id, report));
@@ -133,6 +135,12 @@ impl Endpoint {
             }
         }
     }
+}
+
+/// The pause until the next look, after this much waiting: the answer is late by a fifth of the time at most, and by 2 s
+/// at most.
+fn pause_after(waited: Duration) -> Duration {
+    (waited / 5).min(LONGEST_PAUSE)
 }
 
 /// True for `?replace=true`: the old voice is to be deleted before the new one is made.
@@ -182,6 +190,17 @@ mod tests {
         assert!(prefers("wait=10, Respond-Async"));
         assert!(!prefers("return=minimal"));
         assert!(!prefers_async(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn the_pauses_grow_and_no_answer_is_late_by_more_than_a_fifth() {
+        let (mut waited, mut pause, mut looks) = (FIRST_PAUSE, Duration::ZERO, 1);
+        while waited < PATIENCE {
+            let next = pause_after(waited);
+            assert!(next >= pause && next * 5 <= waited && next <= LONGEST_PAUSE, "{next:?} after {waited:?}");
+            (waited, pause, looks) = (waited + next, next, looks + 1);
+        }
+        assert!(looks <= 22, "{looks} looks in {PATIENCE:?}");
     }
 
     #[test]

@@ -46,10 +46,10 @@ impl CloneWorker {
     /// answer, may still be making its voice; otherwise a vendor's error. The message then stays in the queue.
     pub async fn work(&self, attempt_id: Uuid) -> Result<(), Error> {
         loop {
-            match begin_clone(&self.supabase, attempt_id, self.lease).await? {
+            let is_saved = match begin_clone(&self.supabase, attempt_id, self.lease).await? {
                 BegunClone::Clone(job) => self.clone_voice(attempt_id, job).await?,
                 BegunClone::Resolve { lease_id } => self.resolve(attempt_id, lease_id).await?,
-                BegunClone::Finish => return timed("finish_clone", self.finish(attempt_id)).await,
+                BegunClone::Finish => true,
                 BegunClone::Closed { delete_voices } => return self.delete(delete_voices).await,
                 BegunClone::Refused { code } => {
                     tracing::info!(%attempt_id, code, "the attempt is refused");
@@ -61,12 +61,17 @@ impl CloneWorker {
                     return Err(Error::NotYet { reason: "the attempt's lease has not ended", retry_after });
                 }
                 BegunClone::AttemptUnknown => return Err(Error::Unusable("the database does not know the attempt")),
+            };
+            // `finish_clone` itself decides whether the voice may be kept, whatever has happened since it was saved.
+            if is_saved {
+                return timed("finish_clone", self.finish(attempt_id)).await;
             }
         }
     }
 
     /// Makes the sample, tells the database the recordings that it is made from, and only then sends it to the vendor.
-    async fn clone_voice(&self, attempt_id: Uuid, job: CloneJob) -> Result<(), Error> {
+    /// Returns whether the attempt has its voice; otherwise the database is asked for the next step.
+    async fn clone_voice(&self, attempt_id: Uuid, job: CloneJob) -> Result<bool, Error> {
         let CloneJob { lease_id, deployment_id, employee_id, employee_name, recordings } = job;
         let sampling = sample_recordings(&self.supabase, &recordings, self.usual_channel);
         let sampled = match timed("make_sample", sampling).await {
@@ -79,7 +84,8 @@ impl CloneWorker {
         let sample = match sampled.sample {
             Ok(sample) => sample,
             Err(NoSample { refusal, report }) => {
-                return self.fail(attempt_id, lease_id, refusal, None, Some(&json!(report))).await;
+                self.fail(attempt_id, lease_id, refusal, None, Some(&json!(report))).await?;
+                return Ok(false);
             }
         };
         // The account is read before a voice is made, so that the voice's id can be saved together with it at once.
@@ -94,15 +100,14 @@ impl CloneWorker {
                 return Err(error);
             }
         };
-        if may_be_sent {
-            let name = Some(employee_name.as_str()).filter(|name| !name.trim().is_empty()).unwrap_or("Employee");
-            let remove_background_noise = sample.report.remove_background_noise;
-            let (wav, report) = (sample.wav, sample.report);
-            let voice = NewVoice { name, employee_id, attempt_id, deployment_id, sample: wav, remove_background_noise };
-            self.add_voice(lease_id, voice, &report).await?;
+        if !may_be_sent {
+            return Ok(false);
         }
-        // In the next turn of the loop, the database decides the next step.
-        Ok(())
+        let name = Some(employee_name.as_str()).filter(|name| !name.trim().is_empty()).unwrap_or("Employee");
+        let remove_background_noise = sample.report.remove_background_noise;
+        let (wav, report) = (sample.wav, sample.report);
+        let voice = NewVoice { name, employee_id, attempt_id, deployment_id, sample: wav, remove_background_noise };
+        self.add_voice(lease_id, voice, &report).await
     }
 
     /// Asks the database for permission to send the sample, and deletes the old voice first if that was requested.
@@ -121,8 +126,8 @@ impl CloneWorker {
         }
     }
 
-    /// Sends the sample to the vendor, and saves the id of the voice before anything else.
-    async fn add_voice(&self, lease_id: Uuid, voice: NewVoice<'_>, report: &Report) -> Result<(), Error> {
+    /// Sends the sample to the vendor, and saves the id of the voice before anything else. Returns whether it is saved.
+    async fn add_voice(&self, lease_id: Uuid, voice: NewVoice<'_>, report: &Report) -> Result<bool, Error> {
         let attempt_id = voice.attempt_id;
         // The account is read beforehand, so that nothing comes between making a voice and saving its id.
         if let Err(error) = self.account().await {
@@ -133,7 +138,7 @@ impl CloneWorker {
             Ok(voice) => self.keep(attempt_id, lease_id, vec![voice]).await,
             Err(AddVoiceError::Refused(refusal)) => {
                 let report = self.with_slots(refusal, report).await;
-                self.fail(attempt_id, lease_id, refusal, None, report.as_ref()).await
+                self.fail(attempt_id, lease_id, refusal, None, report.as_ref()).await.map(|()| false)
             }
             Err(AddVoiceError::NotAdded(error)) => {
                 let release = if error.never_sent() { Release::Unsent } else { Release::NotMade };
@@ -142,7 +147,7 @@ impl CloneWorker {
             }
             Err(AddVoiceError::FateUnknown(error)) => {
                 tracing::warn!(%attempt_id, %error, "the answer of add_voice is lost");
-                release_clone(&self.supabase, attempt_id, lease_id, Release::Unknown).await
+                release_clone(&self.supabase, attempt_id, lease_id, Release::Unknown).await.map(|()| false)
             }
         }
     }
@@ -160,23 +165,25 @@ impl CloneWorker {
     }
 
     /// Looks for the voice of an attempt whose `add_voice` gave no answer. Keeps the voice if there is one; otherwise
-    /// the attempt starts again.
-    async fn resolve(&self, attempt_id: Uuid, lease_id: Uuid) -> Result<(), Error> {
+    /// the attempt starts again. Returns whether there is one that is saved.
+    async fn resolve(&self, attempt_id: Uuid, lease_id: Uuid) -> Result<bool, Error> {
         self.account().await?;
         let voices = self.elevenlabs.find_voices(attempt_id).await?;
         if voices.is_empty() {
-            return release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await;
+            return release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await.map(|()| false);
         }
         self.keep(attempt_id, lease_id, voices).await
     }
 
     /// Keeps the first of an attempt's voices that may be used. If there is none, the attempt has failed: a voice that
     /// the vendor wants verified first cannot be used. The other voices are deleted, after the database knows of them.
-    async fn keep(&self, attempt_id: Uuid, lease_id: Uuid, voices: Vec<AddedVoice>) -> Result<(), Error> {
+    /// Returns whether one was kept.
+    async fn keep(&self, attempt_id: Uuid, lease_id: Uuid, voices: Vec<AddedVoice>) -> Result<bool, Error> {
         self.account().await?;
         let (usable, unusable): (Vec<_>, Vec<_>) = voices.into_iter().partition(AddedVoice::is_usable);
+        let mut is_saved = false;
         for voice in &usable {
-            self.save(attempt_id, &voice.voice_id).await?;
+            is_saved |= self.save(attempt_id, &voice.voice_id).await?;
         }
         let mut unusable = unusable.iter();
         if usable.is_empty()
@@ -187,17 +194,20 @@ impl CloneWorker {
         for voice in unusable {
             self.elevenlabs.delete_voice(&voice.voice_id).await?;
         }
-        Ok(())
+        Ok(is_saved)
     }
 
-    /// Saves the vendor's id of a voice in the database. A voice that the attempt does not need, or no longer, is
-    /// deleted at once.
-    async fn save(&self, attempt_id: Uuid, voice_id: &str) -> Result<(), Error> {
+    /// Saves the vendor's id of a voice in the database. Returns whether it is the attempt's; a voice that the attempt
+    /// does not need, or no longer, is deleted at once.
+    async fn save(&self, attempt_id: Uuid, voice_id: &str) -> Result<bool, Error> {
         let account = self.account().await?;
         match save_vendor_voice(&self.supabase, &VendorVoice { attempt_id, vendor_voice_id: voice_id, account }).await?
         {
-            SavedVoice::Saved => Ok(()),
-            SavedVoice::Superfluous => Ok(self.elevenlabs.delete_voice(voice_id).await.map(drop)?),
+            SavedVoice::Saved => Ok(true),
+            SavedVoice::Superfluous => {
+                self.elevenlabs.delete_voice(voice_id).await?;
+                Ok(false)
+            }
         }
     }
 
