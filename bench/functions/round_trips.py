@@ -50,5 +50,8 @@ def too_many(jobs: dict[str, Counter]) -> list[str]:
 
 def _kind(call) -> str:
     """In the words of the table."""
-    names = {"postgrest": "database", "storage": "Storage", "auth": "Auth", "twilio": "Twilio", "elevenlabs": "ElevenLabs", "sqs": "SQS", "secrets": "secrets"}
+    names = {
+        "postgrest": "database", "storage": "Storage", "auth": "Auth", "twilio": "Twilio", "elevenlabs": "ElevenLabs", "sqs": "SQS",
+        "secrets": "secrets", "secrets at start": "secrets",
+    }  # fmt: skip
     return names[call.api]

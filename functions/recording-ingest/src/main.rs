@@ -5,7 +5,6 @@ mod handler;
 use lambda_runtime::service_fn;
 use shared::clients::http_client;
 use shared::environment::Environment;
-use tokio::try_join;
 
 use crate::handler::Ingest;
 
@@ -14,7 +13,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let environment = Environment::load().await;
     let http = http_client();
-    let (twilio, supabase) = try_join!(environment.twilio(&http), environment.supabase(&http))?;
-    let ingest = Ingest { twilio, supabase, queue: environment.queue("RECORDING_QUEUE_URL")? };
+    let ingest = Ingest {
+        twilio: environment.twilio(&http)?,
+        supabase: environment.supabase(&http)?,
+        queue: environment.queue("RECORDING_QUEUE_URL")?,
+    };
     lambda_runtime::run(service_fn(|event| ingest.handle(event))).await
 }

@@ -17,7 +17,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let environment = Environment::load().await;
     let webhook = Webhook {
         public_base_url: Environment::variable("PUBLIC_BASE_URL")?,
-        twilio: environment.secret("TWILIO_SECRET_ARN", TwilioSecret::problem_for_callbacks).await?,
+        twilio: environment.secret("TWILIO_SECRET_ARN", TwilioSecret::problem_for_callbacks)?,
         queue: environment.queue("RECORDING_QUEUE_URL")?,
     };
     gateway::run(|request| webhook.handle(request)).await

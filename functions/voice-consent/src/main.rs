@@ -19,7 +19,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     lambda_http::tracing::init_default_subscriber();
     let environment = Environment::load().await;
     let http = http_client();
-    let supabase = environment.supabase(&http).await?;
+    let supabase = environment.supabase(&http)?;
     let endpoint = Endpoint {
         verifier: Verifier::new(http, supabase.base_url(), Environment::issuer()?),
         supabase,

@@ -12,7 +12,6 @@ use serde_json::Value;
 use shared::clients::http_client;
 use shared::environment::Environment;
 use shared::invocation::invocation;
-use tokio::try_join;
 
 use crate::handler::Sweeper;
 use crate::sweep::Queues;
@@ -22,12 +21,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let environment = Environment::load().await;
     let http = http_client();
-    let (supabase, elevenlabs, twilio) =
-        try_join!(environment.supabase(&http), environment.elevenlabs(&http), environment.twilio(&http))?;
     let sweeper = Sweeper {
-        supabase,
-        elevenlabs,
-        twilio,
+        supabase: environment.supabase(&http)?,
+        elevenlabs: environment.elevenlabs(&http)?,
+        twilio: environment.twilio(&http)?,
         queues: Queues {
             recordings: environment.queue("RECORDING_QUEUE_URL")?,
             clones: environment.queue("CLONE_QUEUE_URL")?,
