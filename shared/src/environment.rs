@@ -9,6 +9,7 @@ use wav::Channel;
 
 use crate::aws;
 use crate::clients::elevenlabs::ElevenLabsSecret;
+use crate::clients::http_client;
 use crate::clients::supabase::SupabaseSecret;
 use crate::clients::twilio::TwilioSecret;
 use crate::queue::Queue;
@@ -48,6 +49,15 @@ impl Environment {
         let aws = aws::load(Self::variable("AWS_API_URL").ok()).await;
         let secrets = SecretsAtStart::read(aws_sdk_secretsmanager::Client::new(&aws), Self::secret_arns()).await;
         Self { aws, secrets }
+    }
+
+    /// The environment, and the HTTP client for the vendors. The client is built on another thread meanwhile.
+    ///
+    /// # Panics
+    /// The system has no certificates.
+    pub async fn load_with_http() -> (Self, Client) {
+        let http = tokio::task::spawn_blocking(http_client);
+        (Self::load().await, http.await.expect("the HTTP client needs only the system's certificates"))
     }
 
     /// The ARNs in the variables. The template gives a function only those of the secrets that it needs.

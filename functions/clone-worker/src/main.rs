@@ -6,7 +6,6 @@ mod refusals;
 mod sampling;
 
 use lambda_runtime::service_fn;
-use shared::clients::http_client;
 use shared::environment::Environment;
 
 use crate::handler::Worker;
@@ -14,8 +13,7 @@ use crate::handler::Worker;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
-    let environment = Environment::load().await;
-    let http = http_client();
+    let (environment, http) = Environment::load_with_http().await;
     let worker = Worker {
         supabase: environment.supabase(&http)?,
         elevenlabs: environment.elevenlabs(&http)?,

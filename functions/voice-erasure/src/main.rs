@@ -3,7 +3,6 @@
 mod handler;
 
 use lambda_runtime::service_fn;
-use shared::clients::http_client;
 use shared::environment::Environment;
 
 use crate::handler::Erasure;
@@ -11,8 +10,7 @@ use crate::handler::Erasure;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
-    let environment = Environment::load().await;
-    let http = http_client();
+    let (environment, http) = Environment::load_with_http().await;
     let erasure = Erasure {
         supabase: environment.supabase(&http)?,
         elevenlabs: environment.elevenlabs(&http)?,

@@ -9,7 +9,6 @@ mod sweep;
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
-use shared::clients::http_client;
 use shared::environment::Environment;
 use shared::invocation::invocation;
 
@@ -19,8 +18,7 @@ use crate::sweep::Queues;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
-    let environment = Environment::load().await;
-    let http = http_client();
+    let (environment, http) = Environment::load_with_http().await;
     let sweeper = Sweeper {
         supabase: environment.supabase(&http)?,
         elevenlabs: environment.elevenlabs(&http)?,
