@@ -52,9 +52,9 @@ impl SecretsAtStart {
         let answer = client.batch_get_secret_value().set_secret_id_list(Some(arns.into_iter().collect())).send().await;
         let values = match answer {
             Ok(answer) => {
-                for error in answer.errors() {
-                    let (secret, error) = (error.secret_id(), error.error_code());
-                    tracing::warn!(secret, error, "a secret could not be read at start");
+                for refused in answer.errors() {
+                    let error = [refused.error_code(), refused.message()].map(Option::unwrap_or_default).join(": ");
+                    tracing::warn!(secret = refused.secret_id(), error, "a secret could not be read at start");
                 }
                 answer.secret_values.unwrap_or_default()
             }
