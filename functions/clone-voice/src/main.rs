@@ -11,12 +11,13 @@ mod route;
 use shared::auth::Verifier;
 use shared::environment::Environment;
 use shared::gateway;
+use shared::logging;
 
 use crate::handler::Endpoint;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    lambda_http::tracing::init_default_subscriber();
+    logging::init();
     let (environment, http) = Environment::load_with_http().await;
     let supabase = environment.supabase(&http)?;
     let endpoint = Endpoint {

@@ -7,12 +7,13 @@ mod sampling;
 
 use lambda_runtime::service_fn;
 use shared::environment::Environment;
+use shared::logging;
 
 use crate::handler::Worker;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::tracing::init_default_subscriber();
+    logging::init();
     let (environment, http) = Environment::load_with_http().await;
     let worker = Worker {
         supabase: environment.supabase(&http)?,

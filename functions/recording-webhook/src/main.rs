@@ -8,12 +8,13 @@ mod signature;
 use shared::clients::twilio::TwilioSecret;
 use shared::environment::Environment;
 use shared::gateway;
+use shared::logging;
 
 use crate::handler::Webhook;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    lambda_http::tracing::init_default_subscriber();
+    logging::init();
     let environment = Environment::load().await;
     let webhook = Webhook {
         public_base_url: Environment::variable("PUBLIC_BASE_URL")?,

@@ -4,12 +4,13 @@ mod handler;
 
 use lambda_runtime::service_fn;
 use shared::environment::Environment;
+use shared::logging;
 
 use crate::handler::Erasure;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::tracing::init_default_subscriber();
+    logging::init();
     let (environment, http) = Environment::load_with_http().await;
     let erasure = Erasure {
         supabase: environment.supabase(&http)?,

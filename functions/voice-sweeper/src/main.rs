@@ -11,13 +11,14 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use shared::environment::Environment;
 use shared::invocation::invocation;
+use shared::logging;
 
 use crate::handler::Sweeper;
 use crate::sweep::Queues;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::tracing::init_default_subscriber();
+    logging::init();
     let (environment, http) = Environment::load_with_http().await;
     let sweeper = Sweeper {
         supabase: environment.supabase(&http)?,
