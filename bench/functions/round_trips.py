@@ -61,5 +61,8 @@ def _logged(lane: Lane) -> Counter:
 
 def _kind(call) -> str:
     """In the words of the table."""
-    names = {"postgrest": "database", "storage": "Storage", "auth": "Auth", "twilio": "Twilio", "elevenlabs": "ElevenLabs", "sqs": "SQS", "secrets": "secrets"}
+    names = {
+        "postgrest": "database", "storage": "Storage", "auth": "Auth", "twilio": "Twilio", "elevenlabs": "ElevenLabs", "sqs": "SQS",
+        "secrets": "secrets", "secrets at start": "secrets",
+    }  # fmt: skip
     return names[call.api]

@@ -1,5 +1,7 @@
 //! The environment of a function: its variables, and the secrets and queues that they name.
 
+use std::collections::BTreeSet;
+
 use aws_config::SdkConfig;
 use reqwest::Client;
 use serde::de::DeserializeOwned;
@@ -7,10 +9,11 @@ use wav::Channel;
 
 use crate::aws;
 use crate::clients::elevenlabs::ElevenLabsSecret;
+use crate::clients::http_client;
 use crate::clients::supabase::SupabaseSecret;
 use crate::clients::twilio::TwilioSecret;
 use crate::queue::Queue;
-use crate::secret::{Secret, UnusableSecret};
+use crate::secret::{Secret, SecretsAtStart, UnusableSecret};
 use crate::vendor::Vendor;
 
 /// A variable that the template sets is missing or has an invalid value. That is a mistake of the deployment, so the
@@ -33,12 +36,35 @@ pub enum CannotStart {
 /// The function's environment: its variables, and the secrets and queues that they name.
 pub struct Environment {
     aws: SdkConfig,
+    secrets: SecretsAtStart,
 }
 
+/// The end of the names of the variables with a secret's ARN.
+const SECRET_ARN: &str = "_SECRET_ARN";
+
 impl Environment {
-    /// Reads the AWS settings. `AWS_API_URL`, empty in the cloud, sends the AWS calls to a local AWS instead.
+    /// Reads the AWS settings, and all secrets whose ARN is in a variable, so that the first request need not wait for
+    /// them. `AWS_API_URL`, empty in the cloud, sends the AWS calls to a local AWS instead.
     pub async fn load() -> Self {
-        Self { aws: aws::load(Self::variable("AWS_API_URL").ok()).await }
+        let aws = aws::load(Self::variable("AWS_API_URL").ok()).await;
+        let secrets = SecretsAtStart::read(aws_sdk_secretsmanager::Client::new(&aws), Self::secret_arns()).await;
+        Self { aws, secrets }
+    }
+
+    /// The environment, and the HTTP client for the vendors. The client is built on another thread meanwhile.
+    ///
+    /// # Panics
+    /// The system has no certificates.
+    pub async fn load_with_http() -> (Self, Client) {
+        let http = tokio::task::spawn_blocking(http_client);
+        (Self::load().await, http.await.expect("the HTTP client needs only the system's certificates"))
+    }
+
+    /// The ARNs in the variables. The template gives a function only those of the secrets that it needs.
+    fn secret_arns() -> BTreeSet<String> {
+        let named =
+            std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(|name| name.ends_with(SECRET_ARN)));
+        named.filter_map(|(_, arn)| arn.into_string().ok()).filter(|arn| !arn.is_empty()).collect()
     }
 
     /// Reads a variable that must be set and not be empty.
@@ -63,47 +89,43 @@ impl Environment {
         Self::variable("SUPABASE_ISSUER")
     }
 
-    /// Reads the secret whose ARN is in the variable, so that the first request need not wait for it. `problem` gives
-    /// the reason why a secret cannot be used.
+    /// The secret whose ARN is in the variable. `problem` gives the reason why a secret cannot be used.
     ///
     /// # Errors
     /// The variable is not set; or the secret was read and is unusable, which is logged. It is no error if the secret
-    /// cannot be read just now: the request that needs it tries again.
-    pub async fn secret<T: DeserializeOwned>(
+    /// could not be read at start: the request that needs it tries again.
+    pub fn secret<T: DeserializeOwned>(
         &self,
         name: &'static str,
         problem: fn(&T) -> Option<String>,
     ) -> Result<Secret<T>, CannotStart> {
-        let secret = Secret::new(aws_sdk_secretsmanager::Client::new(&self.aws), Self::variable(name)?, problem);
-        secret.warm_up().await?;
-        Ok(secret)
+        Ok(self.secrets.secret(Self::variable(name)?, problem)?)
     }
 
     /// The database and Storage; see [`Self::vendor`].
-    pub async fn supabase(&self, http: &Client) -> Result<Vendor<SupabaseSecret>, CannotStart> {
-        self.vendor("SUPABASE_URL", "SUPABASE_SECRET_ARN", SupabaseSecret::problem, http).await
+    pub fn supabase(&self, http: &Client) -> Result<Vendor<SupabaseSecret>, CannotStart> {
+        self.vendor("SUPABASE_URL", "SUPABASE_SECRET_ARN", SupabaseSecret::problem, http)
     }
 
     /// The vendor that records calls; see [`Self::vendor`].
-    pub async fn twilio(&self, http: &Client) -> Result<Vendor<TwilioSecret>, CannotStart> {
-        self.vendor("TWILIO_API_URL", "TWILIO_SECRET_ARN", TwilioSecret::problem_for_rest, http).await
+    pub fn twilio(&self, http: &Client) -> Result<Vendor<TwilioSecret>, CannotStart> {
+        self.vendor("TWILIO_API_URL", "TWILIO_SECRET_ARN", TwilioSecret::problem_for_rest, http)
     }
 
     /// The vendor that makes voices; see [`Self::vendor`].
-    pub async fn elevenlabs(&self, http: &Client) -> Result<Vendor<ElevenLabsSecret>, CannotStart> {
-        self.vendor("ELEVENLABS_API_URL", "ELEVENLABS_SECRET_ARN", ElevenLabsSecret::problem, http).await
+    pub fn elevenlabs(&self, http: &Client) -> Result<Vendor<ElevenLabsSecret>, CannotStart> {
+        self.vendor("ELEVENLABS_API_URL", "ELEVENLABS_SECRET_ARN", ElevenLabsSecret::problem, http)
     }
 
-    /// A vendor whose secret has been read, so that the first request need not wait for it. All requests go through
-    /// `http`.
-    async fn vendor<S: DeserializeOwned>(
+    /// A vendor with its secret. All requests go through `http`.
+    fn vendor<S: DeserializeOwned>(
         &self,
         url: &'static str,
         secret_arn: &'static str,
         problem: fn(&S) -> Option<String>,
         http: &Client,
     ) -> Result<Vendor<S>, CannotStart> {
-        let secret = self.secret(secret_arn, problem).await?;
+        let secret = self.secret(secret_arn, problem)?;
         Ok(Vendor { http: http.clone(), base_url: Self::variable(url)?.into(), secret })
     }
 

@@ -21,16 +21,18 @@
 //! payload format 2.0
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, ready};
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use aws_lambda_events::query_map::QueryMap;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Response};
 use lambda_http::request::{LambdaRequest, RequestContext};
-use lambda_http::{Adapter, LambdaEvent, Request, RequestExt, Service, service_fn};
+use lambda_http::{Adapter, Body, IntoResponse, LambdaEvent, Request, RequestExt, Service, service_fn};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -62,10 +64,20 @@ where
     let LambdaEvent { payload: Event { guarded, path, query, id }, context } = event;
     let service = service_fn(|request: Request| {
         let answer = handle(with_query(request.with_raw_http_path(&path), &query));
-        async { Ok::<_, Infallible>(answer.await) }
+        async { Ok::<_, Infallible>(Text(answer.await)) }
     });
     let event = LambdaEvent::new(LambdaRequest::ApiGatewayV2(guarded), context.clone());
     invocation(&context, id, async { Adapter::from(service).call(event).await }).await
+}
+
+/// An answer that is text in UTF-8. Of a `Response<String>`, `lambda_http` would look for another encoding, for which
+/// each function would carry the tables of all encodings.
+struct Text(Response<String>);
+
+impl IntoResponse for Text {
+    fn into_response(self) -> BoxFuture<'static, Response<Body>> {
+        ready(self.0.map(Body::from)).boxed()
+    }
 }
 
 /// Gives a request this raw query, without the question mark.

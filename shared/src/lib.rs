@@ -20,6 +20,7 @@
 //! | [`gateway`] | the HTTP functions: `lambda_http`, behind a guard |
 //! | [`auth`] | authentication: the verified Supabase user who is calling |
 //! | `invocation` | one invocation of a function |
+//! | [`logging`] | the log of a function |
 //! | [`messages`] | the messages that the functions put into each other's queues |
 //! | [`queue`] | sending a message, and working through a batch that has arrived |
 //! | [`referee`] | every decision of the database, with its arguments and outcomes |
@@ -37,6 +38,7 @@ pub mod erasures;
 pub mod error;
 pub mod gateway;
 pub mod invocation;
+pub mod logging;
 mod media;
 pub mod messages;
 pub mod metrics;

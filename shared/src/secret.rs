@@ -1,9 +1,12 @@
 //! A secret of Secrets Manager, kept in memory and read again when it is rotated.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::primitives::DateTime;
+use aws_sdk_secretsmanager::types::SecretValueEntry;
 use futures_util::future::join3;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
@@ -32,6 +35,52 @@ const PREVIOUS: &str = "AWSPREVIOUS";
 pub struct UnusableSecret {
     arn: String,
     problem: String,
+}
+
+/// The secrets of a function as they are at its cold start, all read with one call.
+///
+/// Source: <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_BatchGetSecretValue.html>
+pub(crate) struct SecretsAtStart {
+    client: Client,
+    values: Vec<SecretValueEntry>,
+}
+
+impl SecretsAtStart {
+    /// Reads the current versions. A failure is only logged: the request that needs the secret tries again, and answers
+    /// 503 if that fails, too.
+    pub(crate) async fn read(client: Client, arns: BTreeSet<String>) -> Self {
+        let answer = client.batch_get_secret_value().set_secret_id_list(Some(arns.into_iter().collect())).send().await;
+        let values = match answer {
+            Ok(answer) => {
+                for refused in answer.errors() {
+                    let error = [refused.error_code(), refused.message()].map(Option::unwrap_or_default).join(": ");
+                    tracing::warn!(secret = refused.secret_id(), error, "a secret could not be read at start");
+                }
+                answer.secret_values.unwrap_or_default()
+            }
+            Err(error) => {
+                tracing::warn!(error = aws_cause(&error), "the secrets could not be read at start");
+                Vec::new()
+            }
+        };
+        Self { client, values }
+    }
+
+    /// The secret with this ARN. It is read when it is needed if it could not be read at start.
+    pub(crate) fn secret<T: DeserializeOwned>(
+        &self,
+        arn: String,
+        problem: fn(&T) -> Option<String>,
+    ) -> Result<Secret<T>, UnusableSecret> {
+        let mut secret = Secret::new(self.client.clone(), arn, problem);
+        if let Some(read) = self.values.iter().find(|value| value.arn() == Some(&secret.arn)) {
+            let version = secret
+                .version(read.secret_string(), read.created_date())
+                .inspect_err(|error| tracing::error!(%error, "a secret is unusable: the function does not start"))?;
+            secret.kept.get_mut().keep(&version);
+        }
+        Ok(secret)
+    }
 }
 
 /// A secret of Secrets Manager, read once and kept in memory.
@@ -75,23 +124,9 @@ enum NotRead {
 }
 
 impl<T: DeserializeOwned> Secret<T> {
-    pub(crate) fn new(client: Client, arn: String, problem: fn(&T) -> Option<String>) -> Self {
+    fn new(client: Client, arn: String, problem: fn(&T) -> Option<String>) -> Self {
         let kept = Kept { current: None, in_rotation: Vec::new(), reread_at: None };
         Self { client, arn, problem, kept: Mutex::new(kept) }
-    }
-
-    /// Reads the secret at cold start. A failure is only logged: the request that needs the secret tries again, and
-    /// answers 503 if that fails, too.
-    pub(crate) async fn warm_up(&self) -> Result<(), UnusableSecret> {
-        match self.read_current(&mut *self.kept.lock().await).await {
-            Err(NotRead::Unusable(error)) => {
-                tracing::error!(%error, "a secret is unusable: the function does not start");
-                return Err(error);
-            }
-            Err(NotRead::Unavailable(error)) => tracing::warn!(%error, "a secret could not be read at start"),
-            Ok(_) => {}
-        }
-        Ok(())
     }
 
     /// Gives the secret in memory, and reads it first if there is none.
@@ -105,9 +140,9 @@ impl<T: DeserializeOwned> Secret<T> {
 
     /// Reads the current version, keeps it, and returns it with its age.
     async fn read_current(&self, kept: &mut Kept<T>) -> Result<(Arc<T>, Duration), NotRead> {
-        let Version { value, age } = self.read(CURRENT).await?;
-        kept.current = Some(Held { value: value.clone(), until: Instant::now() + PREVIOUS_IS_VALID });
-        Ok((value, age))
+        let version = self.read(CURRENT).await?;
+        kept.keep(&version);
+        Ok((version.value, version.age))
     }
 
     /// Gives the secret and the known versions that a rotation makes valid beside it. A version is forgotten a day
@@ -165,25 +200,34 @@ impl<T: DeserializeOwned> Secret<T> {
     }
 
     async fn read(&self, stage: &str) -> Result<Version<T>, NotRead> {
-        let unusable = |problem| NotRead::Unusable(UnusableSecret { arn: self.arn.clone(), problem });
         let answer = self.client.get_secret_value().secret_id(&self.arn).version_stage(stage).send().await;
         let answer =
             answer.map_err(|error| NotRead::Unavailable(Error::unavailable("reading a secret")(aws_cause(&error))))?;
-        let text = answer.secret_string().unwrap_or_default();
+        self.version(answer.secret_string(), answer.created_date()).map_err(NotRead::Unusable)
+    }
+
+    /// Parses and checks a version that was read.
+    fn version(&self, text: Option<&str>, created: Option<&DateTime>) -> Result<Version<T>, UnusableSecret> {
+        let unusable = |problem| UnusableSecret { arn: self.arn.clone(), problem };
         // Serde's message could quote the secret, so the error gives only the position.
-        let value = serde_json::from_str(text).map_err(|error| {
+        let value = serde_json::from_str(text.unwrap_or_default()).map_err(|error| {
             unusable(format!("it is not the expected JSON, at line {} column {}", error.line(), error.column()))
         })?;
         if let Some(problem) = (self.problem)(&value) {
             return Err(unusable(problem));
         }
-        let made = answer.created_date().and_then(|date| SystemTime::try_from(*date).ok());
-        let age = made.and_then(|made| made.elapsed().ok()).unwrap_or_default();
+        let created = created.and_then(|date| SystemTime::try_from(*date).ok());
+        let age = created.and_then(|created| created.elapsed().ok()).unwrap_or_default();
         Ok(Version { value: Arc::new(value), age })
     }
 }
 
 impl<T> Kept<T> {
+    /// Keeps a version that was read as the current one.
+    fn keep(&mut self, version: &Version<T>) {
+        self.current = Some(Held { value: version.value.clone(), until: Instant::now() + PREVIOUS_IS_VALID });
+    }
+
     /// Forgets the versions that are no longer held to be valid.
     fn forget(&mut self, now: Instant) {
         self.current.take_if(|held| held.until <= now);

@@ -24,6 +24,7 @@ from ..body import BODY
 from ..control import Vendor
 
 ACCOUNT = "000000000000"
+NOT_FOUND = "ResourceNotFoundException"
 
 
 class Refused(Exception):
@@ -152,7 +153,7 @@ class QueuesAndSecrets(Vendor):
         action = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
         actions = {
             "SendMessage": self._send, "SendMessageBatch": self._send_batch, "ChangeMessageVisibility": self._change_visibility,
-            "GetSecretValue": self._get_secret,
+            "GetSecretValue": self._get_secret, "BatchGetSecretValue": self._get_secrets,
         }  # fmt: skip
         if action not in actions:
             raise Refused("UnknownOperationException")
@@ -192,13 +193,25 @@ class QueuesAndSecrets(Vendor):
     def _get_secret(self, body: dict) -> dict:
         arn, stage = body["SecretId"], body.get("VersionStage", "AWSCURRENT")
         if stage not in self._secrets.get(arn, {}):
-            raise Refused("ResourceNotFoundException", "Secrets Manager can't find the specified secret value.")
+            raise Refused(NOT_FOUND, "Secrets Manager can't find the specified secret value.")
         text = self._secrets[arn][stage]
         if stage == "AWSCURRENT" and self._read_first[arn]:
             text = self._read_first[arn].pop()
         return {
             "ARN": arn, "Name": arn.rpartition(":")[2], "SecretString": text, "VersionId": str(uuid4()), "VersionStages": [stage], "CreatedDate": time.time(),
         }  # fmt: skip
+
+    def _get_secrets(self, body: dict) -> dict:
+        """A secret that cannot be read is no error of the call."""
+        arns, answer = body.get("SecretIdList", []), {"SecretValues": [], "Errors": []}
+        if "Filters" in body or not 1 <= len(arns) <= 20:
+            raise Refused("InvalidParameterException" if "Filters" in body else "ValidationException")
+        for arn in arns:
+            try:
+                answer["SecretValues"].append(self._get_secret({"SecretId": arn}))
+            except Refused as error:
+                answer["Errors"].append({"SecretId": arn, "ErrorCode": error.code, "Message": error.message})
+        return answer
 
 
 def _md5(text: str) -> str:

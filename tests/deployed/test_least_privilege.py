@@ -30,6 +30,8 @@ FUNCTIONS = {
 QUEUES = {"RecordingIngestRole": "recording", "CloneWorkerRole": "clone", "VoiceErasureRole": "erasure"}
 # Seconds of an invocation of voice-erasure in which it begins with no second round.
 ONE_ROUND = 120
+# The right without which a function works as well, and starts later.
+AT_ONCE = "ReadSecretsAtOnce"
 # Used by Lambda on the function's behalf, not by the function.
 NOT_BY_THE_FUNCTION = {"WriteLogs", "PollRecordingQueue", "PollCloneQueue", "PollCampaignQueue", "PollErasureQueue", "SendTraces"}
 
@@ -40,7 +42,7 @@ def statements() -> list[tuple[str, str]]:
         (role, statement["Sid"])
         for role, resource in expanded()["Resources"].items() if resource["Type"] == "AWS::IAM::Role"
         for statement in resource["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
-        if statement.get("Sid", "SendTraces") not in NOT_BY_THE_FUNCTION
+        if statement.get("Sid", "SendTraces") not in NOT_BY_THE_FUNCTION | {AT_ONCE}
     ]
 
 
@@ -101,6 +103,15 @@ def test_without_this_right_something_no_longer_works(scenario, role, sid):
         # It failed, and this is why. The log of an invocation comes when it is over.
         scenario.hopeless = lambda: None
         scenario.until(denied, f"the denied {action}")
+
+
+@pytest.mark.parametrize("role", FUNCTIONS)
+def test_without_the_right_to_read_all_secrets_at_once_a_function_warns_and_reads_each_that_it_needs(scenario, role):
+    function = FUNCTIONS[role]
+    since = int(time.time() * 1000)
+    with without(scenario, role, AT_ONCE) as action:
+        walk(scenario, role, "any")
+        scenario.until(lambda: f"not authorized to perform: {action}" in scenario.logs(function, since) or None, f"the denied {action}")
 
 
 @pytest.mark.parametrize("role", FUNCTIONS)

@@ -44,6 +44,8 @@ class Call:
         """The API whose errors may answer it."""
         if self.vendor == "supabase":
             return {"rest": "postgrest", "auth": "auth", "storage": "storage"}[self.path.split("/")[1]]
+        if self.target == "secretsmanager.BatchGetSecretValue":
+            return "secrets at start"
         return {"AmazonSQS": "sqs", "secretsmanager": "secrets"}[self.target.partition(".")[0]] if self.vendor == "aws" else self.vendor
 
     def matcher(self) -> dict:

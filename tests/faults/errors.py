@@ -58,8 +58,17 @@ def _aws(code: str, status: int = 400) -> Error:
     return Error(status, code, {"__type": code, "message": ""})
 
 
+def _no_secret(code: str) -> Error:
+    """A call that succeeds and brings no secret."""
+    return Error(200, f"with {code}", {"SecretValues": [], "Errors": [{"SecretId": "", "ErrorCode": code, "Message": ""}]})
+
+
 ENDS, WAITS = True, False
 
+SECRETS = [
+    _aws("ResourceNotFoundException"), _aws("DecryptionFailure"), _aws("InvalidRequestException"), _aws("AccessDeniedException"),
+    _aws("ExpiredTokenException"), _aws("ThrottlingException", 429), _aws("InternalServiceError", 500), _aws("ServiceUnavailable", 503),
+]  # fmt: skip
 ERRORS: dict[str, list[Error]] = {
     "elevenlabs": [
         _elevenlabs(400, None, "voice_limit_reached", ENDS),
@@ -128,8 +137,6 @@ ERRORS: dict[str, list[Error]] = {
         _aws("com.amazonaws.sqs#InvalidMessageContents"), _aws("com.amazonaws.sqs#MessageNotInflight"), _aws("com.amazonaws.sqs#OverLimit"),
         _aws("AccessDeniedException"), _aws("ThrottlingException", 429), _aws("InternalFailure", 500), _aws("ServiceUnavailable", 503),
     ],
-    "secrets": [
-        _aws("ResourceNotFoundException"), _aws("DecryptionFailure"), _aws("InvalidRequestException"), _aws("AccessDeniedException"),
-        _aws("ExpiredTokenException"), _aws("ThrottlingException", 429), _aws("InternalServiceError", 500), _aws("ServiceUnavailable", 503),
-    ],
+    "secrets": SECRETS,
+    "secrets at start": [*SECRETS, _no_secret("AccessDeniedException"), _no_secret("ResourceNotFoundException")],
 }  # fmt: skip

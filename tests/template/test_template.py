@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 
 import pytest
 import tomlkit
@@ -22,6 +23,7 @@ FUNCTIONS = {
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 POLL = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 READ = {"secretsmanager:GetSecretValue"}
+READ_AT_ONCE = ({"secretsmanager:BatchGetSecretValue"}, "*")
 TRACE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 
 
@@ -37,11 +39,13 @@ def ref(name: str) -> dict:
 ROLES = {
     "RecordingWebhook": {
         "WriteLogs": (LOGS, arn("RecordingWebhookLogs")),
+        "ReadSecretsAtOnce": READ_AT_ONCE,
         "ReadTwilioSecret": (READ, ref("TwilioSecretArn")),
         "SendRecording": ({"sqs:SendMessage"}, arn("RecordingQueue")),
     },
     "RecordingIngest": {
         "WriteLogs": (LOGS, arn("RecordingIngestLogs")),
+        "ReadSecretsAtOnce": READ_AT_ONCE,
         "PollRecordingQueue": (POLL, arn("RecordingQueue")),
         "DelayRetry": ({"sqs:ChangeMessageVisibility"}, arn("RecordingQueue")),
         "ReadTwilioSecret": (READ, ref("TwilioSecretArn")),
@@ -49,12 +53,14 @@ ROLES = {
     },
     "CloneVoice": {
         "WriteLogs": (LOGS, arn("CloneVoiceLogs")),
+        "ReadSecretsAtOnce": READ_AT_ONCE,
         "ReadSupabaseSecret": (READ, ref("SupabaseSecretArn")),
         "SendClone": ({"sqs:SendMessage"}, arn("CloneQueue")),
         "SendCampaign": ({"sqs:SendMessage"}, arn("CampaignQueue")),
     },
     "CloneWorker": {
         "WriteLogs": (LOGS, arn("CloneWorkerLogs")),
+        "ReadSecretsAtOnce": READ_AT_ONCE,
         "PollCloneQueue": (POLL, arn("CloneQueue")),
         "DelayRetry": ({"sqs:ChangeMessageVisibility"}, arn("CloneQueue")),
         "PollCampaignQueue": (POLL, arn("CampaignQueue")),
@@ -64,11 +70,13 @@ ROLES = {
     },
     "VoiceConsent": {
         "WriteLogs": (LOGS, arn("VoiceConsentLogs")),
+        "ReadSecretsAtOnce": READ_AT_ONCE,
         "ReadSupabaseSecret": (READ, ref("SupabaseSecretArn")),
         "SendErasure": ({"sqs:SendMessage"}, arn("ErasureQueue")),
     },
     "VoiceErasure": {
         "WriteLogs": (LOGS, arn("VoiceErasureLogs")),
+        "ReadSecretsAtOnce": READ_AT_ONCE,
         "PollErasureQueue": (POLL, arn("ErasureQueue")),
         "DelayRetry": ({"sqs:ChangeMessageVisibility"}, arn("ErasureQueue")),
         "ReadSupabaseSecret": (READ, ref("SupabaseSecretArn")),
@@ -79,6 +87,7 @@ ROLES = {
     },
     "VoiceSweeper": {
         "WriteLogs": (LOGS, arn("VoiceSweeperLogs")),
+        "ReadSecretsAtOnce": READ_AT_ONCE,
         "ReadSupabaseSecret": (READ, ref("SupabaseSecretArn")),
         "ReadElevenLabsSecret": (READ, ref("ElevenLabsSecretArn")),
         "ReadTwilioSecret": (READ, ref("TwilioSecretArn")),
@@ -185,12 +194,12 @@ def test_traces_may_be_sent_only_while_tracing_is_on(function):
     assert properties(function)["TracingConfig"] == {"Mode": {"Fn::If": ["TracingOn", "Active", "PassThrough"]}}
 
 
-def test_no_resource_is_a_wildcard_but_the_one_that_x_ray_asks_for():
+def test_no_resource_is_a_wildcard_but_those_that_aws_asks_for():
     wildcards = [
         statement.get("Sid") for role in of_type("AWS::IAM::Role") for statement in statements(role)
         for statement in statement.get("Fn::If", [None, statement])[1:2] if "*" in json.dumps([statement["Resource"], statement["Action"]])
     ]
-    assert wildcards == ["SendTraces"] * len(FUNCTIONS)
+    assert Counter(wildcards) == {"ReadSecretsAtOnce": len(FUNCTIONS), "SendTraces": len(FUNCTIONS)}
 
 
 def permissions(principal: str) -> list[dict]:

@@ -9,18 +9,17 @@ mod handler;
 mod route;
 
 use shared::auth::Verifier;
-use shared::clients::http_client;
 use shared::environment::Environment;
 use shared::gateway;
+use shared::logging;
 
 use crate::handler::Endpoint;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    lambda_http::tracing::init_default_subscriber();
-    let environment = Environment::load().await;
-    let http = http_client();
-    let supabase = environment.supabase(&http).await?;
+    logging::init();
+    let (environment, http) = Environment::load_with_http().await;
+    let supabase = environment.supabase(&http)?;
     let endpoint = Endpoint {
         verifier: Verifier::new(http, supabase.base_url(), Environment::issuer()?),
         supabase,

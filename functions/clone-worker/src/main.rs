@@ -6,21 +6,18 @@ mod refusals;
 mod sampling;
 
 use lambda_runtime::service_fn;
-use shared::clients::http_client;
 use shared::environment::Environment;
-use tokio::try_join;
+use shared::logging;
 
 use crate::handler::Worker;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::tracing::init_default_subscriber();
-    let environment = Environment::load().await;
-    let http = http_client();
-    let (supabase, elevenlabs) = try_join!(environment.supabase(&http), environment.elevenlabs(&http))?;
+    logging::init();
+    let (environment, http) = Environment::load_with_http().await;
     let worker = Worker {
-        supabase,
-        elevenlabs,
+        supabase: environment.supabase(&http)?,
+        elevenlabs: environment.elevenlabs(&http)?,
         usual_channel: Environment::usual_channel()?,
         clones: environment.queue("CLONE_QUEUE_URL")?,
         campaigns: environment.queue("CAMPAIGN_QUEUE_URL")?,

@@ -8,16 +8,17 @@ mod signature;
 use shared::clients::twilio::TwilioSecret;
 use shared::environment::Environment;
 use shared::gateway;
+use shared::logging;
 
 use crate::handler::Webhook;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    lambda_http::tracing::init_default_subscriber();
+    logging::init();
     let environment = Environment::load().await;
     let webhook = Webhook {
         public_base_url: Environment::variable("PUBLIC_BASE_URL")?,
-        twilio: environment.secret("TWILIO_SECRET_ARN", TwilioSecret::problem_for_callbacks).await?,
+        twilio: environment.secret("TWILIO_SECRET_ARN", TwilioSecret::problem_for_callbacks)?,
         queue: environment.queue("RECORDING_QUEUE_URL")?,
     };
     gateway::run(|request| webhook.handle(request)).await

@@ -3,23 +3,19 @@
 mod handler;
 
 use lambda_runtime::service_fn;
-use shared::clients::http_client;
 use shared::environment::Environment;
-use tokio::try_join;
+use shared::logging;
 
 use crate::handler::Erasure;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::tracing::init_default_subscriber();
-    let environment = Environment::load().await;
-    let http = http_client();
-    let (supabase, elevenlabs, twilio) =
-        try_join!(environment.supabase(&http), environment.elevenlabs(&http), environment.twilio(&http))?;
+    logging::init();
+    let (environment, http) = Environment::load_with_http().await;
     let erasure = Erasure {
-        supabase,
-        elevenlabs,
-        twilio,
+        supabase: environment.supabase(&http)?,
+        elevenlabs: environment.elevenlabs(&http)?,
+        twilio: environment.twilio(&http)?,
         queue: environment.queue("ERASURE_QUEUE_URL")?,
         clones: environment.queue("CLONE_QUEUE_URL")?,
     };

@@ -9,25 +9,21 @@ mod sweep;
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
-use shared::clients::http_client;
 use shared::environment::Environment;
 use shared::invocation::invocation;
-use tokio::try_join;
+use shared::logging;
 
 use crate::handler::Sweeper;
 use crate::sweep::Queues;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::tracing::init_default_subscriber();
-    let environment = Environment::load().await;
-    let http = http_client();
-    let (supabase, elevenlabs, twilio) =
-        try_join!(environment.supabase(&http), environment.elevenlabs(&http), environment.twilio(&http))?;
+    logging::init();
+    let (environment, http) = Environment::load_with_http().await;
     let sweeper = Sweeper {
-        supabase,
-        elevenlabs,
-        twilio,
+        supabase: environment.supabase(&http)?,
+        elevenlabs: environment.elevenlabs(&http)?,
+        twilio: environment.twilio(&http)?,
         queues: Queues {
             recordings: environment.queue("RECORDING_QUEUE_URL")?,
             clones: environment.queue("CLONE_QUEUE_URL")?,

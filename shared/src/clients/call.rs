@@ -24,6 +24,8 @@ const ERROR_BODY_BYTES: usize = 64 * 1024;
 /// Redirects are refused: no vendor needs them here, and following one would carry a key to another host. Supabase
 /// turns a secret key away from anything that looks like a browser, so the user agent is our own
 /// (<https://supabase.com/docs/guides/getting-started/api-keys>).
+///
+/// Building it takes milliseconds, since it parses the system's certificates.
 pub fn http_client() -> reqwest::Client {
     reqwest::Client::builder()
         .user_agent(concat!("understudy/", env!("CARGO_PKG_VERSION")))

@@ -1,9 +1,10 @@
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
 use serde_json::{Value, json};
-use wiremock::matchers::body_partial_json;
+use wiremock::matchers::{body_json, body_partial_json, header};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
+use crate::clients::elevenlabs::ElevenLabsSecret;
 use crate::clients::twilio::TwilioSecret;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -11,14 +12,43 @@ const ACCOUNT: &str = "AC00000000000000000000000000000001";
 const NEW: &str = "0123456789abcdef0123456789abcdef";
 const OLD: &str = "fedcba9876543210fedcba9876543210";
 
-fn secret(server: &MockServer) -> Secret<TwilioSecret> {
+const TWILIO: &str = "arn:understudy/twilio";
+const ELEVENLABS: &str = "arn:understudy/elevenlabs";
+
+fn client(server: &MockServer) -> Client {
     let config = aws_sdk_secretsmanager::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-central-1"))
         .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
         .endpoint_url(server.uri());
-    let client = Client::from_conf(config.build());
-    Secret::new(client, "arn:understudy/twilio".to_owned(), TwilioSecret::problem_for_callbacks)
+    Client::from_conf(config.build())
+}
+
+/// The secret as a function has it that could not read it at its start.
+fn secret(server: &MockServer) -> Secret<TwilioSecret> {
+    Secret::new(client(server), TWILIO.to_owned(), TwilioSecret::problem_for_callbacks)
+}
+
+/// A start that asks for both secrets, and is answered so.
+async fn started(server: &MockServer, values: Value, errors: Value) -> SecretsAtStart {
+    let asked = Mock::given(header("X-Amz-Target", "secretsmanager.BatchGetSecretValue"))
+        .and(body_json(json!({"SecretIdList": [ELEVENLABS, TWILIO]})));
+    let body = json!({"SecretValues": values, "Errors": errors});
+    asked.respond_with(ResponseTemplate::new(200).set_body_json(body)).with_priority(1).mount(server).await;
+    SecretsAtStart::read(client(server), [TWILIO, ELEVENLABS].map(str::to_owned).into()).await
+}
+
+/// What the batch says of a secret that it read.
+fn read(arn: &str, value: &Value) -> Value {
+    json!({"ARN": arn, "Name": arn, "SecretString": value.to_string(), "VersionStages": [CURRENT], "CreatedDate": 1})
+}
+
+fn twilio(started: &SecretsAtStart) -> Result<Secret<TwilioSecret>, UnusableSecret> {
+    started.secret(TWILIO.to_owned(), TwilioSecret::problem_for_callbacks)
+}
+
+async fn requests(server: &MockServer) -> usize {
+    server.received_requests().await.unwrap().len()
 }
 
 /// A stand-in for Secrets Manager, with versions by their stage, each with its age.
@@ -41,37 +71,47 @@ fn token(text: &str) -> Value {
 }
 
 #[tokio::test]
+async fn a_function_reads_all_its_secrets_with_one_call() {
+    let server = secrets_manager(&[]).await;
+    let elevenlabs = json!({"api_key": NEW});
+    let started = started(&server, json!([read(TWILIO, &token(NEW)), read(ELEVENLABS, &elevenlabs)]), json!([])).await;
+    let elevenlabs = started.secret(ELEVENLABS.to_owned(), ElevenLabsSecret::problem).unwrap();
+    assert!(twilio(&started).unwrap().get().await.is_ok() && elevenlabs.get().await.is_ok());
+    assert_eq!(requests(&server).await, 1);
+}
+
+#[tokio::test]
 async fn a_secret_that_was_read_and_is_unusable_keeps_the_function_from_starting() {
     for (value, field) in [(token(""), "auth_token"), (token("short-token"), "auth_token"), (json!("x"), "JSON")] {
         let server = secrets_manager(&[(CURRENT, value.clone(), HOUR)]).await;
-        let secret = secret(&server);
-        let error = secret.warm_up().await.unwrap_err().to_string();
-        assert!(error.contains(field) && error.contains("arn:understudy/twilio"), "{error}");
+        let started = started(&server, json!([read(TWILIO, &value)]), json!([])).await;
+        let error = twilio(&started).err().expect("it is unusable").to_string();
+        assert!(error.contains(field) && error.contains(TWILIO), "{error}");
         assert!(!error.contains("short-token"), "{error}");
+        let secret = secret(&server);
         assert!(secret.get().await.is_err() && secret.valid().await.is_err(), "{value} is never handed out");
     }
 }
 
 #[tokio::test]
-async fn a_secret_that_cannot_be_read_just_now_is_read_when_it_is_needed() {
+async fn a_secret_that_could_not_be_read_at_start_is_read_when_it_is_needed() {
     let server = secrets_manager(&[]).await;
-    let secret = secret(&server);
-    assert!(secret.warm_up().await.is_ok());
-    assert!(secret.get().await.is_err());
-    server.reset().await;
-    let body = json!({"ARN": "arn", "Name": "twilio", "SecretString": token(NEW).to_string(), "CreatedDate": 1});
-    Mock::given(wiremock::matchers::any())
-        .respond_with(ResponseTemplate::new(200).set_body_json(body))
-        .mount(&server)
-        .await;
-    assert!(secret.get().await.is_ok());
+    let denied = json!([{"SecretId": TWILIO, "ErrorCode": "AccessDeniedException", "Message": ""}]);
+    let of_another = json!([read(ELEVENLABS, &json!({"api_key": NEW}))]);
+    let refused = SecretsAtStart::read(client(&server), [TWILIO.to_owned()].into()).await;
+    for started in [refused, started(&server, of_another, denied).await] {
+        let secret = twilio(&started).expect("it is no reason not to start");
+        let server = secrets_manager(&[(CURRENT, token(NEW), HOUR)]).await;
+        assert!(secret.get().await.is_err());
+        let secret = Secret { client: client(&server), ..secret };
+        assert!(secret.get().await.is_ok());
+    }
 }
 
 #[tokio::test]
 async fn an_unusable_new_version_does_not_take_the_place_of_the_one_in_memory() {
-    let server = secrets_manager(&[(CURRENT, token(NEW), HOUR)]).await;
-    let secret = secret(&server);
-    secret.warm_up().await.unwrap();
+    let server = MockServer::start().await;
+    let secret = twilio(&started(&server, json!([read(TWILIO, &token(NEW))]), json!([])).await).unwrap();
     server.reset().await;
     let body = json!({"ARN": "arn", "Name": "twilio", "SecretString": token("").to_string(), "CreatedDate": 1});
     Mock::given(wiremock::matchers::any())
