@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT, PLOT = ROOT / "docs" / "scale.md", ROOT / "docs" / "scale.svg"
 # What stands between these two lines of the document is the table.
 MARKED = re.compile(r"(<!-- make campaign -->\n).*(<!-- /make campaign -->)", re.DOTALL)
-# The scenarios that the plot shows, and its hours.
-PLOTTED, HOURS = "EFGHI", 40
+# The scenarios that the plot shows.
+PLOTTED = "EFGHI"
 
 
 def main(words: list[str]) -> int:
@@ -45,7 +45,7 @@ def with_table(document: str, table: str) -> str:
 
 
 def plot(outcomes: list[Outcome]) -> str:
-    return svg([outcome for outcome in outcomes if outcome.scenario.name in PLOTTED], HOURS)
+    return svg([outcome for outcome in outcomes if outcome.scenario.letter in PLOTTED])
 
 
 if __name__ == "__main__":

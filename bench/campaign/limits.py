@@ -93,6 +93,10 @@ class Scenario:
     killed_workers: float = 0.0005
     seed: int = 1
 
+    @property
+    def letter(self) -> str:
+        return self.name[0]
+
 
 class Chance:
     """Random numbers that are the same on every machine: no logarithm or sine is in them, whose last digit a C library may choose."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .simulation import Outcome
 
 COLUMNS = [
-    ("", "---"), ("plan: at once, slots", "---"), ("campaign workers", "--:"), ("voices", "--:"), ("refused", "---"), ("over after", "--:"),
+    ("", "---"), ("at once", "--:"), ("slots", "--:"), ("workers", "--:"), ("voices", "--:"), ("refused", "---"), ("over after", "--:"),
     ("samples sent", "--:"), ("of them 429", "--:"), ("limits met, and when", "---"), ("alarms", "---"),
 ]  # fmt: skip
 
@@ -28,7 +28,8 @@ def _cells(outcome: Outcome) -> list[str]:
     plan, limits = scenario.plan, scenario.deployment
     return [
         scenario.name,
-        f"{plan.name}: {plan.at_once}, {plan.slots:,}",
+        str(plan.at_once),
+        f"{plan.slots:,}",
         str(limits.campaign_maximum_concurrency),
         f"{outcome.voices:,}",
         ", ".join(f"{number:,} `{code}`" for code, number in outcome.refused.most_common()),

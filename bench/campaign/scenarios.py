@@ -18,13 +18,13 @@ RAISED = replace(TEMPLATE, campaign_maximum_concurrency=13)
 TOO_HIGH = replace(TEMPLATE, campaign_maximum_concurrency=50)
 
 SCENARIOS = [
-    Scenario("A", CREATOR, TEMPLATE),
-    Scenario("B", SCALE, TEMPLATE),
-    Scenario("C", replace(SCALE, name="Scale, 400 additions left", additions=400), TEMPLATE),
-    Scenario("D", SCALE, replace(TEMPLATE, max_voices=SCALE.slots)),
-    Scenario("E", CONTRACT, TEMPLATE),
-    Scenario("F", CONTRACT, TEMPLATE, Durations(add_voice=(10.0, 40.0, 15.0))),
-    Scenario("G", CONTRACT, RAISED),
-    Scenario("H", CONTRACT, TOO_HIGH),
-    Scenario("I", replace(CONTRACT, name="contract, 60 at once", at_once=60), TOO_HIGH),
+    Scenario("A: a small plan", CREATOR, TEMPLATE),
+    Scenario("B: the largest published plan", SCALE, TEMPLATE),
+    Scenario("C: the same, late in the month", replace(SCALE, additions=400), TEMPLATE),
+    Scenario("D: the same as B, `max_voices` 660", SCALE, replace(TEMPLATE, max_voices=SCALE.slots)),
+    Scenario("E: room for all", CONTRACT, TEMPLATE),
+    Scenario("F: the same, the vendor slow", CONTRACT, TEMPLATE, Durations(add_voice=(10.0, 40.0, 15.0))),
+    Scenario("G: 13 workers", CONTRACT, RAISED),
+    Scenario("H: 50 workers, more than the plan", CONTRACT, TOO_HIGH),
+    Scenario("I: 50 workers, within the plan", replace(CONTRACT, at_once=60), TOO_HIGH),
 ]

@@ -97,6 +97,14 @@ def test_a_lost_answer_and_a_killed_worker_make_no_second_voice():
     assert campaign.run().voices == campaign.vendor.voices
 
 
+def test_after_six_hours_the_sweep_sends_another_message_for_a_request_whose_own_is_a_dead_letter():
+    campaign = Campaign(replace(UNLUCKY, deployment=workers(4, maximum_receives=1), lost_answers=0, killed_workers=0))
+    outcome = campaign.run()
+    swept = [attempt.swept_at - attempt.requested_at for attempt in campaign.referee.attempts if attempt.swept_at is not None]
+    assert outcome.dead_letters > 0 and outcome.refused["clone_timed_out"] == 0
+    assert swept and min(swept) > 6 * HOUR
+
+
 def test_a_request_that_nobody_came_to_in_a_day_has_failed_at_the_next_sweep():
     scenario = Scenario("slow", PLAN, workers(2), Durations(add_voice=(2000, 2000, 2000)), employees=100, short_samples=0)
     campaign = Campaign(scenario)
