@@ -193,9 +193,8 @@ class Campaign:
         """The limits that kept or refused somebody, in the order in which they were met."""
         first = self.vendor.first
         met = [(first[answer], limit) for answer, limit in (("busy", "concurrency"), ("slots", "slots"), ("additions", "additions")) if answer in first]
-        closed = self.referee.attempts
         for code, limit in (("clone_failed", "ten uploads"), ("clone_timed_out", "24 hours")):
-            times = [attempt.closed_at for attempt in closed if attempt.code == code]
+            times = [attempt.closed_at for attempt in self.referee.attempts if attempt.code == code]
             met += [(min(times), limit)] if times else []
         if self.referee.quota_met_at is not None:
             met.append((self.referee.quota_met_at, "max_voices"))
