@@ -15,7 +15,7 @@ SIZES ?= 1000 100000
 # Each worker has a stack of its own.
 WORKERS ?= 6
 
-.PHONY: help demo up down client rust check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants bench cost
+.PHONY: help demo up down client rust check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants bench cost campaign
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -66,6 +66,9 @@ bench: venv ## the functions beside the least there can be and beside a Python p
 
 cost: venv ## dollars at AWS by job and by memory size, beside a Python peer; ARGS="--measure --write"
 	@$(VENV)/bin/python -m bench.cost $(ARGS)
+
+campaign: venv ## simulates campaigns of 10,000 clones under the vendors' limits, in seconds: the table and the plot of docs/scale.md
+	@$(VENV)/bin/python -m bench.campaign --write
 
 fuzz: ## tries random bytes as recordings, for SECONDS=600, to find some that break the way to a sample
 	@mkdir -p $(FOUND)

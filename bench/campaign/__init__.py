@@ -1,0 +1,13 @@
+"""A simulation of a campaign: the clones of ten thousand employees, under the limits of the template, of the database and of ElevenLabs.
+
+    python -m bench.campaign                            # prints the table
+    python -m bench.campaign --write                    # the same, kept in docs/scale.md with the plot docs/scale.svg
+    python -m bench.campaign --stack .local/stack.json  # sixty clones on a stack that is up, beside their simulation
+
+It is a program of discrete events, with a seed, so that each run prints the same. What it takes from the template and from the code
+(`limits.py`, class `Deployment`) is compared with both by tests/campaign. What a plan of ElevenLabs allows (class `Plan`) has its source in
+docs/scale.md. How long things take (class `Durations`) is assumed, except for the time of the sample.
+
+Left out are the single requests that share the account, cold starts, the ramp of Lambda's poller from five invocations on, SQS' own
+reordering and double deliveries, and the database as something that can be slow: docs/scale.md says how far it is from its limits.
+"""
