@@ -67,8 +67,8 @@ class Durations:
     request_clone: float = 0.05
     send_message: float = 0.02
     # Reading 10 MB of Storage (a call of five minutes) and computing the sample: 0.24 s of processor (bench/RESULTS.md: 0.14 s for two minutes,
-    # and 0.03 s for each further minute) on the 0.58 of a processor that Lambda gives to 1,024 MB.
-    sample: tuple[float, float, float] = (0.6, 2.0, 0.8)
+    # and 0.03 s for each further minute) on the 0.29 of a processor that Lambda gives to 512 MB.
+    sample: tuple[float, float, float] = (1.0, 3.0, 1.4)
     # POST /v1/voices/add with 2 MB. The vendor states no time.
     add_voice: tuple[float, float, float] = (2.0, 12.0, 3.0)
     # Any small request to ElevenLabs, also one that is refused.
