@@ -54,8 +54,9 @@ export function show(app) {
       ? el("p", { class: "note" }, "Answered from an address or a browser that an admin uses: on this laptop, both are yours.")
       : null,
   ]);
-  const isOpen = invited && consent?.invitations?.some(({ id, state }) => id === invited.id && state === "open");
-  if (invited && consent && !isOpen) invited = null;
+  // An invitation that is not in the list is newer than the list: the look at it began before.
+  const listed = consent?.invitations?.find(({ id }) => id === invited?.id);
+  if (listed && listed.state !== "open") invited = null;
   invited ? app.underWay.add("invitation") : app.underWay.delete("invitation");
   fill(at("invitation"), invited, () => invited && el("p", { class: "link" },
     el("a", { href: invited.href, target: "_blank", rel: "noopener" }, "Open as the employee"),

@@ -86,6 +86,22 @@ def test_a_link_is_answered_once(console, context, employee):
     expect(second.get_by_role("button", name="Yes, I agree")).to_have_count(0)
 
 
+def test_a_look_that_began_before_the_invitation_does_not_take_its_link_away(console, employee):
+    console.choose(employee)
+    looks = []
+    # What is read now is answered later.
+    console.page.route("**/voice-consent", lambda route: looks.append((route, route.fetch())))
+    with console.page.expect_request("**/voice-consent"):
+        pass
+    console.button("Make an invitation").click()
+    console.status("is made.")
+    console.page.unroute("**/voice-consent")
+    for route, response in looks:
+        route.fulfill(response=response)
+    console.status("is made.")
+    expect(console.page.get_by_role("link", name="Open as the employee")).to_be_visible()
+
+
 def test_no_purpose_is_no_invitation(console, employee):
     console.choose(employee)
     for box in console["purposes"].get_by_role("checkbox").all():
