@@ -15,7 +15,11 @@ SIZES ?= 1000 100000
 # Each worker has a stack of its own.
 WORKERS ?= 6
 
-.PHONY: help demo up down client rust check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants bench
+# A tool that cargo compiles. It is kept in target/tools.
+CARGO_DENY := cargo-deny@0.20.2
+
+.PHONY: help demo up down client rust deny check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants bench
+.PHONY: advisories $(CARGO_DENY)
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -38,11 +42,26 @@ rust: ## format, lints and unit tests of the Rust code
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
 
-check: venv rust ## the quick checks, without a stack: the Rust code, the SQL, and how the files hang together
+# Both lock files are checked. The fuzzer needs less than the bundle, so what it does not need is no warning.
+DENY := target/tools/bin/cargo-deny --locked
+deny: $(CARGO_DENY) ## licences, sources and duplicates of the dependencies, by the rules in deny.toml
+	$(DENY) check -D warnings bans licenses sources
+	$(DENY) --manifest-path fuzz/Cargo.toml check -D warnings -A license-not-encountered -A unmatched-skip bans licenses sources
+
+advisories: $(CARGO_DENY) ## known vulnerabilities of the dependencies, and versions that were withdrawn; fetches the RustSec database from GitHub
+	$(DENY) check -D warnings advisories
+	$(DENY) --manifest-path fuzz/Cargo.toml check -D warnings advisories
+
+# Each is compiled once in a checkout. It runs for seconds, so optimising it would take longer than it saves.
+$(CARGO_DENY):
+	@test -x target/tools/bin/$(firstword $(subst @, ,$@)) || echo "compiling $@ (about a minute) …"
+	@CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off cargo install --quiet --locked --root target/tools $@
+
+check: venv rust deny ## the quick checks, without a stack: the Rust code, its dependencies, the SQL, and how the files hang together
 	$(VENV)/bin/pytest -n $(WORKERS) --dist worksteal tests/sql tests/structure
 
 # The bundle is built once, here, where its progress is visible; then each worker deploys it.
-test: venv rust ## every check; WORKERS=6 of them at once
+test: venv rust deny ## every check; WORKERS=6 of them at once
 	$(VENV)/bin/python -m local build
 	$(VENV)/bin/pytest -n $(WORKERS) --dist loadfile
 
