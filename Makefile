@@ -19,7 +19,7 @@ WORKERS ?= 6
 CARGO_DENY := cargo-deny@0.20.2
 
 .PHONY: help demo up down client rust deny check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants bench
-.PHONY: advisories $(CARGO_DENY)
+.PHONY: advisories reproducible $(CARGO_DENY)
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -82,6 +82,9 @@ scale: venv ## compares the cost of the database's calls as the tables grow. SIZ
 
 bench: venv ## the functions beside the least there can be and beside a Python peer: start, memory, size, calls outside; ARGS="--write"
 	@$(VENV)/bin/python -m bench.functions $(ARGS)
+
+reproducible: venv ## builds every function twice, in two folders, and compares the zips. ARGS="recording-webhook --architecture arm64"
+	@$(VENV)/bin/python -m tests.reproducible $(ARGS)
 
 fuzz: ## tries random bytes as recordings, for SECONDS=600, to find some that break the way to a sample
 	@mkdir -p $(FOUND)
