@@ -15,11 +15,12 @@ SIZES ?= 1000 100000
 # Each worker has a stack of its own.
 WORKERS ?= 6
 
-# A tool that cargo compiles. It is kept in target/tools.
+# Tools that cargo compiles. They are kept in target/tools.
 CARGO_DENY := cargo-deny@0.20.2
+CARGO_CYCLONEDX := cargo-cyclonedx@0.5.9
 
 .PHONY: help demo up down client rust deny check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants bench
-.PHONY: advisories reproducible $(CARGO_DENY)
+.PHONY: advisories sbom reproducible $(CARGO_DENY) $(CARGO_CYCLONEDX)
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -52,8 +53,17 @@ advisories: $(CARGO_DENY) ## known vulnerabilities of the dependencies, and vers
 	$(DENY) check -D warnings advisories
 	$(DENY) --manifest-path fuzz/Cargo.toml check -D warnings advisories
 
+# cargo-cyclonedx writes beside each Cargo.toml, and names this folder. The date is the commit's, so a commit has the same bill wherever it is made.
+sbom: $(CARGO_CYCLONEDX) ## the software bill of materials of each function, as CycloneDX: target/sbom/….cdx.json
+	@mkdir -p target/sbom
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) target/tools/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 1.5 \
+	  --target aarch64-unknown-linux-gnu --no-build-deps
+	@for bill in functions/*/*.cdx.json; do sed 's#$(CURDIR)#/understudy#g' $$bill > target/sbom/$${bill##*/}; done
+	@find . \( -path ./target -o -path ./.venv \) -prune -o -name '*.cdx.json' -exec rm {} +
+	@ls target/sbom/*
+
 # Each is compiled once in a checkout. It runs for seconds, so optimising it would take longer than it saves.
-$(CARGO_DENY):
+$(CARGO_DENY) $(CARGO_CYCLONEDX):
 	@test -x target/tools/bin/$(firstword $(subst @, ,$@)) || echo "compiling $@ (about a minute) …"
 	@CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off cargo install --quiet --locked --root target/tools $@
 
