@@ -16,6 +16,12 @@ SIZES ?= 1000 100000
 WORKERS ?= 6
 
 .PHONY: help demo up down client rust check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants bench cost campaign
+# Tools that cargo compiles. They are kept in target/tools.
+CARGO_DENY := cargo-deny@0.20.2
+CARGO_CYCLONEDX := cargo-cyclonedx@0.5.9
+
+.PHONY: help demo up down client rust deny check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants bench
+.PHONY: advisories sbom reproducible $(CARGO_DENY) $(CARGO_CYCLONEDX)
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -38,11 +44,35 @@ rust: ## format, lints and unit tests of the Rust code
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
 
-check: venv rust ## the quick checks, without a stack: the Rust code, the SQL, and how the files hang together
+# Both lock files are checked. The fuzzer needs less than the bundle, so what it does not need is no warning.
+DENY := target/tools/bin/cargo-deny --locked
+deny: $(CARGO_DENY) ## licences, sources and duplicates of the dependencies, by the rules in deny.toml
+	$(DENY) check -D warnings bans licenses sources
+	$(DENY) --manifest-path fuzz/Cargo.toml check -D warnings -A license-not-encountered -A unmatched-skip bans licenses sources
+
+advisories: $(CARGO_DENY) ## known vulnerabilities of the dependencies, and versions that were withdrawn; fetches the RustSec database from GitHub
+	$(DENY) check -D warnings advisories
+	$(DENY) --manifest-path fuzz/Cargo.toml check -D warnings advisories
+
+# cargo-cyclonedx writes beside each Cargo.toml, and names this folder. The date is the commit's, so a commit has the same bill wherever it is made.
+sbom: $(CARGO_CYCLONEDX) ## the software bill of materials of each function, as CycloneDX: target/sbom/….cdx.json
+	@mkdir -p target/sbom
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) target/tools/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 1.5 \
+	  --target aarch64-unknown-linux-gnu --no-build-deps
+	@for bill in functions/*/*.cdx.json; do sed 's#$(CURDIR)#/understudy#g' $$bill > target/sbom/$${bill##*/}; done
+	@find . \( -path ./target -o -path ./.venv \) -prune -o -name '*.cdx.json' -exec rm {} +
+	@ls target/sbom/*
+
+# Each is compiled once in a checkout. It runs for seconds, so optimising it would take longer than it saves.
+$(CARGO_DENY) $(CARGO_CYCLONEDX):
+	@test -x target/tools/bin/$(firstword $(subst @, ,$@)) || echo "compiling $@ (about a minute) …"
+	@CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off cargo install --quiet --locked --root target/tools $@
+
+check: venv rust deny ## the quick checks, without a stack: the Rust code, its dependencies, the SQL, and how the files hang together
 	$(VENV)/bin/pytest -n $(WORKERS) --dist worksteal tests/sql tests/structure
 
 # The bundle is built once, here, where its progress is visible; then each worker deploys it.
-test: venv rust ## every check; WORKERS=6 of them at once
+test: venv rust deny ## every check; WORKERS=6 of them at once
 	$(VENV)/bin/python -m local build
 	$(VENV)/bin/pytest -n $(WORKERS) --dist loadfile
 
@@ -69,6 +99,9 @@ cost: venv ## dollars at AWS by job and by memory size, beside a Python peer; AR
 
 campaign: venv ## simulates campaigns of 10,000 clones under the vendors' limits, in seconds: the table and the plot of docs/scale.md
 	@$(VENV)/bin/python -m bench.campaign --write
+
+reproducible: venv ## builds every function twice, in two folders, and compares the zips. ARGS="recording-webhook --architecture arm64"
+	@$(VENV)/bin/python -m tests.reproducible $(ARGS)
 
 fuzz: ## tries random bytes as recordings, for SECONDS=600, to find some that break the way to a sample
 	@mkdir -p $(FOUND)

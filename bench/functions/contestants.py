@@ -74,31 +74,35 @@ def zipped_size(files: dict[str, Path]) -> int:
 
 def all_of(lane: Lane, programs: dict[str, Path], peer: Path) -> list[Contestant]:
     """The floors, ours, and the peer."""
-    callback = events.made_right(lane.scenario, "recording-webhook")
-    surroundings = {name: lane.functions.environment(name) | {"AWS_LAMBDA_LOG_LEVEL": "WARN"} for name in FUNCTIONS}
-    webhook = surroundings["recording-webhook"]
-    ours, aws = _Ours(lane, callback), {"AWS_ENDPOINT_URL": lane.aws.url}
-    contestants = [
-        Contestant(name, [programs[name]], webhook | aws, callback, zipped_size({"bootstrap": programs[name]}), "answers nothing") for name in FLOORS
-    ] + [
-        Contestant(name, [programs[name]], surroundings[name], *ours.event(name)[:1], zipped_size({"bootstrap": programs[name]}), ours.event(name)[1])
-        for name in FUNCTIONS
-    ]  # fmt: skip
+    ours = Ours(lane)
+    webhook = ours.environment("recording-webhook") | {"AWS_ENDPOINT_URL": lane.aws.url}
+    floors = [Contestant(name, [programs[name]], webhook, ours.callback, zipped_size({"bootstrap": programs[name]}), "answers nothing") for name in FLOORS]
     packages = {str(path.relative_to(peer)): path for path in peer.rglob("*") if path.is_file()} | {"app.py": HERE / "peer" / "app.py"}
-    environment = webhook | surroundings["clone-worker"] | aws | {
+    environment = webhook | ours.environment("clone-worker") | {
         "PYTHONPATH": f"{peer}{os.pathsep}{HERE / 'peer'}", "AWS_DEFAULT_REGION": "eu-central-1",
         "PATH": os.environ["PATH"], "LAMBDA_TASK_ROOT": str(HERE / "peer"),
     }  # fmt: skip
-    return [*contestants, Contestant(PEER, [sys.executable, "-m", "awslambdaric", "app.handler"], environment, callback, zipped_size(packages), "a callback")]
+    them = Contestant(PEER, [sys.executable, "-m", "awslambdaric", "app.handler"], environment, ours.callback, zipped_size(packages), "a callback")
+    return [*floors, *(ours.contestant(name, programs[name]) for name in FUNCTIONS), them]
 
 
 @dataclass
-class _Ours:
-    """An event for each of our functions that it can be given again and again."""
+class Ours:
+    """Each of our functions, with an event that it can be given again and again."""
 
     lane: Lane
-    callback: dict
     _made: dict = field(default_factory=dict)
+
+    def contestant(self, function: str, program: Path) -> Contestant:
+        event, does = self.event(function)
+        return Contestant(function, [program], self.environment(function), event, zipped_size({"bootstrap": program}), does)
+
+    def environment(self, function: str) -> dict[str, str]:
+        return self.lane.functions.environment(function) | {"AWS_LAMBDA_LOG_LEVEL": "WARN"}
+
+    @property
+    def callback(self) -> dict:
+        return self.event("recording-webhook")[0]
 
     def event(self, function: str) -> tuple[dict, str]:
         """The event, and what the function does with it."""
@@ -107,7 +111,7 @@ class _Ours:
         return self._made[function]
 
     def recording_webhook(self):
-        return self.callback, "a callback"
+        return events.made_right(self.lane.scenario, "recording-webhook"), "a callback"
 
     def recording_ingest(self):
         return message({"call_sid": self._call[0], "recording_sid": self._call[1]}), "a recording that is stored already"
