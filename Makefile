@@ -22,6 +22,7 @@ CARGO_CYCLONEDX := cargo-cyclonedx@0.5.9
 
 .PHONY: help demo up down client rust deny check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants bench
 .PHONY: advisories sbom reproducible $(CARGO_DENY) $(CARGO_CYCLONEDX)
+.PHONY: help demo up down client rust check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants bench voices
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -103,6 +104,17 @@ campaign: venv ## simulates campaigns of 10,000 clones under the vendors' limits
 reproducible: venv ## builds every function twice, in two folders, and compares the zips. ARGS="recording-webhook --architecture arm64"
 	@$(VENV)/bin/python -m tests.reproducible $(ARGS)
 
+# Debian's torch, since PyPI's brings gigabytes for GPUs; with it comes Debian's Python, and the fast one of its BLAS.
+METERS := target/voices/meters
+voices: ## the sample of people whom the pipeline never saw, judged by others' meters; needs Debian's python3-torch; ARGS="--write"
+	@/usr/bin/python3 -c 'import torch, venv' && test -e /usr/lib/x86_64-linux-gnu/libopenblas.so.0 && command -v ffmpeg >/dev/null || \
+	  { echo "apt-get install --no-install-recommends python3-torch python3-venv libopenblas0-pthread ffmpeg" >&2; exit 1; }
+	@cmp -s bench/voices/requirements.txt $(METERS)/installed.txt || { \
+	  /usr/bin/python3 -m venv --system-site-packages $(METERS) && \
+	  $(METERS)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement bench/voices/requirements.txt && \
+	  cp bench/voices/requirements.txt $(METERS)/installed.txt; }
+	@OMP_NUM_THREADS=1 $(METERS)/bin/python -m bench.voices $(ARGS)
+
 fuzz: ## tries random bytes as recordings, for SECONDS=600, to find some that break the way to a sample
 	@mkdir -p $(FOUND)
 	cd fuzz && cargo run --quiet --locked -- -max_total_time=$(SECONDS) -timeout=120 -rss_limit_mb=96 -dict=wav.dict \
@@ -130,8 +142,11 @@ venv:
 	  $(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt; \
 	  cp requirements.txt $(VENV)/installed.txt'
 
-requirements.txt: ## resolves requirements.in again, to the newest versions, each with the hashes of its files
+requirements.txt: ## resolves each requirements.in again, to the newest versions, each with the hashes of its files
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \
 	"$$tools/bin/pip" install --quiet --disable-pip-version-check uv==0.13.9 && \
-	"$$tools/bin/uv" pip compile requirements.in --upgrade --generate-hashes --universal --python-version 3.11 --no-annotate --no-strip-extras --quiet \
-	  --custom-compile-command "make requirements.txt" --output-file requirements.txt
+	set -- "$$tools/bin/uv" pip compile --upgrade --generate-hashes --python-version 3.11 --no-annotate --no-strip-extras --quiet \
+	  --custom-compile-command "make requirements.txt" && \
+	"$$@" --universal requirements.in --output-file requirements.txt && \
+	"$$@" --python-platform x86_64-manylinux_2_28 --override bench/voices/left-out.txt bench/voices/requirements.in \
+	  --output-file bench/voices/requirements.txt

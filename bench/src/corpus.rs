@@ -1,12 +1,15 @@
 //! The voices and the music that calls are made of. `corpus/README.md` names their sources.
 
+use std::io;
+use std::path::{Path, PathBuf};
+
 use crate::g711::mu_law_decode;
 use crate::{FRAME, amplitude, frames, rms};
 
 /// All voices and all music.
 #[derive(Debug)]
 pub struct Corpus {
-    /// The voices of seven people, each once, so that any two voices are two people.
+    /// Each is another person's, so that any two voices are two people.
     pub voices: Vec<Voice>,
     /// Music that is played to those who wait.
     pub music: Vec<Music>,
@@ -16,7 +19,7 @@ pub struct Corpus {
 #[derive(Debug)]
 pub struct Voice {
     /// The person's name.
-    pub name: &'static str,
+    pub name: String,
     /// The clip, ±1 full scale.
     pub samples: Vec<f32>,
     /// Mean power of each whole frame.
@@ -43,15 +46,33 @@ macro_rules! clips {
 }
 
 impl Corpus {
-    /// Decodes and labels the corpus.
+    /// Decodes and labels the corpus that the pipeline is tuned on.
     #[must_use]
     pub fn load() -> Self {
         let voices = clips!("allison", "armelle", "carlo", "dal-zot", "ivrvoice", "june", "ve9qrp");
         let music = clips!("music-cold-day", "music-system", "music-the-simplicity");
         Self {
-            voices: voices.into_iter().map(|(name, wav)| Voice::new(name, decode(wav))).collect(),
+            voices: voices.into_iter().map(|(name, wav)| Voice::new(name.to_owned(), decode(wav))).collect(),
             music: music.into_iter().map(|(name, wav)| Music { name, samples: decode(wav) }).collect(),
         }
+    }
+
+    /// The same music with other voices: one for each WAV of a folder, in the order of their names. A WAV is as those
+    /// of the corpus: µ-law, one channel, 8 kHz.
+    ///
+    /// # Errors
+    /// The folder or a file cannot be read, or there are fewer than two voices.
+    pub fn with_voices_of(folder: &Path) -> io::Result<Self> {
+        let mut files: Vec<PathBuf> =
+            std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()?;
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "wav"));
+        files.sort();
+        if files.len() < 2 {
+            return Err(io::Error::other(format!("{}: fewer than two voices", folder.display())));
+        }
+        let name = |file: &Path| file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let voice = |file: &PathBuf| Ok(Voice::new(name(file), decode(&std::fs::read(file)?)));
+        Ok(Self { voices: files.iter().map(voice).collect::<io::Result<_>>()?, ..Self::load() })
     }
 }
 
@@ -61,7 +82,7 @@ const SPEECH_RANGE: f32 = 30.0;
 const SHORTEST_GAP: f64 = 0.2;
 
 impl Voice {
-    fn new(name: &'static str, samples: Vec<f32>) -> Self {
+    fn new(name: String, samples: Vec<f32>) -> Self {
         let powers: Vec<f32> = samples.chunks_exact(FRAME).map(|frame| rms(frame).powi(2)).collect();
         let speech = label(&powers);
         let level = level(&powers, &speech);
@@ -128,6 +149,22 @@ mod tests {
         let expected: Vec<bool> =
             [(52, true), (13, false), (25, true), (30, false)].iter().flat_map(|&(n, is)| vec![is; n]).collect();
         assert_eq!(label(&powers), expected);
+    }
+
+    #[test]
+    fn a_folder_of_voices_takes_the_place_of_the_corpus() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, of) in [("zoe", "carlo"), ("adam", "june")] {
+            let clip = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(of).with_extension("wav");
+            std::fs::copy(clip, folder.path().join(name).with_extension("wav")).unwrap();
+        }
+        std::fs::write(folder.path().join("README.md"), "not a voice").unwrap();
+        let (tuned, other) = (Corpus::load(), Corpus::with_voices_of(folder.path()).unwrap());
+        assert_eq!(other.voices.iter().map(|voice| &voice.name[..]).collect::<Vec<_>>(), ["adam", "zoe"]);
+        assert_eq!(other.voices[0].samples, tuned.voices[5].samples);
+        assert_eq!(other.music.len(), tuned.music.len());
+        std::fs::remove_file(folder.path().join("zoe.wav")).unwrap();
+        assert!(Corpus::with_voices_of(folder.path()).is_err(), "nobody calls themselves");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sample::{Assembly, Call, Channel, Class, Origin, Piece, Sample, Verdict};
+use sample::{Assembly, Call, Channel, Class, Origin, Piece, Report, Sample, Verdict};
 
 use crate::conditions::{Condition, Demand};
 use crate::corpus::Corpus;
@@ -55,7 +55,7 @@ impl Outcome {
             }
     }
 
-    fn add(&mut self, call: &LabelledCall, classes: Option<Vec<Class>>, sample: Result<&Sample, &'static str>) {
+    fn add(&mut self, Heard { call, classes, sample }: Heard) {
         if let Some(classes) = classes {
             let found = classes.iter().filter(|class| **class == Class::Speech).count();
             self.speech_seconds += seconds(found);
@@ -74,7 +74,7 @@ impl Outcome {
                     Verdict::Refused => "refused",
                 }
             }
-            Err(code) => code,
+            Err(report) => report.problem.map_or("refused", |problem| problem.code()),
         };
         *self.verdicts.entry(verdict.to_owned()).or_default() += 1;
     }
@@ -85,22 +85,37 @@ impl Outcome {
 pub fn measure(corpus: &Corpus, condition: &Condition) -> Outcome {
     let mut outcome = Outcome::default();
     for plan in &condition.plans {
-        let mut reading = Call::traced(origin(plan.layout));
-        let call = LabelledCall::play(corpus, plan, condition.encoding, |bytes| {
-            // A problem is not lost here: `finish` gives it again.
-            let _ = reading.push(bytes);
-        });
-        let mut take = reading.finish();
-        let trace = take.as_mut().ok().and_then(|take| take.trace.take());
-        let classes = trace.map(|frames| frames.iter().map(|frame| frame.class).collect());
-        let mut assembly = Assembly::default();
-        assembly.add(take);
-        match assembly.finish() {
-            Ok(sample) => outcome.add(&call, classes, Ok(&sample)),
-            Err(report) => outcome.add(&call, classes, Err(report.problem.map_or("refused", |problem| problem.code()))),
-        }
+        outcome.add(hear(corpus, plan, condition.encoding));
     }
     outcome
+}
+
+/// The sample of a call, if there is one.
+#[must_use]
+pub fn sample_of(corpus: &Corpus, plan: &CallPlan, encoding: Encoding) -> Option<Sample> {
+    hear(corpus, plan, encoding).sample.ok()
+}
+
+/// A call, and what the pipeline made of it.
+struct Heard {
+    call: LabelledCall,
+    /// The class of each frame; `None` if the call was not read to its end.
+    classes: Option<Vec<Class>>,
+    sample: Result<Sample, Box<Report>>,
+}
+
+fn hear(corpus: &Corpus, plan: &CallPlan, encoding: Encoding) -> Heard {
+    let mut reading = Call::traced(origin(plan.layout));
+    let call = LabelledCall::play(corpus, plan, encoding, |bytes| {
+        // A problem is not lost here: `finish` gives it again.
+        let _ = reading.push(bytes);
+    });
+    let mut take = reading.finish();
+    let trace = take.as_mut().ok().and_then(|take| take.trace.take());
+    let classes = trace.map(|frames| frames.iter().map(|frame| frame.class).collect());
+    let mut assembly = Assembly::default();
+    assembly.add(take);
+    Heard { call, classes, sample: assembly.finish() }
 }
 
 /// The origin of a call with this layout, as Twilio and the deployment would describe it.
