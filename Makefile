@@ -15,14 +15,12 @@ SIZES ?= 1000 100000
 # Each worker has a stack of its own.
 WORKERS ?= 6
 
-.PHONY: help demo up down client rust check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants bench cost campaign
 # Tools that cargo compiles. They are kept in target/tools.
 CARGO_DENY := cargo-deny@0.20.2
 CARGO_CYCLONEDX := cargo-cyclonedx@0.5.9
 
-.PHONY: help demo up down client rust deny check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants bench
-.PHONY: advisories sbom reproducible $(CARGO_DENY) $(CARGO_CYCLONEDX)
-.PHONY: help demo up down client rust check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants bench voices
+.PHONY: help demo up down client rust deny advisories check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants bench
+.PHONY: cost campaign voices sbom reproducible $(CARGO_DENY) $(CARGO_CYCLONEDX)
 .NOTPARALLEL:
 
 help: ## lists the targets
