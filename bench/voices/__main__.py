@@ -117,12 +117,13 @@ def head() -> str:
 
     import torch
 
+    commit = first_line("git", "rev-parse", "--short", "HEAD")
     changed = " with changes" if first_line("git", "status", "--porcelain") else ""
     named = ", ".join(f"{name} {version(name)}" for name in METERS)
     ffmpeg = first_line("ffmpeg", "-version").partition(" Copyright")[0]
     return (
-        f"# Voices that the pipeline never saw\n\n`make voices` on {date.today()}, of commit `{first_line('git', 'rev-parse', '--short', 'HEAD')}`{changed}, with {named}, torch {torch.__version__},"
-        f"\n{ffmpeg} and Python {platform.python_version()}. [voices/README.md](voices/README.md) says who speaks, and what each meter is."
+        f"# Voices that the pipeline never saw\n\n`make voices` on {date.today()}, of commit `{commit}`{changed},\nwith {named}, torch {torch.__version__}, "
+        f"{ffmpeg} and Python {platform.python_version()}. [voices/README.md](voices/README.md) says who speaks, and what each meter is."
     )
 
 

@@ -45,8 +45,10 @@ class Call:
 
 
 def broken(calls: list[Call]) -> list[str]:
-    """The calls whose sample is not more like the employee than like the other party."""
-    return [f"{call.condition}: the sample of {call.employee} is more like {call.other} ({call.reading.gap:+.3f})" for call in calls if not call.reading.gap > 0]
+    """The calls whose sample is not more like the employee than like the other party; and that there is none at all."""
+    wrong = [call for call in calls if not call.reading.gap > 0]
+    said = [f"{call.condition}: the sample of {call.employee} is more like {call.other} ({call.reading.gap:+.3f})" for call in wrong]
+    return said if calls else ["no call gave a sample"]
 
 
 def beside(tuned: str, held_out: str) -> str:
@@ -73,7 +75,8 @@ def rows(table: str) -> dict[str, list[str]]:
 def metered(tuned: list[Call], held_out: list[Call]) -> str:
     """What the meters say, by condition."""
     lines = [
-        "| condition | nearer to the employee by: least | median | DNSMOS: tuned | held out | speech, %: tuned | held out | RMS, dBFS: tuned | held out | peak, dBTP |",
+        "| condition | nearer to the employee by: least | median | DNSMOS: tuned | held out | speech, %: tuned | held out "
+        "| RMS, dBFS: tuned | held out | peak, dBTP |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for condition in dict.fromkeys(call.condition for call in held_out):
@@ -115,13 +118,15 @@ def by_voice(tables: list[str], opinions: dict[str, tuple[float, float]], condit
 def each(calls: list[Call]) -> str:
     """Every call by itself."""
     lines = [
-        "| condition | employee | other party | like the employee | like the other | nearer by | the clip itself | DNSMOS | of the clip | speech, % | RMS, dBFS | peak, dBTP | LUFS: ffmpeg | pyloudnorm |",
+        "| condition | employee | other party | like the employee | like the other | nearer by | the clip itself | DNSMOS | of the clip "
+        "| speech, % | RMS, dBFS | peak, dBTP | LUFS: ffmpeg | pyloudnorm |",
         "|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for call in calls:
         r = call.reading
-        cells = f"{r.employee:.3f} | {r.other:.3f} | {r.gap:+.3f} | {r.ceiling:.3f} | {r.mos:.2f} | {r.clip_mos:.2f} | {r.speech:.0f} | {r.rms:.1f} | {r.peak:.1f} | {r.lufs:.1f} | {r.pyloudnorm:.1f}"
-        lines.append(f"| {call.condition} | {call.employee} | {call.other} | {cells} |")
+        cells = [f"{r.employee:.3f}", f"{r.other:.3f}", f"{r.gap:+.3f}", f"{r.ceiling:.3f}", f"{r.mos:.2f}", f"{r.clip_mos:.2f}"]
+        cells += [f"{r.speech:.0f}", *(f"{level:.1f}" for level in (r.rms, r.peak, r.lufs, r.pyloudnorm))]
+        lines.append(f"| {call.condition} | {call.employee} | {call.other} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -129,17 +134,18 @@ def in_short(calls: list[Call]) -> str:
     """The figures of the held-out calls that matter most, in sentences."""
     readings = [call.reading for call in calls]
     nearest = min(calls, key=lambda call: call.reading.gap)
+    nearer = sum(reading.gap > 0 for reading in readings)
+    unlike = [reading.ceiling - reading.employee for reading in readings]
+    worse = [reading.clip_mos - reading.mos for reading in readings]
+    speech = [reading.speech for reading in readings]
     off = sum(not QUIETEST <= reading.rms <= LOUDEST for reading in readings)
     high = sum(reading.peak > HIGHEST_PEAK for reading in readings)
-    worse = [reading.mos - reading.clip_mos for reading in readings]
     apart = max(abs(reading.lufs - reading.pyloudnorm) for reading in readings)
-    return "\n".join(
-        [
-            f"* Of {len(calls)} samples, {len(calls) - len(broken(calls))} are more like the employee than like the other party: by {median(r.gap for r in readings):.3f} in the median,"
-            f" by {nearest.reading.gap:.3f} at least ({nearest.employee}, who speaks with {nearest.other}; {nearest.condition}).",
-            f"* Against the clip that the call was made of, the samples lose {median(r.ceiling - r.employee for r in readings):.3f} of likeness in the median, {max(r.ceiling - r.employee for r in readings):.3f} at most,"
-            f" and {-median(worse):.2f} of DNSMOS in the median, {-min(worse):.2f} at most.",
-            f"* silero-vad takes {min(r.speech for r in readings):.0f} to {max(r.speech for r in readings):.0f} % of a sample for speech; the rest are its pauses.",
-            f"* {off} samples are outside {QUIETEST:.0f} … {LOUDEST:.0f} dBFS RMS by ffmpeg's astats, and {high} are above {HIGHEST_PEAK:.0f} dBTP by its ebur128. ffmpeg and pyloudnorm differ by {apart:.1f} LU at most.",
-        ]
-    )
+    return f"""\
+* Of {len(calls)} samples, {nearer} are more like the employee than like the other party: by {median(r.gap for r in readings):.3f} in the median, and
+  by {nearest.reading.gap:.3f} at least ({nearest.employee}, who speaks with {nearest.other}; {nearest.condition}).
+* Against the clip that the call was made of, a sample loses {median(unlike):.3f} of likeness in the median, {max(unlike):.3f} at most,
+  and {median(worse):.2f} of DNSMOS in the median, {max(worse):.2f} at most.
+* silero-vad takes {min(speech):.0f} to {max(speech):.0f} % of a sample for speech.
+* Outside {QUIETEST:.0f} … {LOUDEST:.0f} dBFS RMS by ffmpeg's astats: {off} samples. Above {HIGHEST_PEAK:.0f} dBTP by its ebur128: {high}.
+  The loudness by ffmpeg and by pyloudnorm differs by {apart:.1f} LU at most."""
