@@ -1,6 +1,7 @@
 //! Properties of every sample, over random calls made of real voices.
 
 pub mod calls;
+mod pipeline;
 
 use fastrand::Rng;
 

@@ -118,5 +118,16 @@ mod tests {
         let scheme = |refusal: Refusal| problem(refusal.into()).headers()[header::WWW_AUTHENTICATE].clone();
         assert_eq!(scheme(Refusal::TokenExpired), "Bearer");
         assert_eq!(scheme(Refusal::ConsentTokenMissing), "Consent-Token");
+        let forbidden = problem(Refusal::RoleForbidden.into());
+        assert!(!forbidden.headers().contains_key(header::WWW_AUTHENTICATE), "nothing that is shown would help");
+    }
+
+    #[test]
+    fn an_answer_is_json_and_no_cache_keeps_it() {
+        let response = json(StatusCode::ACCEPTED, &json!({"status": "pending"}));
+        assert_eq!((response.status(), response.body().as_str()), (StatusCode::ACCEPTED, r#"{"status":"pending"}"#));
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json");
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        assert_eq!(problem(Refusal::VoiceMissing.into()).headers()[header::CACHE_CONTROL], "no-store");
     }
 }

@@ -31,3 +31,31 @@ pub(crate) fn aws_cause<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> S
     let words = [Some(kind), error.code(), error.message()];
     words.into_iter().flatten().collect::<Vec<_>>().join(": ")
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_secretsmanager::error::ErrorMetadata;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Stated(ErrorMetadata);
+
+    impl ProvideErrorMetadata for Stated {
+        fn meta(&self) -> &ErrorMetadata {
+            &self.0
+        }
+    }
+
+    #[test]
+    fn the_cause_of_a_failed_call_names_its_kind_and_what_aws_states_and_nothing_of_the_answer() {
+        let denied = ErrorMetadata::builder().code("AccessDenied").message("not allowed").build();
+        for (error, cause) in [
+            (SdkError::timeout_error("slow"), "no answer in time"),
+            (SdkError::service_error(Stated(denied), "a secret"), "refused: AccessDenied: not allowed"),
+            (SdkError::response_error("garbled", "a secret"), "unreadable answer"),
+        ] {
+            assert_eq!(aws_cause::<Stated, &str>(&error), cause);
+        }
+    }
+}

@@ -110,4 +110,57 @@ mod tests {
         assert!(!Error::from(Refusal::RecordingMissing).is_transient());
         assert!(Error::NotYet { reason: "the lease", retry_after: None }.is_transient());
     }
+
+    fn answered(status: Option<u16>, code: Option<&str>) -> Error {
+        let status = status.map(|status| http::StatusCode::from_u16(status).unwrap());
+        let (vendor, action, code) = ("twilio", "do something", code.map(str::to_owned));
+        Error::from(VendorError {
+            vendor,
+            action,
+            status,
+            code,
+            retry_after: Some(Duration::from_secs(7)),
+            cause: None,
+        })
+    }
+
+    #[test]
+    fn each_error_has_a_short_code_for_the_database() {
+        let not_yet = Error::NotYet { reason: "the lease", retry_after: None };
+        for (error, code) in [
+            (Error::from(Refusal::ConsentExpired), "consent_expired"),
+            (answered(Some(404), Some("NoSuchKey")), "nosuchkey"),
+            (answered(Some(503), None), "status_503"),
+            (answered(None, None), "no_answer"),
+            (not_yet, "not_yet"),
+            (Error::Unusable("garbage"), "unusable"),
+            (Error::unavailable("reading a secret")("no answer"), "unavailable"),
+        ] {
+            assert_eq!(error.code(), code);
+        }
+    }
+
+    #[test]
+    fn a_time_to_try_again_comes_from_a_vendor_or_from_what_is_waited_for() {
+        let in_a_minute = Some(Duration::from_secs(60));
+        let not_yet = Error::NotYet { reason: "the lease", retry_after: in_a_minute };
+        assert_eq!(not_yet.retry_after(), in_a_minute);
+        assert_eq!(answered(Some(429), None).retry_after(), Some(Duration::from_secs(7)));
+        assert_eq!(Error::Unusable("garbage").retry_after(), None);
+    }
+
+    #[test]
+    fn only_a_vendor_turns_a_key_away() {
+        assert!(answered(Some(401), None).is_unauthorised());
+        assert!(!answered(Some(404), None).is_unauthorised());
+        assert!(!Error::from(Refusal::TokenInvalid).is_unauthorised());
+    }
+
+    #[test]
+    fn a_vendors_error_says_itself_whether_it_may_pass() {
+        assert!(answered(Some(503), None).is_transient());
+        assert!(!answered(Some(400), None).is_transient());
+        assert!(!Error::Unusable("garbage").is_transient());
+        assert!(Error::unavailable("reading a secret")("no answer").is_transient());
+    }
 }

@@ -169,7 +169,10 @@ fn delay(error: &Error, message: &SqsMessage) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use lambda_http::Context;
     use serde_json::{Value, json};
+    use wiremock::matchers::any;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
     use crate::clients::VendorError;
@@ -273,5 +276,69 @@ mod tests {
         response.add_failure("m");
         let json = serde_json::to_string(&response).unwrap();
         assert_eq!(json, r#"{"batchItemFailures":[{"itemIdentifier":"m"}]}"#);
+    }
+
+    /// A queue at a stand-in for SQS, which takes everything.
+    async fn queue_at(server: &MockServer) -> Queue {
+        let taken = ResponseTemplate::new(200).set_body_json(json!({"MessageId": "m"}));
+        Mock::given(any()).respond_with(taken).mount(server).await;
+        let config = aws_sdk_sqs::Config::builder()
+            .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
+            .region(aws_sdk_sqs::config::Region::new("eu-central-1"))
+            .credentials_provider(aws_sdk_sqs::config::Credentials::new("id", "secret", None, None, "test"))
+            .endpoint_url(server.uri());
+        Queue::new(aws_sdk_sqs::Client::from_conf(config.build()), "https://sqs/clones".into())
+    }
+
+    /// The requests to SQS: the action, and the parameters.
+    async fn requests(server: &MockServer) -> Vec<(String, Value)> {
+        let requests = server.received_requests().await.unwrap();
+        let action = |target: &http::HeaderValue| target.to_str().unwrap().replace("AmazonSQS.", "");
+        requests
+            .iter()
+            .map(|request| (action(&request.headers["x-amz-target"]), request.body_json().unwrap()))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_message_that_fails_stays_in_the_queue_and_is_delayed_and_the_others_are_worked_on() {
+        let server = MockServer::start().await;
+        let messages = ["1", "2", "not ours", "1"].iter().enumerate().map(|(n, body)| {
+            let told = json!({"messageId": format!("m{n}"), "receiptHandle": format!("r{n}"), "body": body});
+            let mut message = message("1");
+            message.as_object_mut().unwrap().extend(told.as_object().unwrap().clone());
+            message
+        });
+        let event = LambdaEvent::new(batch(&messages.collect()).unwrap(), Context::default());
+        let mut worked_on = Vec::new();
+        let work = |number: u8| {
+            worked_on.push(number);
+            std::future::ready(if number == 1 { Ok(()) } else { Err(not_yet(Some(Duration::from_secs(77)))) })
+        };
+        let response = queue_at(&server).await.work(event, work).await;
+        let failed = json!({"batchItemFailures": [{"itemIdentifier": "m1"}, {"itemIdentifier": "m2"}]});
+        assert_eq!((worked_on, serde_json::to_value(&response).unwrap()), (vec![1, 2, 1], failed));
+        let delayed = |handle: &str, seconds: u64| {
+            let delay =
+                json!({"QueueUrl": "https://sqs/clones", "ReceiptHandle": handle, "VisibilityTimeout": seconds});
+            ("ChangeMessageVisibility".to_owned(), delay)
+        };
+        assert_eq!(requests(&server).await, [delayed("r1", 77), delayed("r2", 0)]);
+    }
+
+    #[tokio::test]
+    async fn a_message_is_sent_with_the_correlation_id_of_the_work() {
+        let server = MockServer::start().await;
+        let queue = queue_at(&server).await;
+        crate::correlation::under(CorrelationId::parse("JKJaXmPLvHcESHA="), queue.send(&json!({"a": 1})))
+            .await
+            .unwrap();
+        queue.send_all(&[2, 2]).await.unwrap();
+        let sent =
+            |body: &str| ("SendMessage".to_owned(), json!({"QueueUrl": "https://sqs/clones", "MessageBody": body}));
+        let mut first = sent(r#"{"a":1}"#);
+        first.1["MessageAttributes"] =
+            json!({"correlation_id": {"DataType": "String", "StringValue": "JKJaXmPLvHcESHA="}});
+        assert_eq!(requests(&server).await, [first, sent("2"), sent("2")]);
     }
 }

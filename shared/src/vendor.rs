@@ -125,3 +125,81 @@ impl Vendor<ElevenLabsSecret> {
         Ok(ElevenLabs::new(self.http.clone(), self.base_url.clone(), self.secret.get().await?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::ready;
+    use http::StatusCode;
+    use serde_json::json;
+
+    use super::*;
+    use crate::clients::VendorError;
+
+    fn answered(vendor: &'static str, status: StatusCode) -> Error {
+        let (action, status) = ("do something", Some(status));
+        VendorError { vendor, action, status, code: None, retry_after: None, cause: None }.into()
+    }
+
+    fn turned_away_by(vendor: &'static str) -> Error {
+        answered(vendor, StatusCode::UNAUTHORIZED)
+    }
+
+    #[test]
+    fn a_secret_is_outdated_if_its_own_vendor_turned_it_away() {
+        let twilio: TwilioSecret = serde_json::from_value(json!({"account_sid": "AC1"})).unwrap();
+        assert!(twilio.may_be_outdated(&turned_away_by("twilio")));
+        assert!(!twilio.may_be_outdated(&turned_away_by("supabase")));
+        assert!(!twilio.may_be_outdated(&answered("twilio", StatusCode::NOT_FOUND)));
+        assert!(!twilio.may_be_outdated(&Refusal::TokenInvalid.into()));
+    }
+
+    #[test]
+    fn a_project_with_a_legacy_secret_may_have_a_newer_one_when_a_users_token_is_invalid() {
+        let [legacy, other] = [json!("a-legacy-secret"), json!(null)].map(|jwt_secret| -> SupabaseSecret {
+            serde_json::from_value(json!({"secret_key": "sb_secret_1", "jwt_secret": jwt_secret})).unwrap()
+        });
+        for secret in [&legacy, &other] {
+            assert!(secret.may_be_outdated(&turned_away_by("supabase")));
+            assert!(!secret.may_be_outdated(&turned_away_by("twilio")));
+            assert!(!secret.may_be_outdated(&answered("supabase", StatusCode::NOT_FOUND)));
+            assert!(!secret.may_be_outdated(&Refusal::TokenExpired.into()));
+        }
+        assert!(legacy.may_be_outdated(&Refusal::TokenInvalid.into()));
+        assert!(!other.may_be_outdated(&Refusal::TokenInvalid.into()));
+    }
+
+    /// A vendor whose secret can be read again, or not.
+    struct Stub(bool);
+
+    impl Renewable for Stub {
+        fn is_renewed_after<'a>(&'a self, _: &'a Error) -> BoxFuture<'a, bool> {
+            ready(self.0).boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn work_is_done_once_more_if_a_secret_was_renewed_and_only_then() {
+        let (renewed, kept) = (Stub(true), Stub(false));
+        for (vendors, times) in
+            [(vec![&kept, &renewed], 2), (vec![&renewed], 2), (vec![&kept, &kept], 1), (Vec::new(), 1)]
+        {
+            let vendors: Vec<&dyn Renewable> = vendors.into_iter().map(|vendor| vendor as &dyn Renewable).collect();
+            let done = AtomicUsize::new(0);
+            let work = || {
+                done.fetch_add(1, Ordering::Relaxed);
+                ready(Err::<u8, Error>(turned_away_by("twilio")))
+            };
+            assert!(with_fresh_secrets(&vendors, work).await.is_err());
+            assert_eq!(done.into_inner(), times);
+        }
+    }
+
+    #[tokio::test]
+    async fn work_that_succeeds_is_done_once() {
+        let done = AtomicUsize::new(0);
+        let work = || ready(Ok::<usize, Error>(done.fetch_add(1, Ordering::Relaxed)));
+        assert_eq!(with_fresh_secrets(&[&Stub(true)], work).await.unwrap(), 0);
+    }
+}

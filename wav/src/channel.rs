@@ -32,3 +32,18 @@ impl TryFrom<u8> for Channel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_is_read_and_written_by_its_number_and_there_is_no_third() {
+        for (channel, number) in [(Channel::First, 1), (Channel::Second, 2)] {
+            assert_eq!((u8::from(channel), Channel::try_from(number)), (number, Ok(channel)));
+        }
+        for other in [0, 3, u8::MAX] {
+            assert!(Channel::try_from(other).is_err(), "{other}");
+        }
+    }
+}

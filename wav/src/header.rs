@@ -21,3 +21,20 @@ pub fn header(format: Format, sample_bytes: u32) -> Vec<u8> {
     header.extend_from_slice(&sample_bytes.to_le_bytes());
     header
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Encoding;
+
+    /// The reader does not need all of it, but other programs do.
+    #[test]
+    fn a_header_states_every_size_and_rate() {
+        let format = Format { encoding: Encoding::Pcm16, channels: 2, rate: 16_000 };
+        let (riff_bytes, bytes_a_second, sample_bytes) = ([36, 16, 0, 0], [0, 0xFA, 0, 0], [0, 0x10, 0, 0]);
+        let (tag, channels, bytes_a_frame, bits) = ([1, 0], [2, 0], [4, 0], [16, 0]);
+        let chunk = [&tag[..], &channels, &[0x80, 0x3E, 0, 0], &bytes_a_second, &bytes_a_frame, &bits].concat();
+        let head = [b"RIFF", &riff_bytes[..], b"WAVEfmt ", &[16, 0, 0, 0]].concat();
+        assert_eq!(header(format, 0x1000), [&head[..], &chunk, b"data", &sample_bytes].concat());
+    }
+}

@@ -183,5 +183,6 @@ mod tests {
         assert_eq!(url_with_and_without_port("https://[::1]/x"), ["https://[::1]/x", "https://[::1]:443/x"]);
         assert_eq!(url_with_and_without_port("https://u:p@h?q"), ["https://u:p@h?q", "https://u:p@h:443?q"]);
         assert_eq!(url_with_and_without_port("https://h:8443"), ["https://h", "https://h:8443"]);
+        assert_eq!(url_with_and_without_port("http://h/x"), ["http://h/x", "http://h:80/x"]);
     }
 }

@@ -82,27 +82,43 @@ mod tests {
 
     #[test]
     fn each_path_has_its_methods_and_names_them_to_others() {
+        let of = |action| Route::Employee(action, Uuid::try_parse(ID).unwrap());
+        let employee = format!("/api/employees/{ID}");
+        let get = |route| ("GET", route);
+        let post = |route| ("POST", route);
+        let consent =
+            [get(of(Action::ReadConsent)), ("PUT", of(Action::Grant)), ("DELETE", of(Action::Withdraw))].into();
         let paths = [
-            ("/api/voice-consent-statement".to_owned(), "GET"),
-            ("/api/voice-consent/invitation".to_owned(), "GET, POST"),
-            ("/api/voice-consent/withdrawal".to_owned(), "GET, POST"),
-            ("/api/audit".to_owned(), "GET"),
-            (format!("/api/employees/{ID}/voice-consent"), "GET, PUT, DELETE"),
-            (format!("/api/employees/{ID}/voice-consent/invitation"), "POST"),
-            (format!("/api/employees/{ID}/voice-consent/evidence"), "POST"),
-            (format!("/api/employees/{ID}/voice/authorize"), "POST"),
-            (format!("/api/employees/{ID}/voice/erasure"), "GET"),
+            ("/api/voice-consent-statement".to_owned(), "GET", vec![get(Route::ReadStatement)]),
+            (
+                "/api/voice-consent/invitation".to_owned(),
+                "GET, POST",
+                vec![get(Route::ReadInvitation), post(Route::AnswerInvitation)],
+            ),
+            (
+                "/api/voice-consent/withdrawal".to_owned(),
+                "GET, POST",
+                vec![get(Route::ReadWithdrawal), post(Route::WithdrawWithToken)],
+            ),
+            ("/api/audit".to_owned(), "GET", vec![get(Route::ReadAudit)]),
+            (format!("{employee}/voice-consent"), "GET, PUT, DELETE", consent),
+            (format!("{employee}/voice-consent/invitation"), "POST", vec![post(of(Action::Invite))]),
+            (format!("{employee}/voice-consent/evidence"), "POST", vec![post(of(Action::OfferEvidence))]),
+            (format!("{employee}/voice/authorize"), "POST", vec![post(of(Action::Authorize))]),
+            (format!("{employee}/voice/erasure"), "GET", vec![get(of(Action::ReadErasure))]),
+            // `GET` of this path is a route of `clone-voice`.
+            (format!("{employee}/voice"), "GET, DELETE", vec![("DELETE", of(Action::Erase))]),
         ];
-        for (path, allowed) in paths {
+        for (path, allowed, mut routes) in paths {
             for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
-                match Route::of(method, &path) {
-                    Ok(_) => assert!(allowed.contains(method), "{method} {path}"),
-                    Err(refusal) => {
-                        assert_eq!(refusal, Refusal::MethodNotAllowed(Allow(allowed)), "{method} {path}")
-                    }
-                }
+                let expected = match routes.iter().position(|(answered, _)| *answered == method) {
+                    Some(at) => Ok(routes.swap_remove(at).1),
+                    None => Err(Refusal::MethodNotAllowed(Allow(allowed))),
+                };
+                assert_eq!(Route::of(method, &path), expected, "{method} {path}");
             }
         }
+        assert_eq!(Route::of("GET", "/api/voice-consent"), Err(Refusal::RouteNotFound));
     }
 
     #[test]

@@ -143,6 +143,8 @@ fn stated_status_and_code(status: StatusCode, body: &Value) -> (StatusCode, Opti
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use wiremock::matchers::any;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
 
@@ -196,5 +198,64 @@ mod tests {
     #[test]
     fn twilio_codes_are_numbers() {
         assert_eq!(stated(404, json!({"code": 20404, "status": 404})), (404, Some("20404".into())));
+    }
+
+    #[test]
+    fn a_long_word_is_not_a_code() {
+        let (longest, longer) = ("a".repeat(64), "a".repeat(65));
+        assert_eq!(stated(400, json!({"code": longest})), (400, Some(longest)));
+        assert_eq!(stated(400, json!({"code": longer})), (400, None));
+    }
+
+    /// The error for an answer of the stand-in.
+    async fn refused(answer: ResponseTemplate) -> VendorError {
+        let server = MockServer::start().await;
+        Mock::given(any()).respond_with(answer).mount(&server).await;
+        let call = Call { vendor: "twilio", action: "do something" };
+        call.send(http_client().get(server.uri())).await.expect_err("an error")
+    }
+
+    #[tokio::test]
+    async fn an_error_has_the_time_that_the_vendor_asked_us_to_wait_and_none_if_it_cannot_be_read() {
+        let asked = |text: &str| ResponseTemplate::new(429).insert_header("retry-after", text);
+        assert_eq!(refused(asked("77")).await.retry_after, Some(Duration::from_secs(77)));
+        assert_eq!(refused(asked("Fri, 20 Nov 2026 10:00:00 GMT")).await.retry_after, None);
+        let error = refused(ResponseTemplate::new(503).set_body_json(json!({"code": 20503}))).await;
+        assert_eq!((error.retry_after, error.status.map(|status| status.as_u16())), (None, Some(503)));
+        assert_eq!(error.code.as_deref(), Some("20503"));
+    }
+
+    #[tokio::test]
+    async fn the_code_of_an_error_is_looked_for_in_the_first_64_kib_only() {
+        let with_code = |length: usize| {
+            let start = r#"{"code":"found","message":""#;
+            format!("{start}{}\"}}", "x".repeat(length - start.len() - 2))
+        };
+        for (length, code) in [(65_536, Some("found")), (65_537, None), (200_000, None)] {
+            let body = with_code(length);
+            assert_eq!(body.len(), length);
+            let error = refused(ResponseTemplate::new(400).set_body_string(body)).await;
+            assert_eq!(error.code.as_deref(), code, "{length} bytes");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_has_the_correlation_id_of_the_work_and_a_success_that_is_no_json_is_an_error() {
+        let server = MockServer::start().await;
+        Mock::given(any()).respond_with(ResponseTemplate::new(200).set_body_string("<html>")).mount(&server).await;
+        let call = Call { vendor: "twilio", action: "do something" };
+        let work = async { call.json::<Value>(http_client().get(server.uri())).await.unwrap_err() };
+        let error = crate::correlation::under(CorrelationId::parse("JKJaXmPLvHcESHA="), work).await;
+        assert_eq!(error.to_string(), "twilio do something: answered 200 (unreadable answer)");
+        let requests = server.received_requests().await.unwrap();
+        assert_eq!(requests[0].headers["x-request-id"], "JKJaXmPLvHcESHA=");
+        let user_agent = requests[0].headers["user-agent"].to_str().unwrap();
+        assert!(user_agent.starts_with("understudy/"), "{user_agent}");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_not_followed() {
+        let error = refused(ResponseTemplate::new(302).insert_header("location", "http://evil.example/")).await;
+        assert_eq!(error.status.unwrap(), 302);
     }
 }

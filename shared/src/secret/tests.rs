@@ -1,3 +1,4 @@
+use aws_sdk_secretsmanager::config::retry::RetryConfig;
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
 use serde_json::{Value, json};
 use wiremock::matchers::{body_json, body_partial_json, header};
@@ -15,18 +16,23 @@ const OLD: &str = "fedcba9876543210fedcba9876543210";
 const TWILIO: &str = "arn:understudy/twilio";
 const ELEVENLABS: &str = "arn:understudy/elevenlabs";
 
-fn client(server: &MockServer) -> Client {
+fn client(url: String) -> Client {
     let config = aws_sdk_secretsmanager::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-central-1"))
         .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
-        .endpoint_url(server.uri());
+        .retry_config(RetryConfig::disabled())
+        .endpoint_url(url);
     Client::from_conf(config.build())
 }
 
 /// The secret as a function has it that could not read it at its start.
 fn secret(server: &MockServer) -> Secret<TwilioSecret> {
-    Secret::new(client(server), TWILIO.to_owned(), TwilioSecret::problem_for_callbacks)
+    secret_at(server.uri())
+}
+
+fn secret_at(url: String) -> Secret<TwilioSecret> {
+    Secret::new(client(url), TWILIO.to_owned(), TwilioSecret::problem_for_callbacks)
 }
 
 /// A start that asks for both secrets, and is answered so.
@@ -35,7 +41,7 @@ async fn started(server: &MockServer, values: Value, errors: Value) -> SecretsAt
         .and(body_json(json!({"SecretIdList": [ELEVENLABS, TWILIO]})));
     let body = json!({"SecretValues": values, "Errors": errors});
     asked.respond_with(ResponseTemplate::new(200).set_body_json(body)).with_priority(1).mount(server).await;
-    SecretsAtStart::read(client(server), [TWILIO, ELEVENLABS].map(str::to_owned).into()).await
+    SecretsAtStart::read(client(server.uri()), [TWILIO, ELEVENLABS].map(str::to_owned).into()).await
 }
 
 /// What the batch says of a secret that it read.
@@ -47,6 +53,7 @@ fn twilio(started: &SecretsAtStart) -> Result<Secret<TwilioSecret>, UnusableSecr
     started.secret(TWILIO.to_owned(), TwilioSecret::problem_for_callbacks)
 }
 
+/// The number of requests that Secrets Manager got.
 async fn requests(server: &MockServer) -> usize {
     server.received_requests().await.unwrap().len()
 }
@@ -98,12 +105,12 @@ async fn a_secret_that_could_not_be_read_at_start_is_read_when_it_is_needed() {
     let server = secrets_manager(&[]).await;
     let denied = json!([{"SecretId": TWILIO, "ErrorCode": "AccessDeniedException", "Message": ""}]);
     let of_another = json!([read(ELEVENLABS, &json!({"api_key": NEW}))]);
-    let refused = SecretsAtStart::read(client(&server), [TWILIO.to_owned()].into()).await;
+    let refused = SecretsAtStart::read(client(server.uri()), [TWILIO.to_owned()].into()).await;
     for started in [refused, started(&server, of_another, denied).await] {
         let secret = twilio(&started).expect("it is no reason not to start");
         let server = secrets_manager(&[(CURRENT, token(NEW), HOUR)]).await;
         assert!(secret.get().await.is_err());
-        let secret = Secret { client: client(&server), ..secret };
+        let secret = Secret { client: client(server.uri()), ..secret };
         assert!(secret.get().await.is_ok());
     }
 }
@@ -142,4 +149,55 @@ async fn the_previous_token_is_forgotten_a_day_after_the_rotation_also_in_a_warm
 async fn a_token_that_was_replaced_more_than_a_day_ago_is_not_even_read() {
     let server = secrets_manager(&[(CURRENT, token(NEW), 25 * HOUR), (PREVIOUS, token(OLD), 500 * HOUR)]).await;
     assert_eq!(secret(&server).reread_valid().await.unwrap().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_secret_that_is_turned_away_again_and_again_is_read_once_a_minute() {
+    let server = secrets_manager(&[(CURRENT, token(NEW), HOUR)]).await;
+    let secret = secret(&server);
+    secret.get().await.unwrap();
+    assert!(secret.renew().await);
+    assert!(!secret.renew().await && secret.reread_valid().await.unwrap().is_none());
+    assert_eq!(requests(&server).await, 2);
+    let mut kept = secret.kept.lock().await;
+    let ago = |time: Duration| Instant::now().checked_sub(time);
+    kept.reread_at = ago(REREAD_EVERY - Duration::from_secs(9));
+    assert!(!kept.may_reread());
+    kept.reread_at = ago(REREAD_EVERY);
+    assert!(kept.may_reread() && !kept.may_reread());
+}
+
+#[tokio::test]
+async fn while_a_rotation_is_under_way_both_of_its_tokens_are_valid_for_a_day() {
+    let server = secrets_manager(&[(CURRENT, token(NEW), HOUR), (PENDING, token(OLD), HOUR)]).await;
+    let secret = secret(&server);
+    secret.get().await.unwrap();
+    assert_eq!(secret.valid().await.unwrap().len(), 1);
+    assert_eq!(secret.reread_valid().await.unwrap().unwrap().len(), 2);
+    assert_eq!(secret.valid().await.unwrap().len(), 2);
+    let until = secret.kept.lock().await.in_rotation[0].until;
+    let left = until.duration_since(Instant::now());
+    assert!(left <= 24 * HOUR && left > 23 * HOUR, "{left:?}");
+}
+
+#[test]
+fn a_version_is_forgotten_at_the_very_end_of_its_time() {
+    let now = Instant::now();
+    let held = || Held { value: Arc::new(()), until: now };
+    let mut kept = Kept { current: Some(held()), in_rotation: vec![held()], reread_at: None };
+    kept.forget(now);
+    assert!(kept.current.is_none() && kept.in_rotation.is_empty());
+}
+
+#[tokio::test]
+async fn a_secret_that_nobody_hands_out_is_an_error_that_says_why() {
+    // Nobody listens on the port of a listener that is gone.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let error = secret_at(url).get().await.map(drop).unwrap_err().to_string();
+    assert_eq!(error, "reading a secret: not reachable");
+    let server = secrets_manager(&[]).await;
+    let error = secret(&server).get().await.map(drop).unwrap_err().to_string();
+    assert_eq!(error, "reading a secret: refused: ResourceNotFoundException: no such version");
 }

@@ -107,4 +107,13 @@ mod tests {
             assert_eq!(elevenlabs(&server).await.delete_history_item("i").await.is_ok(), is_gone, "{state}");
         }
     }
+
+    #[tokio::test]
+    async fn an_item_that_cannot_be_deleted_is_gone_only_if_the_vendor_says_so_when_asked() {
+        let at = "/v1/history/i";
+        for (status, is_gone) in [(404, true), (503, false)] {
+            let server = serve(&[("DELETE", at, 500, json!({})), ("GET", at, status, json!({}))]).await;
+            assert_eq!(elevenlabs(&server).await.delete_history_item("i").await.is_ok(), is_gone, "{status}");
+        }
+    }
 }

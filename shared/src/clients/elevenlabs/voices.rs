@@ -141,8 +141,11 @@ impl ElevenLabs {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use wiremock::matchers::query_param;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::super::testing::{elevenlabs, serve};
+    use super::*;
 
     #[tokio::test]
     async fn a_deletion_that_fails_counts_if_the_voice_is_gone_and_not_if_it_is_there() {
@@ -169,6 +172,85 @@ mod tests {
             let client = elevenlabs(&server).await;
             assert_eq!(client.delete_voice("v").await.is_ok(), is_deleted, "{body}");
             assert_eq!(client.delete_history_item("i").await.is_ok(), is_deleted, "{body}");
+        }
+    }
+
+    /// A voice as the vendor lists it, with the mark of an attempt.
+    fn listed(voice_id: &str, attempt: u128, verification: Value) -> Value {
+        let labels = json!({"attempt": Uuid::from_u128(attempt), "deployment": Uuid::from_u128(9)});
+        json!({"voice_id": voice_id, "description": null, "labels": labels, "voice_verification": verification})
+    }
+
+    #[tokio::test]
+    async fn the_voices_of_an_attempt_are_told_by_their_marks_and_whether_they_may_be_used() {
+        let verification = |required, done| json!({"requires_verification": required, "is_verified": done});
+        let voices = [
+            listed("plain", 1, Value::Null),
+            listed("unverified", 1, verification(true, false)),
+            listed("verified", 1, verification(true, true)),
+            listed("free", 1, verification(false, false)),
+            listed("of another attempt", 2, Value::Null),
+            json!({"voice_id": "without marks"}),
+        ];
+        let server = serve(&[("GET", "/v2/voices", 200, json!({"voices": voices}))]).await;
+        let found = elevenlabs(&server).await.find_voices(Uuid::from_u128(1)).await.unwrap();
+        let found: Vec<_> = found.iter().map(|voice| (voice.voice_id.as_str(), voice.is_usable())).collect();
+        assert_eq!(found, [("plain", true), ("unverified", false), ("verified", true), ("free", true)]);
+        let request = &server.received_requests().await.unwrap()[0];
+        let query = format!("search={}&page_size=100", Uuid::from_u128(1));
+        assert_eq!(request.url.query(), Some(query.as_str()));
+    }
+
+    #[tokio::test]
+    async fn the_voices_of_all_attempts_are_listed_page_by_page() {
+        let server = MockServer::start().await;
+        let first = json!({"voices": [listed("a", 1, Value::Null)], "has_more": true, "next_page_token": "t"});
+        let last = json!({"voices": [listed("b", 2, Value::Null)], "has_more": false, "next_page_token": "u"});
+        let answer = |page| ResponseTemplate::new(200).set_body_json(page);
+        Mock::given(query_param("next_page_token", "t"))
+            .respond_with(answer(last))
+            .with_priority(1)
+            .mount(&server)
+            .await;
+        Mock::given(query_param("category", "cloned")).respond_with(answer(first)).mount(&server).await;
+        let marked = elevenlabs(&server).await.marked_voices().await.unwrap();
+        let marked: Vec<_> = marked.iter().map(|voice| (voice.vendor_voice_id.as_str(), voice.attempt_id)).collect();
+        assert_eq!(marked, [("a", Uuid::from_u128(1)), ("b", Uuid::from_u128(2))]);
+        assert_eq!(server.received_requests().await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_deletion_says_whether_the_voice_was_there() {
+        let missing = json!({"detail": {"code": "voice_not_found"}});
+        for (status, body, was_there) in [(200, json!({"status": "ok"}), true), (400, missing, false)] {
+            let server = serve(&[("DELETE", "/v1/voices/v", status, body)]).await;
+            assert_eq!(elevenlabs(&server).await.delete_voice("v").await.unwrap(), was_there);
+            assert_eq!(server.received_requests().await.unwrap().len(), 1, "nothing is left to look up");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_turned_away_says_nothing_about_what_was_to_be_deleted() {
+        let refused = json!({"detail": {"code": "invalid_api_key"}});
+        for at in ["/v1/voices/v", "/v1/history/i"] {
+            let missing = json!({"detail": {"code": "voice_not_found"}});
+            let server = serve(&[("DELETE", at, 401, refused.clone()), ("GET", at, 404, missing)]).await;
+            let client = elevenlabs(&server).await;
+            let error = match at {
+                "/v1/voices/v" => client.delete_voice("v").await.map(drop),
+                _ => client.delete_history_item("i").await,
+            };
+            assert!(error.unwrap_err().is_unauthorised(), "{at}");
+        }
+    }
+
+    #[tokio::test]
+    async fn whether_there_is_a_voice_is_told_by_the_vendor_alone() {
+        for (status, code, is_there) in
+            [(200, "", Some(true)), (400, "voice_does_not_exist", Some(false)), (503, "", None)]
+        {
+            let server = serve(&[("GET", "/v1/voices/v", status, json!({"detail": {"code": code}}))]).await;
+            assert_eq!(elevenlabs(&server).await.has_voice("v").await.ok(), is_there, "{status}");
         }
     }
 }

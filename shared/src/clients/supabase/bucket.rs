@@ -88,7 +88,7 @@ impl Supabase {
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
-    use wiremock::matchers::{header, method, path};
+    use wiremock::matchers::{body_json, header, method, path};
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::super::testing::client;
@@ -126,6 +126,31 @@ mod tests {
             Mock::given(method("GET")).respond_with(bucket).mount(&server).await;
             Mock::given(method("OPTIONS")).respond_with(ResponseTemplate::new(of_project)).mount(&server).await;
             assert!(client(&server).size_limit("recordings").await.is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bucket_that_is_missing_is_made_private_and_a_public_one_is_an_error() {
+        let missing = || ResponseTemplate::new(400).set_body_json(json!({"statusCode": "404", "code": "NoSuchBucket"}));
+        let bucket = |public| ResponseTemplate::new(200).set_body_json(json!({"public": public}));
+        let made = |status: u16| ResponseTemplate::new(status).set_body_json(json!({}));
+        for (first, making, then, is_private, times) in [
+            (bucket(false), made(500), bucket(false), true, 0),
+            (bucket(true), made(500), bucket(true), false, 0),
+            (missing(), made(200), bucket(false), true, 1),
+            (missing(), made(409), bucket(false), true, 1),
+            (missing(), made(409), bucket(true), false, 1),
+            (missing(), made(500), bucket(false), false, 1),
+            (made(500), made(200), bucket(false), false, 0),
+        ] {
+            let server = MockServer::start().await;
+            let get = || Mock::given(method("GET")).and(path("/storage/v1/bucket/recordings"));
+            get().respond_with(first).up_to_n_times(1).with_priority(1).mount(&server).await;
+            get().respond_with(then).with_priority(2).mount(&server).await;
+            let body = json!({"id": "recordings", "name": "recordings", "public": false});
+            let asked = Mock::given(method("POST")).and(path("/storage/v1/bucket")).and(body_json(body));
+            asked.respond_with(making).expect(times).mount(&server).await;
+            assert_eq!(client(&server).ensure_private_bucket("recordings").await.is_ok(), is_private);
         }
     }
 }

@@ -129,6 +129,7 @@ impl Supabase {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::TryStreamExt;
     use wiremock::matchers::{body_json, header, method, path};
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -177,5 +178,28 @@ mod tests {
             Mock::given(at).respond_with(answer.clone()).expect(1).mount(&server).await;
             assert_eq!(client(&server).object_size("recordings", &key("e/a")).await.ok(), size, "{answer:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_object_is_stored_with_its_length_and_only_storage_says_that_it_was() {
+        for (page, is_stored) in [(r#"{"Key": "recordings/e/a"}"#, true), ("<html>Please log in</html>", false)] {
+            let server = MockServer::start().await;
+            let at = Mock::given(method("POST")).and(path("/storage/v1/object/recordings/e/a"));
+            let asked = at.and(header("x-upsert", "true")).and(header("content-length", "3"));
+            asked.respond_with(ResponseTemplate::new(200).set_body_string(page)).expect(1).mount(&server).await;
+            let outcome = client(&server).upload("recordings", &key("e/a"), "audio/wav", 3, "abc").await;
+            assert_eq!(outcome.is_ok(), is_stored, "{page}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_object_is_read_with_its_length() {
+        let server = MockServer::start().await;
+        let at = path("/storage/v1/object/authenticated/recordings/e/a");
+        Mock::given(at).respond_with(ResponseTemplate::new(200).set_body_string("abc")).mount(&server).await;
+        let object = client(&server).download("recordings", &key("e/a")).await.unwrap();
+        let bytes: Vec<Bytes> = object.stream.try_collect().await.unwrap();
+        assert_eq!((object.length, bytes.concat()), (3, b"abc".to_vec()));
+        assert!(client(&server).download("recordings", &key("e/other")).await.is_err());
     }
 }

@@ -42,3 +42,30 @@ impl Twilio {
         request.basic_auth(user, password.map(ExposeSecret::expose_secret))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::clients::http_client;
+
+    #[test]
+    fn a_request_is_made_with_the_api_key_if_it_is_whole_and_else_with_the_auth_token() {
+        for (fields, user, password) in [
+            (json!({"auth_token": "t"}), "AC1", "t"),
+            (json!({"auth_token": "t", "api_key_sid": "SK1", "api_key_secret": "s"}), "SK1", "s"),
+            (json!({"auth_token": "t", "api_key_sid": "SK1", "api_key_secret": ""}), "AC1", "t"),
+            (json!({"auth_token": "t", "api_key_secret": "s"}), "AC1", "t"),
+        ] {
+            let mut secret = json!({"account_sid": "AC1"});
+            secret.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            let secret = Arc::new(serde_json::from_value::<TwilioSecret>(secret).unwrap());
+            let twilio = Twilio::new(http_client(), "https://api.twilio.com".into(), secret);
+            let request = twilio.request(Method::GET, "/x.json").build().unwrap();
+            let expected = http_client().get("https://api.twilio.com/x.json").basic_auth(user, Some(password));
+            let expected = expected.build().unwrap();
+            assert_eq!((request.url(), request.headers()), (expected.url(), expected.headers()), "{fields}");
+        }
+    }
+}

@@ -97,9 +97,10 @@ fn is_page_of(base_url: &str, account_sid: &str, uri: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use wiremock::MockServer;
+    use wiremock::matchers::{any, path, query_param};
+    use wiremock::{Mock, MockServer, ResponseTemplate};
 
-    use super::super::testing::{ACCOUNT, RECORDING, call_sid, serve, twilio};
+    use super::super::testing::{ACCOUNT, CALL, RECORDING, call_sid, serve, twilio};
     use super::*;
 
     #[test]
@@ -159,5 +160,38 @@ mod tests {
         assert_eq!(page.recordings[0].date_created, None);
         assert_eq!(page.recordings[0].sid.as_ref().map(ToString::to_string).as_deref(), Some(RECORDING));
         assert_eq!((&page.recordings[1].sid, &page.recordings[1].call_sid), (&None, &None));
+    }
+
+    #[tokio::test]
+    async fn the_recordings_of_a_call_are_listed_page_by_page() {
+        let server = MockServer::start().await;
+        let list = format!("/2010-04-01/Accounts/{ACCOUNT}/Recordings.json");
+        let other = RECORDING.replace('1', "2");
+        let page = |sid: &str, next: Option<String>| {
+            ResponseTemplate::new(200).set_body_json(json!({"recordings": [{"sid": sid}], "next_page_uri": next}))
+        };
+        let next = format!("{list}?Page=1&PageToken=PARE1");
+        Mock::given(query_param("Page", "1")).respond_with(page(&other, None)).with_priority(1).mount(&server).await;
+        let first = Mock::given(path(list)).and(query_param("CallSid", CALL));
+        first.respond_with(page(RECORDING, Some(next))).mount(&server).await;
+        let found = twilio(&server).await.recordings_of(&call_sid()).await.unwrap();
+        assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), [RECORDING, &other]);
+    }
+
+    #[tokio::test]
+    async fn a_page_that_an_earlier_one_named_is_read_instead_of_the_first() {
+        let server = MockServer::start().await;
+        let empty = ResponseTemplate::new(200).set_body_json(json!({"recordings": [], "next_page_uri": null}));
+        Mock::given(any()).respond_with(empty).mount(&server).await;
+        let list = format!("/2010-04-01/Accounts/{ACCOUNT}/Recordings.json");
+        let twilio = twilio(&server).await;
+        for (page, query) in
+            [(None, "DateCreated%3E=2026-11-20&PageSize=1000"), (Some(format!("{list}?Page=7")), "Page=7")]
+        {
+            twilio.recordings_since("2026-11-20", page.as_deref()).await.unwrap();
+            let requests = server.received_requests().await.unwrap();
+            let asked = &requests.last().unwrap().url;
+            assert_eq!((asked.path(), asked.query()), (list.as_str(), Some(query)));
+        }
     }
 }

@@ -61,7 +61,11 @@ impl Twilio {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{CALL, RECORDING, recording_sid, resource, serve, twilio};
+    use futures_util::TryStreamExt;
+    use wiremock::matchers::{path, query_param, query_param_is_missing};
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::super::testing::{ACCOUNT, CALL, RECORDING, recording_sid, resource, serve, twilio};
     use super::*;
 
     #[tokio::test]
@@ -72,6 +76,26 @@ mod tests {
             let server = serve(&[("GET", &format!("Recordings/{RECORDING}.json"), 200, recording)]).await;
             let Err(error) = twilio(&server).await.media(&recording_sid()).await.map(drop) else { panic!("audio") };
             assert_eq!(matches!(error, Error::Unusable(_)), is_final, "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn both_legs_are_asked_for_and_where_there_is_one_channel_the_recording_as_it_was_made() {
+        let at = format!("/2010-04-01/Accounts/{ACCOUNT}/Recordings/{RECORDING}.wav");
+        let asked_for_two = || Mock::given(path(at.clone())).and(query_param("RequestedChannels", "2"));
+        let as_it_was = || Mock::given(path(at.clone())).and(query_param_is_missing("RequestedChannels"));
+        for (status, bytes) in [(200, Some("two")), (400, Some("one")), (503, None)] {
+            let server = MockServer::start().await;
+            asked_for_two().respond_with(ResponseTemplate::new(status).set_body_string("two")).mount(&server).await;
+            as_it_was().respond_with(ResponseTemplate::new(200).set_body_string("one")).mount(&server).await;
+            let media = twilio(&server).await.media(&recording_sid()).await;
+            assert_eq!(media.as_ref().ok().and_then(|media| media.length), bytes.map(|_| 3), "{status}");
+            let mut found = None;
+            if let Ok(media) = media {
+                let chunks: Vec<Bytes> = media.stream.try_collect().await.unwrap();
+                found = Some(chunks.concat());
+            }
+            assert_eq!(found.as_deref(), bytes.map(str::as_bytes), "{status}");
         }
     }
 }

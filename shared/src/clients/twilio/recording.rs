@@ -274,4 +274,32 @@ mod tests {
         let (outcome, deletions) = erased(Some(recording), 204).await;
         assert_eq!((outcome.unwrap(), deletions), (Erasure::KeptElsewhere, 0));
     }
+
+    #[test]
+    fn only_a_host_that_is_not_twilios_is_elsewhere() {
+        let secret = serde_json::from_value(json!({"account_sid": ACCOUNT})).unwrap();
+        let base_url = "https://twilio.internal.example";
+        let twilio = Twilio::new(crate::clients::http_client(), base_url.into(), std::sync::Arc::new(secret));
+        for (media_url, is_elsewhere) in [
+            (None, false),
+            (Some("https://twilio.internal.example/x"), false),
+            (Some("https://twilio.com/x"), false),
+            (Some("https://api.dublin.ie1.twilio.com/x"), false),
+            (Some("https://eviltwilio.com/x"), true),
+            (Some("https://twilio.com.evil.example/x"), true),
+            (Some("no address"), true),
+        ] {
+            let recording = serde_json::from_value(resource("completed", Some(CALL), media_url)).unwrap();
+            assert_eq!(twilio.keeps_elsewhere(&recording), is_elsewhere, "{media_url:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_recording_that_is_not_there_counts_as_deleted_and_another_error_does_not() {
+        for (status, is_deleted) in [(204, true), (404, true), (400, false), (500, false)] {
+            let below = format!("Recordings/{RECORDING}.json");
+            let server = serve(&[("DELETE", &below, status, json!({}))]).await;
+            assert_eq!(twilio(&server).await.delete_recording(&recording_sid()).await.is_ok(), is_deleted, "{status}");
+        }
+    }
 }
