@@ -11,15 +11,18 @@ FOUND ?= target/fuzz/found
 # The numbers of employees that `make scale` compares. A million of them need about 25 GB of disk.
 SIZES ?= 1000 100000
 
+# The version that .cargo/mutants.toml was written for.
+CARGO_MUTANTS := 27.1.0
+
 # The number of tests that run at once. It is larger than the number of cores, because most tests wait for something.
 # Each worker has a stack of its own.
 WORKERS ?= 6
 
-.PHONY: help demo up down client rust check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants bench
+.PHONY: help demo up down client rust check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants mutants-rust bench
 .NOTPARALLEL:
 
 help: ## lists the targets
-	@sed -n 's/^\([a-z.]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z.-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 demo: venv ## turns a call into a voice: builds, starts a stack, explains each step, stops the stack; KEEP=1 keeps it, with its console
 	@$(VENV)/bin/python -m local demo $(if $(KEEP),--keep)
@@ -51,6 +54,12 @@ contract: venv ## checks that the vendors behave as we think, with real accounts
 
 mutants: venv ## breaks each guard of the SQL, and checks that a test notices
 	@$(VENV)/bin/python -m tests.sql.mutants
+
+# CARGO_INCREMENTAL: a mutant changes one place, so that most of its package need not be compiled again.
+mutants-rust: ## changes the Rust code that decides by itself, one place at a time, and checks that a test notices (hours). ARGS="--package wav"
+	@cargo mutants --version 2>/dev/null | grep -qx 'cargo-mutants $(CARGO_MUTANTS)' || \
+	  { echo "this needs cargo-mutants: cargo install cargo-mutants --version $(CARGO_MUTANTS) --locked" >&2; exit 1; }
+	CARGO_INCREMENTAL=1 cargo mutants --output target $(ARGS)
 
 faults: venv ## has each call fail and each function die, and checks that nothing is lost, doubled, orphaned or wrong (more than an hour)
 	@$(VENV)/bin/python -m tests.faults
