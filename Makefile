@@ -18,13 +18,14 @@ WORKERS ?= 6
 # Tools that cargo compiles. They are kept in target/tools.
 CARGO_DENY := cargo-deny@0.20.2
 CARGO_CYCLONEDX := cargo-cyclonedx@0.5.9
+CARGO_MUTANTS := cargo-mutants@27.1.0
 
 .PHONY: help demo up down client rust deny advisories check test contract faults load scale fuzz corpus fmt venv requirements.txt mutants bench
-.PHONY: cost campaign voices sbom reproducible $(CARGO_DENY) $(CARGO_CYCLONEDX)
+.PHONY: cost campaign voices sbom reproducible mutants-rust $(CARGO_DENY) $(CARGO_CYCLONEDX) $(CARGO_MUTANTS)
 .NOTPARALLEL:
 
 help: ## lists the targets
-	@sed -n 's/^\([a-z.]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z.-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 demo: venv ## turns a call into a voice: builds, starts a stack, explains each step, stops the stack; KEEP=1 keeps it, with its console
 	@$(VENV)/bin/python -m local demo $(if $(KEEP),--keep)
@@ -63,7 +64,7 @@ sbom: $(CARGO_CYCLONEDX) ## the software bill of materials of each function, as 
 	@ls target/sbom/*
 
 # Each is compiled once in a checkout. It runs for seconds, so optimising it would take longer than it saves.
-$(CARGO_DENY) $(CARGO_CYCLONEDX):
+$(CARGO_DENY) $(CARGO_CYCLONEDX) $(CARGO_MUTANTS):
 	@test -x target/tools/bin/$(firstword $(subst @, ,$@)) || echo "compiling $@ (about a minute) …"
 	@CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off cargo install --quiet --locked --root target/tools $@
 
@@ -80,6 +81,10 @@ contract: venv ## checks that the vendors behave as we think, with real accounts
 
 mutants: venv ## breaks each guard of the SQL, and checks that a test notices
 	@$(VENV)/bin/python -m tests.sql.mutants
+
+# CARGO_INCREMENTAL: a mutant changes one place, so that most of its package need not be compiled again.
+mutants-rust: $(CARGO_MUTANTS) ## changes the Rust code that decides by itself, one place at a time, and checks that a test notices (hours). ARGS="--package wav"
+	CARGO_INCREMENTAL=1 target/tools/bin/cargo-mutants mutants --output target $(ARGS)
 
 faults: venv ## has each call fail and each function die, and checks that nothing is lost, doubled, orphaned or wrong (more than an hour)
 	@$(VENV)/bin/python -m tests.faults
