@@ -88,17 +88,20 @@ def test_a_link_is_answered_once(console, context, employee):
 
 def test_a_look_that_began_before_the_invitation_does_not_take_its_link_away(console, employee):
     console.choose(employee)
-    looks = []
-    # What is read now is answered later.
-    console.page.route("**/voice-consent", lambda route: looks.append((route, route.fetch())))
+    looks, is_holding = [], True
+
+    def hold(route):
+        response = route.fetch()
+        looks.append((route, response)) if is_holding else route.fulfill(response=response)
+
+    console.page.route("**/voice-consent", hold)
     with console.page.expect_request("**/voice-consent"):
         pass
     console.button("Make an invitation").click()
     console.status("is made.")
-    console.page.unroute("**/voice-consent")
+    is_holding = False
     for route, response in looks:
         route.fulfill(response=response)
-    console.status("is made.")
     expect(console.page.get_by_role("link", name="Open as the employee")).to_be_visible()
 
 

@@ -13,7 +13,7 @@ def test_no_folder_of_the_machine_that_built_it_is_in_a_function(stack):
     folders = [str(ROOT), str(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))]
     for name, bootstrap in stack["aws"]["bootstraps"].items():
         found = [folder for folder in folders if folder.encode() in Path(bootstrap).read_bytes()]
-        assert not found, f"{name} has {found}: is another RUSTC_WRAPPER set than .cargo/rustc?"
+        assert not found, f"{name} has {found}: `cargo clean` if it was compiled before .cargo/rustc, or unset RUSTC_WRAPPER"
 
 
 def test_lambda_shows_of_each_function_the_hash_that_its_build_has(scenario, stack):
