@@ -193,6 +193,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_copy_is_made_only_if_storage_says_so() {
+        let server = MockServer::start().await;
+        let body = json!({
+            "bucketId": "a", "sourceKey": "e/b", "destinationBucket": "a", "destinationKey": "e/d",
+        });
+        let asked = Mock::given(path("/storage/v1/object/copy")).and(body_json(body));
+        asked.respond_with(ResponseTemplate::new(200).set_body_string("<html>")).expect(1).mount(&server).await;
+        assert!(client(&server).copy("a", &key("e/b"), &key("e/d")).await.is_err());
+    }
+
+    #[tokio::test]
     async fn an_object_is_read_with_its_length() {
         let server = MockServer::start().await;
         let at = path("/storage/v1/object/authenticated/recordings/e/a");

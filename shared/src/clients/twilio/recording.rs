@@ -302,4 +302,15 @@ mod tests {
             assert_eq!(twilio(&server).await.delete_recording(&recording_sid()).await.is_ok(), is_deleted, "{status}");
         }
     }
+
+    #[tokio::test]
+    async fn a_twilio_that_cannot_answer_says_nothing_about_what_it_has() {
+        let below = format!("Recordings/{RECORDING}.json");
+        let of_call = format!("Calls/{CALL}/{below}");
+        let recording = resource("completed", Some(CALL), None);
+        let server = serve(&[("GET", &below, 500, json!({}))]).await;
+        assert!(twilio(&server).await.recording_state(&recording_sid()).await.is_err(), "it may be there");
+        let server = serve(&[("GET", &of_call, 500, json!({})), ("GET", &below, 200, recording)]).await;
+        assert!(twilio(&server).await.finished_recording(&call_sid(), &recording_sid()).await.is_err());
+    }
 }

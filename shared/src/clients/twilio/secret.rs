@@ -88,6 +88,13 @@ mod tests {
         assert!(callbacks_only.problem_for_rest().is_some() && callbacks_only.problem_for_callbacks().is_none());
         let rest_only = secret(json!({"api_key_sid": "SK1", "api_key_secret": token}));
         assert!(rest_only.problem_for_rest().is_none() && rest_only.problem_for_callbacks().is_some());
+        for half_a_key in [
+            json!({"api_key_sid": "SK1"}),
+            json!({"api_key_secret": token}),
+            json!({"api_key_sid": "", "api_key_secret": token}),
+        ] {
+            assert!(secret(half_a_key).problem_for_rest().is_some());
+        }
         for (unusable, field) in [
             (json!({}), "auth_token"),
             (json!({"auth_token": ""}), "auth_token"),
