@@ -89,6 +89,7 @@ mod tests {
         let document: Value = serde_json::from_str(response.body()).unwrap();
         assert_eq!(document["code"], "consent_required");
         assert_eq!(document["status"], 403);
+        assert_eq!(document["detail"], "The employee has not consented to having their voice cloned.");
     }
 
     #[test]

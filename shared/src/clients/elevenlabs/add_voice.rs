@@ -163,6 +163,12 @@ mod tests {
     }
 
     #[test]
+    fn without_an_answer_to_a_request_that_was_sent_a_voice_may_exist() {
+        let no_status = 0;
+        assert!(matches!(answered(no_status, None), AddVoiceError::FateUnknown(_)));
+    }
+
+    #[test]
     fn a_refused_key_or_a_busy_vendor_has_made_nothing() {
         for status in [401, 403, 429] {
             assert!(matches!(answered(status, None), AddVoiceError::NotAdded(_)), "{status}");

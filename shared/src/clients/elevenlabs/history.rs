@@ -102,6 +102,7 @@ mod tests {
         let at = "/v1/history/i";
         let missing = serve(&[("DELETE", at, 404, json!({}))]).await;
         assert!(elevenlabs(&missing).await.delete_history_item("i").await.is_ok());
+        assert_eq!(missing.received_requests().await.unwrap().len(), 1, "nothing is left to look up");
         for (state, is_gone) in [("deleted", true), ("created", false)] {
             let server = serve(&[("DELETE", at, 500, json!({})), ("GET", at, 200, json!({"state": state}))]).await;
             assert_eq!(elevenlabs(&server).await.delete_history_item("i").await.is_ok(), is_gone, "{state}");

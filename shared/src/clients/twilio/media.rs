@@ -84,7 +84,7 @@ mod tests {
         let at = format!("/2010-04-01/Accounts/{ACCOUNT}/Recordings/{RECORDING}.wav");
         let asked_for_two = || Mock::given(path(at.clone())).and(query_param("RequestedChannels", "2"));
         let as_it_was = || Mock::given(path(at.clone())).and(query_param_is_missing("RequestedChannels"));
-        for (status, bytes) in [(200, Some("two")), (400, Some("one")), (503, None)] {
+        for (status, bytes, requests) in [(200, Some("two"), 1), (400, Some("one"), 2), (503, None, 1)] {
             let server = MockServer::start().await;
             asked_for_two().respond_with(ResponseTemplate::new(status).set_body_string("two")).mount(&server).await;
             as_it_was().respond_with(ResponseTemplate::new(200).set_body_string("one")).mount(&server).await;
@@ -96,6 +96,7 @@ mod tests {
                 found = Some(chunks.concat());
             }
             assert_eq!(found.as_deref(), bytes.map(str::as_bytes), "{status}");
+            assert_eq!(server.received_requests().await.unwrap().len(), requests, "{status}");
         }
     }
 }
