@@ -92,11 +92,13 @@ def test_a_look_that_began_before_the_invitation_does_not_take_its_link_away(con
 
     def hold(route):
         response = route.fetch()
-        looks.append((route, response)) if is_holding else route.fulfill(response=response)
+        if not is_holding:
+            return route.fulfill(response=response)
+        looks.append((route, response))
+        console.page.evaluate("document.body.dataset.held = ''")
 
     console.page.route("**/voice-consent", hold)
-    with console.page.expect_request("**/voice-consent"):
-        pass
+    console.page.locator("body[data-held]").wait_for()
     console.button("Make an invitation").click()
     console.status("is made.")
     is_holding = False
