@@ -114,7 +114,7 @@ def test_what_twilio_or_a_queue_says_twice_is_done_once(console, scenario, emplo
     console.button("Replay the recording message").click()
     console.status("The recording message is in its queue once more.")
     console.button("Clone the voice").click()
-    expect(console["voice-state"]).to_contain_text("ready")
+    console.status("The voice is ready")
     voice = console["voice-id"].text_content()
     console.button("Replay the clone message").click()
     console.status("The clone message is in its queue once more.")

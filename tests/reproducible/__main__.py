@@ -25,7 +25,6 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.reproducible", description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("function", nargs="?", choices=FUNCTIONS, help="one function; all of them without it")
     parser.add_argument("--architecture", choices=["arm64", "x86_64"], default=architecture(), help="the processor to build for (this machine's)")
-    parser.add_argument("--mode", choices=["debug", "release"], default="release", help="the profile to build in (release); debug is quicker")
     options, progress = parser.parse_args(words), Progress()
     # The modes of the files are in the zip.
     os.umask(0o022)
@@ -54,7 +53,7 @@ def hashes(place: Path, options: argparse.Namespace, progress: Progress) -> dict
     ]  # fmt: skip
     ours = {name: value for name, value in os.environ.items() if name not in ("CARGO_TARGET_DIR", "RUSTFLAGS")}
     environment = ours | {
-        "CARGO_HOME": str(cargo_home), "SAM_BUILD_MODE": options.mode, "SAM_CLI_TELEMETRY": "0",
+        "CARGO_HOME": str(cargo_home), "SAM_BUILD_MODE": "release", "SAM_CLI_TELEMETRY": "0",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }  # fmt: skip
     with progress.step(f"sam build in {place}"):
