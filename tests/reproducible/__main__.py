@@ -51,9 +51,9 @@ def hashes(place: Path, options: argparse.Namespace, progress: Progress) -> dict
         Path(sys.executable).with_name("sam"), "build", *(functions.values() if options.function else ()),
         "--parameter-overrides", f"Architecture={options.architecture}",
     ]  # fmt: skip
-    ours = {name: value for name, value in os.environ.items() if name not in ("CARGO_TARGET_DIR", "RUSTFLAGS")}
+    ours = {name: value for name, value in os.environ.items() if name not in ("CARGO_TARGET_DIR", "RUSTFLAGS", "SAM_BUILD_MODE")}
     environment = ours | {
-        "CARGO_HOME": str(cargo_home), "SAM_BUILD_MODE": "release", "SAM_CLI_TELEMETRY": "0",
+        "CARGO_HOME": str(cargo_home), "SAM_CLI_TELEMETRY": "0",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }  # fmt: skip
     with progress.step(f"sam build in {place}"):
