@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
+
+from bench import marked
 
 from . import __doc__ as about
 from . import report
@@ -15,8 +16,8 @@ from .simulation import Outcome, simulate
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT, PLOT = ROOT / "docs" / "scale.md", ROOT / "docs" / "scale.svg"
-# What stands between these two lines of the document is the table.
-MARKED = re.compile(r"(<!-- make campaign -->\n).*(<!-- /make campaign -->)", re.DOTALL)
+# The name of the part of the document that is the table.
+PART = "make campaign"
 # The scenarios that the plot shows.
 PLOTTED = "EFGHI"
 
@@ -34,14 +35,9 @@ def main(words: list[str]) -> int:
     table = report.table(outcomes)
     print(table)
     if options.write:
-        DOCUMENT.write_text(with_table(DOCUMENT.read_text(), table))
+        DOCUMENT.write_text(marked.replaced(DOCUMENT.read_text(), PART, table))
         PLOT.write_text(plot(outcomes))
     return 0
-
-
-def with_table(document: str, table: str) -> str:
-    """The document with this table in the place of its own."""
-    return MARKED.sub(lambda found: f"{found[1]}{table}\n{found[2]}", document)
 
 
 def plot(outcomes: list[Outcome]) -> str:

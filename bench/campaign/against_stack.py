@@ -18,7 +18,7 @@ from .simulation import simulate
 EMPLOYEES = 60
 # Seconds that the stand-in takes for a voice, and how many it makes at once.
 ADD_SECONDS, AT_ONCE = 1.0, 1
-# What chance does differs from seed to seed.
+# The simulation is run with so many seeds, since chance decides differently with each.
 SEEDS = 40
 # Seconds between two looks, and after which the campaign counts as failed.
 PAUSE, PATIENCE = 1, 3600
@@ -91,7 +91,7 @@ def _measured(stack: Stack) -> Seen:
 
 
 def _durations(stack: Stack, began: float) -> Durations:
-    """How long the steps took, by the workers' own metrics and by the stand-ins' journals."""
+    """The durations of the steps, by the workers' own metrics and by the stand-ins' journals."""
     samples = _triple(
         line["StepSeconds"] for line in map(_parsed, stack.logs("clone-worker", int(began * 1000)).splitlines()) if line.get("Step") == "make_sample"
     )

@@ -50,7 +50,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an account of ElevenLabs allows when the campaign begins: requests at once, free slots, additions left this month."""
+    """The limits of an ElevenLabs account when the campaign begins: requests at once, free slots, additions left this month."""
 
     name: str
     at_once: int

@@ -17,7 +17,7 @@ AFTER_429, AFTER_503 = 1, 5
 
 @dataclass
 class Outcome:
-    """What came of a campaign. Times are seconds since its beginning."""
+    """The result of a campaign. Times are seconds since its beginning."""
 
     scenario: Scenario
     asked_for: float = 0.0

@@ -1,4 +1,4 @@
-"""What the bundle costs at AWS, for each job and each memory size, beside the Python peer.
+"""The bundle's cost at AWS, for each job and each memory size, beside the Python peer.
 
     python -m bench.cost               # prints it
     python -m bench.cost --write       # and puts it into docs/operations.md

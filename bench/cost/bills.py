@@ -1,4 +1,4 @@
-"""Which services a job is billed by, in dollars for one job."""
+"""The bill of one job by services, in dollars."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def bills() -> dict[str, dict[str, float]]:
 
 
 def by_the_month() -> dict[str, float]:
-    """Whatever happens, or nothing."""
+    """The bill of a month in which nothing is asked for."""
     types = [resource["Type"] for resource in template()["Resources"].values()]
     queues, alarms = types.count("AWS::Lambda::EventSourceMapping"), types.count("AWS::CloudWatch::Alarm")
     secrets = sum(name.endswith("SecretArn") for name in template()["Parameters"])

@@ -1,4 +1,4 @@
-"""What jobs call outside and log, and how long `clone-voice` waits for a voice, in a lane of the fault matrix."""
+"""Measures the calls and the log of each job, and the waiting of `clone-voice`, in a lane of the fault matrix."""
 
 from __future__ import annotations
 

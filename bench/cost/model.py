@@ -201,7 +201,7 @@ def size_of(function: str) -> int:
 
 @dataclass(frozen=True)
 class Limit:
-    """What must not take longer than `most` seconds."""
+    """The most seconds that something may take."""
 
     what: str
     most: float

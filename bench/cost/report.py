@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from bench import marked
 
 from . import bills
 from .model import ASSUMED, JOBS, LIMITS, PRICES, ROOT, SIZES, architecture, fits, size_of
 
 DOCUMENT = ROOT / "docs" / "operations.md"
-BETWEEN = re.compile(r"(?<=<!-- make cost -->\n).*(?=\n<!-- /make cost -->)", re.DOTALL)
+# The name of the part of the document that is the tables.
+PART = "make cost"
 
 
 def tables() -> str:
@@ -16,12 +17,12 @@ def tables() -> str:
 
 
 def write() -> None:
-    DOCUMENT.write_text(BETWEEN.sub(lambda _: tables(), DOCUMENT.read_text()))
+    DOCUMENT.write_text(marked.replaced(DOCUMENT.read_text(), PART, tables()))
 
 
 def documented() -> str:
     """The tables as the document has them."""
-    return BETWEEN.search(DOCUMENT.read_text())[0]
+    return marked.found(DOCUMENT.read_text(), PART)
 
 
 def _head() -> str:

@@ -21,7 +21,7 @@ MOST = {
 }
 
 
-# What the functions have logged in a job: lines, and bytes without the ends of lines.
+# The log of a job: lines, and bytes without the ends of lines.
 LOGGED = ("log lines", "log bytes")
 
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Callable
 
-# What the vendor asks for, in dBFS and dBTP; the pipeline aims at -20.5 dBFS over speech.
+# The levels that the vendor asks for, in dBFS and dBTP; the pipeline aims at -20.5 dBFS over speech.
 QUIETEST, LOUDEST, HIGHEST_PEAK = -23.0, -18.0, -3.0
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What the meters say of one sample. Similarities are cosines of Resemblyzer's embeddings."""
+    """The meters' readings of one sample. Similarities are cosines of Resemblyzer's embeddings."""
 
     employee: float
     other: float
@@ -73,7 +73,7 @@ def rows(table: str) -> dict[str, list[str]]:
 
 
 def metered(tuned: list[Call], held_out: list[Call]) -> str:
-    """What the meters say, by condition."""
+    """The meters' readings, by condition."""
     lines = [
         "| condition | nearer to the employee by: least | median | DNSMOS: tuned | held out | speech, %: tuned | held out "
         "| RMS, dBFS: tuned | held out | peak, dBTP |",

@@ -58,7 +58,7 @@ def fetch(folder: Path) -> None:
 
 
 def voices(packages: Path) -> dict[str, list[Piece]]:
-    """What each speaker says, by name. The names give the order, and so who calls whom: everybody calls the next one."""
+    """The speech of each speaker, by name. The names give the order, and so who calls whom: everybody calls the next one."""
     found = {f"en-{speaker.lower()}": pieces for speaker, pieces in meetings(packages / "pyannote_audio-4.0.7" / "tests" / "data").items()}
     prompts = packages / "asterisk-prompt-es-co" / "usr/share/asterisk/sounds/es"
     found["es-july"] = [Piece(file) for file in sorted(prompts.glob("*.gsm"))]
@@ -70,7 +70,7 @@ def voices(packages: Path) -> dict[str, list[Piece]]:
 
 
 def meetings(data: Path) -> dict[str, list[Piece]]:
-    """What those four say of whom there is most, where nobody else speaks, by the corpus's own annotation."""
+    """The speech of the four who speak most, where nobody else speaks, by the corpus's own annotation."""
     spoken: dict[str, list[tuple[float, float, str]]] = {}
     for rttm in sorted(data.glob("debug.*.rttm")):
         for words in map(str.split, rttm.read_text().splitlines()):

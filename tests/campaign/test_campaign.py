@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from bench.campaign import report
-from bench.campaign.__main__ import DOCUMENT, PLOT, plot, with_table
+from bench import marked
+from bench.campaign.__main__ import DOCUMENT, PART, PLOT, plot
 from bench.campaign.limits import HOUR, Deployment, Durations, Plan, Scenario
 from bench.campaign.scenarios import SCENARIOS
 from bench.campaign.simulation import Campaign, Outcome, simulate
@@ -36,7 +37,7 @@ def workers(number: int, **settings) -> Deployment:
 def test_the_documents_table_is_what_make_campaign_prints(outcomes):
     document = DOCUMENT.read_text()
     assert report.table(outcomes) in document
-    assert with_table(document, report.table(outcomes)) == document
+    assert marked.found(document, PART) == report.table(outcomes)
 
 
 def test_the_documents_plot_is_what_make_campaign_draws(outcomes):

@@ -11,7 +11,7 @@ from samcli.lib.package.utils import make_zip_with_lambda_permissions
 
 
 def code_sha256(package: Path) -> str:
-    """What Lambda shows as `CodeSha256` of a function whose zip was made of this folder of `sam build`.
+    """Lambda's `CodeSha256` of a function whose zip was made of this folder of `sam build`.
 
     The zip has no times, but it has the modes of the files: with umask 002 it is another one than with 022."""
     with TemporaryDirectory() as directory:

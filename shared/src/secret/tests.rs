@@ -44,7 +44,7 @@ async fn started(server: &MockServer, values: Value, errors: Value) -> SecretsAt
     SecretsAtStart::read(client(server.uri()), [TWILIO, ELEVENLABS].map(str::to_owned).into()).await
 }
 
-/// What the batch says of a secret that it read.
+/// The entry of the batch's answer for a secret that was read.
 fn read(arn: &str, value: &Value) -> Value {
     json!({"ARN": arn, "Name": arn, "SecretString": value.to_string(), "VersionStages": [CURRENT], "CreatedDate": 1})
 }
