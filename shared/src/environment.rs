@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use aws_config::SdkConfig;
 use reqwest::Client;
 use serde::de::DeserializeOwned;
 use wav::Channel;
@@ -35,7 +34,7 @@ pub enum CannotStart {
 
 /// The function's environment: its variables, and the secrets and queues that they name.
 pub struct Environment {
-    aws: SdkConfig,
+    sqs: aws_sdk_sqs::Client,
     secrets: SecretsAtStart,
 }
 
@@ -48,7 +47,7 @@ impl Environment {
     pub async fn load() -> Self {
         let aws = aws::load(Self::variable("AWS_API_URL").ok()).await;
         let secrets = SecretsAtStart::read(aws_sdk_secretsmanager::Client::new(&aws), Self::secret_arns()).await;
-        Self { aws, secrets }
+        Self { sqs: aws_sdk_sqs::Client::new(&aws), secrets }
     }
 
     /// The environment, and the HTTP client for the vendors. The client is built on another thread meanwhile.
@@ -131,6 +130,6 @@ impl Environment {
 
     /// The queue whose URL is in the variable.
     pub fn queue(&self, name: &'static str) -> Result<Queue, UnusableVariable> {
-        Ok(Queue::new(aws_sdk_sqs::Client::new(&self.aws), Self::variable(name)?))
+        Ok(Queue::new(self.sqs.clone(), Self::variable(name)?))
     }
 }
