@@ -111,7 +111,7 @@ class Functions:
         return "".join(f"-- {name}\n{text}" for name, text in self._logs.items())
 
     def lines(self) -> list[str]:
-        """What those have logged that are warm and have nothing to do."""
+        """The lines that the warm and idle functions have logged."""
         return [line for idle in self._idle.values() for environment in idle for line in environment.output().splitlines()]
 
     def _patience(self, name: str) -> float:

@@ -38,6 +38,14 @@ pub struct CloneWorker {
     pub account: OnceCell<String>,
 }
 
+/// The step that follows one of the worker's own.
+enum Next {
+    /// The attempt has its voice, whose id is saved.
+    Finish,
+    /// The database says what is to be done.
+    Ask,
+}
+
 impl CloneWorker {
     /// Does the steps of an attempt until it has its voice, is refused, or has to be tried again later.
     ///
@@ -46,10 +54,10 @@ impl CloneWorker {
     /// answer, may still be making its voice; otherwise a vendor's error. The message then stays in the queue.
     pub async fn work(&self, attempt_id: Uuid) -> Result<(), Error> {
         loop {
-            let is_saved = match begin_clone(&self.supabase, attempt_id, self.lease).await? {
+            let next = match begin_clone(&self.supabase, attempt_id, self.lease).await? {
                 BegunClone::Clone(job) => self.clone_voice(attempt_id, job).await?,
                 BegunClone::Resolve { lease_id } => self.resolve(attempt_id, lease_id).await?,
-                BegunClone::Finish => true,
+                BegunClone::Finish => Next::Finish,
                 BegunClone::Closed { delete_voices } => return self.delete(delete_voices).await,
                 BegunClone::Refused { code } => {
                     tracing::info!(%attempt_id, code, "the attempt is refused");
@@ -63,15 +71,14 @@ impl CloneWorker {
                 BegunClone::AttemptUnknown => return Err(Error::Unusable("the database does not know the attempt")),
             };
             // `finish_clone` itself decides whether the voice may be kept, whatever has happened since it was saved.
-            if is_saved {
+            if let Next::Finish = next {
                 return timed("finish_clone", self.finish(attempt_id)).await;
             }
         }
     }
 
     /// Makes the sample, tells the database the recordings that it is made from, and only then sends it to the vendor.
-    /// Returns whether the attempt has its voice; otherwise the database is asked for the next step.
-    async fn clone_voice(&self, attempt_id: Uuid, job: CloneJob) -> Result<bool, Error> {
+    async fn clone_voice(&self, attempt_id: Uuid, job: CloneJob) -> Result<Next, Error> {
         let CloneJob { lease_id, deployment_id, employee_id, employee_name, recordings } = job;
         let sampling = sample_recordings(&self.supabase, &recordings, self.usual_channel);
         let sampled = match timed("make_sample", sampling).await {
@@ -84,11 +91,10 @@ impl CloneWorker {
         let sample = match sampled.sample {
             Ok(sample) => sample,
             Err(NoSample { refusal, report }) => {
-                self.fail(attempt_id, lease_id, refusal, None, Some(&json!(report))).await?;
-                return Ok(false);
+                return self.fail(attempt_id, lease_id, refusal, None, Some(&json!(report))).await;
             }
         };
-        // The account is read before a voice is made, so that the voice's id can be saved together with it at once.
+        // The account is read before a voice is made, so that nothing comes between making the voice and saving its id.
         if let Err(error) = self.account().await {
             release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await?;
             return Err(error);
@@ -101,7 +107,7 @@ impl CloneWorker {
             }
         };
         if !may_be_sent {
-            return Ok(false);
+            return Ok(Next::Ask);
         }
         let name = Some(employee_name.as_str()).filter(|name| !name.trim().is_empty()).unwrap_or("Employee");
         let remove_background_noise = sample.report.remove_background_noise;
@@ -126,19 +132,14 @@ impl CloneWorker {
         }
     }
 
-    /// Sends the sample to the vendor, and saves the id of the voice before anything else. Returns whether it is saved.
-    async fn add_voice(&self, lease_id: Uuid, voice: NewVoice<'_>, report: &Report) -> Result<bool, Error> {
+    /// Sends the sample to the vendor, and saves the id of the voice before anything else.
+    async fn add_voice(&self, lease_id: Uuid, voice: NewVoice<'_>, report: &Report) -> Result<Next, Error> {
         let attempt_id = voice.attempt_id;
-        // The account is read beforehand, so that nothing comes between making a voice and saving its id.
-        if let Err(error) = self.account().await {
-            release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await?;
-            return Err(error);
-        }
         match timed("add_voice", self.elevenlabs.add_voice(voice)).await {
             Ok(voice) => self.keep(attempt_id, lease_id, vec![voice]).await,
             Err(AddVoiceError::Refused(refusal)) => {
                 let report = self.with_slots(refusal, report).await;
-                self.fail(attempt_id, lease_id, refusal, None, report.as_ref()).await.map(|()| false)
+                self.fail(attempt_id, lease_id, refusal, None, report.as_ref()).await
             }
             Err(AddVoiceError::NotAdded(error)) => {
                 let release = if error.never_sent() { Release::Unsent } else { Release::NotMade };
@@ -147,7 +148,7 @@ impl CloneWorker {
             }
             Err(AddVoiceError::FateUnknown(error)) => {
                 tracing::warn!(%attempt_id, %error, "the answer of add_voice is lost");
-                release_clone(&self.supabase, attempt_id, lease_id, Release::Unknown).await.map(|()| false)
+                release_clone(&self.supabase, attempt_id, lease_id, Release::Unknown).await.map(|()| Next::Ask)
             }
         }
     }
@@ -165,20 +166,19 @@ impl CloneWorker {
     }
 
     /// Looks for the voice of an attempt whose `add_voice` gave no answer. Keeps the voice if there is one; otherwise
-    /// the attempt starts again. Returns whether there is one that is saved.
-    async fn resolve(&self, attempt_id: Uuid, lease_id: Uuid) -> Result<bool, Error> {
+    /// the attempt starts again.
+    async fn resolve(&self, attempt_id: Uuid, lease_id: Uuid) -> Result<Next, Error> {
         self.account().await?;
         let voices = self.elevenlabs.find_voices(attempt_id).await?;
         if voices.is_empty() {
-            return release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await.map(|()| false);
+            return release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await.map(|()| Next::Ask);
         }
         self.keep(attempt_id, lease_id, voices).await
     }
 
     /// Keeps the first of an attempt's voices that may be used. If there is none, the attempt has failed: a voice that
     /// the vendor wants verified first cannot be used. The other voices are deleted, after the database knows of them.
-    /// Returns whether one was kept.
-    async fn keep(&self, attempt_id: Uuid, lease_id: Uuid, voices: Vec<AddedVoice>) -> Result<bool, Error> {
+    async fn keep(&self, attempt_id: Uuid, lease_id: Uuid, voices: Vec<AddedVoice>) -> Result<Next, Error> {
         self.account().await?;
         let (usable, unusable): (Vec<_>, Vec<_>) = voices.into_iter().partition(AddedVoice::is_usable);
         let mut is_saved = false;
@@ -194,7 +194,7 @@ impl CloneWorker {
         for voice in unusable {
             self.elevenlabs.delete_voice(&voice.voice_id).await?;
         }
-        Ok(is_saved)
+        Ok(if is_saved { Next::Finish } else { Next::Ask })
     }
 
     /// Saves the vendor's id of a voice in the database. Returns whether it is the attempt's; a voice that the attempt
@@ -225,12 +225,12 @@ impl CloneWorker {
         refusal: Refusal,
         voice_id: Option<&str>,
         report: Option<&Value>,
-    ) -> Result<(), Error> {
+    ) -> Result<Next, Error> {
         tracing::info!(%attempt_id, code = refusal.code(), "the attempt has failed");
         metrics::count("ClonesRefused", 1, &[("Code", refusal.code())], &[]);
         let failed = FailedClone { attempt_id, lease_id, code: refusal, vendor_voice_id: voice_id, report };
         // In the next turn of the loop the attempt is closed, and the database lists the voices to delete.
-        fail_clone(&self.supabase, &failed).await
+        fail_clone(&self.supabase, &failed).await.map(|()| Next::Ask)
     }
 
     /// Makes the voice the employee's current one, unless there is no consent any more; then writes the metadata and
