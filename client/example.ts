@@ -14,7 +14,7 @@ type Outcome =
   | { kind: "ready"; voiceId: string; report: SampleReport | null }
   | { kind: "refused"; code: Code; detail: string; report: SampleReport | null };
 
-/** What a person can do about a refusal. */
+/** The advice for a person who meets a refusal. */
 function advice(code: Code): string {
   switch (code) {
     case "token_missing":
@@ -89,7 +89,7 @@ async function cloned(employeeId: string): Promise<Outcome> {
   }
 }
 
-/** What is no problem document is not the API's answer: the gateway's above its limits, or nobody's. */
+/** An answer that is no problem document is not the API's: it is the gateway's above its limits, or nobody's. */
 function refused(error: unknown): Outcome {
   if (!isProblem(error)) return { kind: "refused", code: "unavailable", detail: "", report: null };
   return { kind: "refused", code: error.code, detail: error.detail, report: error.report ?? null };

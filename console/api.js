@@ -16,7 +16,7 @@ export class Problem extends Error {
   }
 }
 
-/** What a signed-in user may do. `accessToken` is a function, since tokens are renewed: supabase.auth.getSession() has it. */
+/** The requests of a signed-in user. `accessToken` is a function, since tokens are renewed: supabase.auth.getSession() has it. */
 export class Api {
   #baseUrl;
   #accessToken;
@@ -87,13 +87,13 @@ export class Api {
     return this.#read("POST", `/api/employees/${employeeId}/voice-consent/invitation`, body);
   }
 
-  /** What was done about an employee, newest first. */
+  /** The audit of an employee, newest first. */
   audit(employeeId, limit = 50) {
     return this.#read("GET", `/api/audit?employee_id=${employeeId}&limit=${limit}`);
   }
 }
 
-/** What an employee may do who has no account, with the token of a link. */
+/** The requests of an employee without an account, with the token of a link. */
 export class EmployeeApi {
   #baseUrl;
   #token;

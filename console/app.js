@@ -18,7 +18,7 @@ const PARTS = [call, consent, voice, use, erasure, sound, vendors, requests, aud
 const SOON = 700;
 const LATER = 3000;
 
-/** What the parts share. `employee`, `voice`, `consent` and `erasure` are what was heard last. */
+/** The state that the parts share. `employee`, `voice`, `consent` and `erasure` are the last answers. */
 const app = {
   laptop: new Laptop(),
   api: null,
@@ -73,7 +73,7 @@ let shownLook = 0;
 
 function show() {
   showEmployees();
-  // Whose parts are shown, for styles and tests.
+  // The employee whose parts are shown, for styles and tests.
   document.body.dataset.employee = app.employee?.id ?? "";
   for (const part of PARTS) part.show?.(app);
   const who = app.employee?.full_name ?? "nobody";

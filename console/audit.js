@@ -3,7 +3,7 @@
 import { at, clock, el, fill } from "./dom.js";
 
 let rows = null;
-// What was asked about, and what it depended on: it is asked again when something else has changed.
+// The state for which the rows were asked; they are asked again when it has changed.
 let asked = null;
 
 export function forget() {

@@ -94,7 +94,7 @@ function stepsOf({ recordingSid, callback }, employee) {
     ["left the queue", looked, looked && `+${number(Math.max(0, Date.parse(looked.time) - told) / 1000, 2)} s`, null],
     ["fetched", works(fetches), after(works(fetches)), tries(about.filter(({ vendor }) => vendor === "twilio"))],
     ["stored", works(stores), after(works(stores)), tries(stores)],
-    // What was erased is never fetched again, whoever tells of it.
+    // An erased recording is never fetched again, whoever reports it.
     ["known", known, known && clock(known.erased_at ?? known.stored_at), known?.erased_at ? "erased, and stays so" : null],
   ];
   // A recording that was stored before is not fetched again.

@@ -32,7 +32,7 @@ export function fill(node, depends, make) {
   const signature = JSON.stringify(depends);
   if (shown.get(node) === signature) return;
   shown.set(node, signature);
-  // Who is on a button that is made anew with the same key stays on it.
+  // The focus stays on a button that is made anew with the same key.
   const key = node.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   node.replaceChildren(...[make()].flat().filter((child) => child !== null && child !== undefined && child !== false));
   if (key) node.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });

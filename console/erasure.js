@@ -9,7 +9,7 @@ const KINDS = {
 };
 const STATES = { pending: ["busy", "waits"], failed: ["bad", "tried again"], erased: ["good", "gone"], kept_elsewhere: ["soft", "elsewhere"] };
 
-// Which erasure was seen last, and in which state: an end is said once, also when nobody saw the beginning.
+// The erasure that was seen last, and its state: an end is announced once, also when nobody saw the beginning.
 let seen = null;
 
 export function start(app) {

@@ -1,5 +1,5 @@
-// What only this laptop can do: place a call, break a vendor, read the journals, play audio. A product has none of this;
-// where it has something like it, the comment says what.
+// The abilities of this laptop alone: to place a call, break a vendor, read the journals and play audio. A product has none
+// of them; the comments name their counterparts.
 
 export const VENDORS = { twilio: "Twilio", elevenlabs: "ElevenLabs", supabase: "Supabase" };
 

@@ -3,7 +3,7 @@
 import { VENDORS } from "./laptop.js";
 import { at, clock, el, fill, number, onPress } from "./dom.js";
 
-// What the laptop's server asks for itself, such as audio to draw.
+// The name under which the laptop's server asks for itself, such as for audio to draw.
 const OURS = "understudy-console";
 
 const SHOWN = 80;
@@ -12,7 +12,7 @@ const KEPT = 2000;
 let all = [];
 const seen = Object.fromEntries(Object.keys(VENDORS).map((vendor) => [vendor, 0]));
 
-/** What is known, oldest first: {vendor, time, method, path, sent, outcome, seconds, fault}. */
+/** The known requests, oldest first: {vendor, time, method, path, sent, outcome, seconds, fault}. */
 export function entries() {
   return all;
 }

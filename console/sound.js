@@ -1,4 +1,4 @@
-// What the voice was made of: both channels of the call, what was taken, the report's figures, and both to listen to.
+// The sound that the voice was made of: both channels of the call, the pieces that were taken, the report's figures, and players.
 
 import { at, el, facts, fill, number, svg } from "./dom.js";
 import { leftOut, outline, pieces, readWav } from "./wav.js";
@@ -14,7 +14,7 @@ const REASONS = {
   taken: "taken", other: "left out: the other party is heard", pause: "left out: a pause", spare: "left out: not clear enough, or not needed",
 };
 
-// What is drawn: the recording and the voice that it is about.
+// The recording and the voice that are drawn.
 let drawn = null;
 let addresses = [];
 let redraw = () => {};

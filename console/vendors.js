@@ -42,7 +42,7 @@ function makeSwitch(app, vendor, kind, label) {
   return button;
 }
 
-/** Which faults there are, whoever made them: another tab, or one that is used up. */
+/** Reads the faults again, since another tab may have made some and others are used up. */
 async function look(app) {
   const lists = await Promise.all(Object.keys(VENDORS).map((vendor) => app.laptop.faults(vendor)));
   broken.clear();

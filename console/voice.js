@@ -74,7 +74,7 @@ export function show(app) {
   at("clone").classList.toggle("primary", Boolean(app.employee?.newest) && app.consent?.status === "live" && word !== "ready");
 }
 
-/** Whether there is a voice is asked only when no worker can be making it any more: so there is never a second one. */
+/** The vendor is asked for the voice only when no worker can be making it any more, so there is never a second one. */
 function lostAnswer(app, until) {
   const button = el("button", { type: "button", "data-key": "look-now" }, "Look now");
   onPress(button, () => app.attempt(async () => {

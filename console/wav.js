@@ -42,15 +42,15 @@ export function outline(samples, count) {
   });
 }
 
-// Samples that are compared: 32 ms at 8 kHz. What is cut out is in its order, joined with short fades.
+// Samples that are compared: 32 ms at 8 kHz. The pieces keep their order, joined with short fades.
 const WINDOW = 256;
 const ALIKE = 0.95;
 // A stretch across a join is like nothing. After so many in a row, the rest is another recording's.
 const MISSES = 4;
 
 /**
- * Where the pieces of the sample lie in the channel that it was cut out of, as [from, to] in seconds. The level of a piece may have
- * been changed, so stretches are alike when they correlate. What is not found (another recording's) is left out.
+ * The places of the sample's pieces in the channel that it was cut out of, as [from, to] in seconds. The level of a piece may have
+ * been changed, so stretches are alike when they correlate. Pieces that are not found (another recording's) are left out.
  */
 export function pieces(sample, channel, rate) {
   const found = [];

@@ -5,7 +5,7 @@
     deployment.aws.start(); deployment.deploy({"SupabaseUrl": …, …}); deployment.api_url
     deployment.stop()
 
-What surprises:
+Surprises:
 * The API is reached by path, http://127.0.0.1:PORT/_aws/execute-api/<api id>/…, so that any HTTP client can; the functions see
   the path without that prefix, as in the cloud. The public URL, over which Twilio signs, is another one: the template's output.
 * ministack does not know saved queries (AWS::Logs::QueryDefinition) and refuses them, so they are left out by their parameter.

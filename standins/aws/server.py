@@ -7,7 +7,7 @@
 The functions are the real `bootstrap` binaries; they run as processes with the credentials of their role, and what the role does not
 allow is denied.
 
-What surprises:
+Surprises:
 * The access key "test" is this AWS's root, always. It listens on 127.0.0.1 only.
 * ministack passes its own environment on to the functions, so it gets as little of ours as possible.
 """

@@ -112,8 +112,8 @@ as $$
 $$;
 comment on function understudy.open_to_users() is
   'The columns that decide whose voice it is and who is an admin, if the application lets its users write them, and the policies by which '
-  'it may open our buckets. People should look at them, since a policy may permit it to the right people. What supabase/optional closes '
-  'is left out.';
+  'it may open our buckets. People should look at them, since a policy may permit it to the right people. The columns that supabase/optional '
+  'closes are left out.';
 
 create or replace function public.describe_database()
 returns jsonb

@@ -82,7 +82,7 @@ create index if not exists storage_writes_by_call on public.storage_writes (call
 create index if not exists storage_writes_by_age on public.storage_writes (begun_at);
 
 comment on table public.storage_writes is
-  'Uploads and copies that were begun and not yet reported as done. What they write may still land after their worker has died, because '
+  'Uploads and copies that were begun and not yet reported as done. Their objects may still appear after their worker has died, because '
   'Storage finishes a copy by itself. An erasure of such a key does not end before that has become impossible.';
 comment on column public.storage_writes.folder is 'The employee''s id; the call''s id if the recording belongs to no employee.';
 comment on column public.storage_writes.recording_sid is 'The recording that is written, to its own key or to the key of the newest one.';

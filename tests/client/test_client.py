@@ -24,7 +24,7 @@ NODE = Path(sys.executable).parent / "node"
 
 @pytest.fixture(scope="module")
 def client(build) -> Path:
-    """Where the client is, built."""
+    """The folder of the built client."""
     where, built = build(document())
     assert built.returncode == 0, built.stdout + built.stderr
     return where
@@ -40,7 +40,7 @@ def trial(stack):
 
 @pytest.fixture
 def run(client, stack):
-    """What the example prints for these employees, asked with this token."""
+    """The output of the example for these employees, asked with this token."""
     def run(token: str, *employees: str) -> str:
         environment = os.environ | {"UNDERSTUDY_TOKEN": token}
         done = subprocess.run([NODE, "dist/example.js", stack["api_url"], *employees], cwd=client, env=environment, capture_output=True, text=True)

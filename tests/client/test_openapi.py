@@ -35,7 +35,7 @@ EXAMPLES = [(f"{where} {name}", body, resolve(example)["value"]) for where, _, b
 
 
 def codes(problem: dict) -> list[str]:
-    """Which codes a problem document may have."""
+    """The codes that a problem document may have."""
     (narrowed,) = [part["properties"]["code"]["enum"] for part in problem["schema"]["allOf"] if "$ref" not in part]
     return narrowed
 

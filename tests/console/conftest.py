@@ -81,5 +81,5 @@ def new_employee(scenario: Scenario, name: str, organization: dict | None = None
 
 @pytest.fixture
 def screenshots(request) -> Path | None:
-    """Where pictures of the page go, when they are asked for."""
+    """The folder for pictures of the page, when they are asked for."""
     return request.config.getoption("screenshots")

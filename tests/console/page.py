@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-# Milliseconds. What a retry has to put right waits for a queue's delay, beside other work on this machine.
+# Milliseconds. A retry waits for a queue's delay, beside other work on this machine.
 PATIENCE = 120_000
 
 

@@ -1,7 +1,7 @@
 """A vendor is broken by a switch of the page, and retries put it right: nothing is lost or doubled.
 
-What fails comes back after 10 s, then 20 s, then 40 s. Only whether there is a voice, when ElevenLabs has not said so, is asked minutes
-later; the page ends that wait by a button.
+A failed message comes back after 10 s, then 20 s, then 40 s. Only a voice whose answer ElevenLabs has lost is looked for minutes later;
+the page ends that wait by a button.
 """
 
 from __future__ import annotations

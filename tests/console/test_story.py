@@ -21,7 +21,7 @@ SERIOUS = ("serious", "critical")
 
 
 def violations(page: Page) -> list[str]:
-    """What axe finds that keeps somebody out."""
+    """The barriers for disabled people that axe finds."""
     found = Axe().run(page).response["violations"]
     return [f"{each['id']}: {node['html'][:200]}" for each in found if each["impact"] in SERIOUS for node in each["nodes"]]
 

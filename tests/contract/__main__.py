@@ -112,7 +112,7 @@ def ask(accounts: dict[str, Account], options: argparse.Namespace) -> bool:
         with ended_gently():
             done = run(accounts)
     except KeyboardInterrupt:
-        print("\nStopped. What was made is removed, but for what is named above.")
+        print("\nStopped. Everything that was made is removed, except for the things named above.")
         return False
     finish(done, accounts, options)
     return done.is_good

@@ -50,7 +50,7 @@ def _merged(shapes: list):
     if all(isinstance(one, list) for one in shapes):
         inner = [one[0] for one in shapes if one]
         return [_merged(inner)] if inner else []
-    # Where some elements are objects and others are not (null), the objects tell more.
+    # If some elements are objects and others are not (null), the objects tell more.
     objects = [one for one in shapes if isinstance(one, (dict, list))]
     return _merged(objects) if objects and len(objects) < len(shapes) else "|".join(sorted({str(one) for one in shapes}))
 

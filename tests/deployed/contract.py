@@ -48,7 +48,7 @@ def _find(path: str) -> tuple[str | None, dict | None]:
 
 
 def resolve(node: dict) -> dict:
-    """What a reference in openapi.yaml stands for."""
+    """The node that a reference in openapi.yaml stands for."""
     while "$ref" in node:
         target = document()
         for step in node["$ref"].removeprefix("#/").split("/"):

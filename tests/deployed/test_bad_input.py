@@ -54,7 +54,7 @@ PATHS = [
     )),
 ]  # fmt: skip
 METHODS = st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH"])
-# What every part of an HTTP message may hold somewhere: a text of any script, or what means something to a parser.
+# Texts for any part of an HTTP message: those of any script, and those that mean something to a parser.
 ODD = st.one_of(
     st.text(max_size=30),
     st.text(alphabet="\0\r\n\t \"'<>[]{}|\\^`%#?&=+:;,@/.~\u00e9\ufffd\u202e\U0001f399", max_size=12),
@@ -70,7 +70,7 @@ JSON = st.recursive(
 
 @st.composite
 def events(draw) -> dict:
-    """What API Gateway may hand to a function (payload format 2.0), and some that it hardly would."""
+    """Events that API Gateway may hand to a function (payload format 2.0), and some that it hardly would."""
     headers = draw(st.dictionaries(st.sampled_from(["host", "x-forwarded-proto", "content-type", "authorization", "x-twilio-signature",
                                                     "consent-token", "prefer", "cookie", "user-agent"]) | ODD, ODD, max_size=5))  # fmt: skip
     method = draw(METHODS | st.sampled_from(["HEAD", "OPTIONS", "get", "", "G T", "PROPFIND"]))
@@ -117,7 +117,7 @@ def refused(answer: dict) -> None:
 
 
 def reached(scenario) -> list[str]:
-    """What the vendors were asked for, but for Supabase's signing keys: those are read to find out who asks."""
+    """The requests to the vendors, but for Supabase's signing keys: those are read to find out who asks."""
     journals = [entry for vendor in VENDORS for entry in scenario.journal(vendor)]
     return [f"{entry['method']} {entry['path']}" for entry in journals if not entry["path"].endswith("/jwks.json")]
 
@@ -187,7 +187,7 @@ class Callbacks:
         return answer["statusCode"]
 
     def due(self, fields: list) -> int:
-        """What the rules say: each field once or saying the same, the SIDs well-formed, the account ours."""
+        """The status by the rules: each field once or saying the same, the SIDs well-formed, the account ours."""
         said = {name: {value for field, value in fields if field == name} for name in self.fields}
         if any(len(values) != 1 or "" in values for values in said.values()):
             return 400

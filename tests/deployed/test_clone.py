@@ -25,7 +25,7 @@ def mirrored(scenario, employee) -> str | None:
 
 
 def added(scenario) -> int:
-    """How often the vendor was asked to make a voice."""
+    """The number of requests to the vendor to make a voice."""
     return len(scenario.journal("elevenlabs", path=ADD))
 
 
@@ -170,7 +170,7 @@ class Attempt:
         self.id = asked["attempt_id"]
 
     def work(self) -> bool:
-        """Whether the message is done; otherwise it stays in the queue."""
+        """Works on the message. True if it is done; otherwise it stays in the queue."""
         return self.scenario.work("clone-worker", {"attempt_id": self.id})
 
     def lease_and_grace_are_over(self) -> None:

@@ -31,7 +31,7 @@ def test_every_answer_is_one_that_the_contract_describes(scenario, tmp_path):
 
 
 def configuration(scenario) -> dict:
-    """Where the API is, who asks, and values that exist: without them every answer were a refusal."""
+    """The API's address, a token, and values that exist: without them every answer were a refusal."""
     employees = [with_recording(scenario, consent=True) for _ in range(5)]
     statement = scenario.anyone("GET", "/voice-consent-statement").json()["statement"]
     in_a_year = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=365)).isoformat()

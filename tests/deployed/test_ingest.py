@@ -35,7 +35,7 @@ class Call:
         return self.scenario.new_recording(call_sid or self.call_sid, audio(number), **settings)
 
     def ingest(self, recording_sid: str, call_sid: str | None = None) -> bool:
-        """Whether the message is done; otherwise it stays in the queue."""
+        """Works on the message. True if it is done; otherwise it stays in the queue."""
         message = {"call_sid": call_sid or self.call_sid, "recording_sid": recording_sid}
         return self.scenario.work("recording-ingest", message)
 
@@ -205,7 +205,7 @@ class Large:
         self.scenario.account("supabase", file_size_limit=bytes)
 
     def tries(self) -> int:
-        """How often it was sent to Storage."""
+        """The number of times that it was sent to Storage."""
         return len(self.scenario.journal("supabase", **UPLOAD))
 
     def set_aside(self) -> tuple | None:

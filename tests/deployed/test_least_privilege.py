@@ -3,7 +3,7 @@
 One statement at a time is taken out of the deployed role, the function is made cold, and a path through the bundle that needs it
 is walked: it must fail, and fail because of that right. Then the statement is put back.
 
-What the local AWS does not ask for (the poller's rights, logs, traces) is asserted on the template, in tests/template.
+The local AWS does not ask for all rights; tests/template asserts the others (the poller's, logs, traces) on the template.
 """
 
 from __future__ import annotations

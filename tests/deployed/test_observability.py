@@ -1,4 +1,4 @@
-"""What an operator sees of one call: the same id in every log line, message and request to a vendor, and the metrics."""
+"""An operator finds one call by the same id in every log line, message and request to a vendor, and sees the metrics."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def watched(scenario):
 
 
 class Watched:
-    """What is logged, and asked of vendors, from now on."""
+    """The log lines, and the requests to vendors, from now on."""
 
     def __init__(self, scenario):
         self.scenario = scenario
         self.since = int(scenario.one("select extract(epoch from clock_timestamp()) * 1000"))
 
     def lines(self, function: str) -> list[dict]:
-        """What the function itself has logged; what Lambda says of an invocation has no level."""
+        """The lines of the function itself; Lambda's own about an invocation have no level."""
         found = [json.loads(text) for text in self.scenario.logs(function, self.since).splitlines() if text.startswith("{")]
         return [line for line in found if "level" in line]
 

@@ -43,14 +43,14 @@ class Webhook:
         return self.scenario.request("POST", url, body, {"Content-Type": content_type, "X-Twilio-Signature": signature})
 
     def arrives(self, answer) -> bool:
-        """Whether a callback is accepted and its recording ends up where it belongs."""
+        """True if a callback is accepted; its recording must then end up where it belongs."""
         stored = "select count(*) = 1 from recordings where recording_sid = %s"
         self.scenario.until(lambda: self.scenario.one(stored, self.fields["RecordingSid"]), "the recording")
         self.scenario.until(lambda: self.scenario.messages("recording") == 0, "the empty queue")
         return answer.status == 204
 
     def reached(self) -> list:
-        """Who heard of it: queue, vendors, database."""
+        """Everything that heard of it: queue, vendors, database."""
         journals = [entry for vendor in ("twilio", "supabase", "elevenlabs") for entry in self.scenario.journal(vendor)]
         return journals + ["a message"] * (self.scenario.messages("recording") + self.scenario.messages("recording_dead_letters"))
 

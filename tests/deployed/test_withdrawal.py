@@ -43,7 +43,7 @@ def test_withdrawing_at_any_step_of_a_clone_ends_without_a_voice(scenario, step)
 
 
 class Life:
-    """What several people do with one employee's voice, in an order that nobody planned."""
+    """The deeds of several people with one employee's voice, in an order that nobody planned."""
 
     def __init__(self, scenario, seed: int):
         self.scenario, self.random = scenario, random.Random(seed)

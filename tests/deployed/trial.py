@@ -18,7 +18,7 @@ class Trial(Scenario):
         self._control("POST", vendor, "/faults", fault)
 
     def hits(self, vendor: str) -> int:
-        """How many requests the faults have hit."""
+        """The number of requests that the faults have hit."""
         return sum(fault["hits"] for fault in self._control("GET", vendor, "/faults")["faults"])
 
     def no_faults(self, vendor: str) -> None:
@@ -102,7 +102,7 @@ class Trial(Scenario):
     # -- the functions -------------------------------------------------------------------------------------------------
 
     def work(self, function: str, message: dict) -> bool:
-        """Hands one message to a function that works for a queue. Whether it is done; otherwise it would stay in the queue."""
+        """Hands one message to a function that works for a queue. True if it is done; otherwise it would stay in the queue."""
         return self.work_all(function, [message])[0]
 
     def work_all(self, function: str, messages: list) -> list[bool]:

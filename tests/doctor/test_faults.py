@@ -15,7 +15,7 @@ TOKEN = "0123456789abcdef0123456789abcdef"
 READ_VOICE = "public.read_voice(uuid, uuid)"
 CALL_SIDS = "calls_twilio_call_sid_key"
 
-# What is seeded → the check that finds it, its verdict, and words of what it says.
+# The seeded fault → the check that finds it, its verdict, and words of its message.
 FAULTS = {
     "an_empty_auth_token": (
         lambda it: it.secret("twilio", {"account_sid": it.stack["twilio"]["account_sid"], "auth_token": ""}),
@@ -81,7 +81,7 @@ FAULTS = {
     "a_sweep_that_never_runs": (lambda it: it.rules(enabled=False), "sweep", "FAIL", "does not run"),
     "a_message_that_was_given_up": (lambda it: it.dead_letter("erasure"), "dead letters", "warn", "1 in ErasureDeadLetters"),
 }  # fmt: skip
-# What is always to be said of the local stack.
+# The verdicts that the local stack always gets.
 ALWAYS = {"alarms heard": "warn"}
 
 
@@ -130,7 +130,7 @@ def test_looking_changes_nothing(patient):
     patient.examined()
     assert everything() == before
     asked = [(entry["method"], entry["path"]) for vendor in ("twilio", "elevenlabs", "supabase") for entry in patient.journal(vendor)]
-    # Which changes nothing either: tests/sql/test_description.py.
+    # This request changes nothing either: tests/sql/test_description.py.
     assert {request for request in asked if request[0] not in ("GET", "OPTIONS")} == {("POST", "/rest/v1/rpc/describe_database")}
 
 

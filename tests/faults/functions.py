@@ -62,7 +62,7 @@ class Functions:
             answer = environment.invoke(event, timeout, patience)
         except FunctionFailed as failed:
             why = str(failed).splitlines()[0]
-            # Where the clock runs faster, a timeout is only another way to be killed.
+            # If the clock runs faster, a timeout is only another way to be killed.
             killed = environment in self._killed or (patience < timeout and why.startswith("no answer in time"))
             if not killed and not (name == SWEEPER and why.startswith("error")):
                 self.failures.append(f"{name}: {why}")

@@ -29,7 +29,7 @@ def voice(name: str) -> array.array:
 
 
 def amplified(samples: array.array, gain: float) -> array.array:
-    """What is beyond full scale is cut off."""
+    """The samples times the gain, clipped at full scale."""
     return array.array("h", (max(-32768, min(32767, round(sample * gain))) for sample in samples))
 
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Run:
-    """What the command said and wrote."""
+    """The command's exit code, its output and its files."""
 
     exit_code: int
     output: str

@@ -15,7 +15,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def texts(run) -> list[str]:
-    """What the picture says."""
+    """The texts in the picture."""
     return [text.text for text in ElementTree.parse(run.path("svg")).iter(f"{SVG}text")]
 
 

@@ -14,7 +14,7 @@ from .audio import amplified, doubled_rate, laptop_call, voice, with_noise, writ
 TOLERANCE_DB = 0.2
 ONE_PARTY = ("--track", "inbound", "--channel", "1")
 
-# What is recorded, how it is written, and what the command is told of it.
+# The recording, the format of its file, and the arguments of the command.
 RECORDINGS = {
     "the call of the laptop": (laptop_call, {}, ("--channel", "2")),
     "a loud voice, a few of its peaks cut off": (lambda: amplified(voice("carlo"), 1.9), {"channels": 1}, ONE_PARTY),

@@ -25,7 +25,7 @@ HEAD = "set session_replication_role = replica;\n"
 
 
 def rows(url: str) -> dict[str, int]:
-    """How many each table has."""
+    """The number of rows of each table."""
     with psycopg.connect(url) as connection:
         tables = connection.execute(
             "select format('%I.%I', schemaname, tablename) from pg_tables where schemaname in ('public', 'understudy')"

@@ -66,7 +66,7 @@ def test_an_address_that_an_admin_used_longer_ago_than_a_day_marks_nothing(world
     world.invite("second")
     world.answer("second", withdrawal_token="other", address="198.51.100.1")
     assert world.rpc("read_invitation", hashed("second"))["answered"]["same_origin_as_admin"] is False
-    # What was marked stays marked: it was so when they answered.
+    # The mark stays: it was true when they answered.
     assert world.rpc("read_invitation", hashed("token"))["answered"]["same_origin_as_admin"] is True
 
 

@@ -77,7 +77,7 @@ def verify(world, org=None):
 
 
 def tamper(world, statement, *values):
-    """What nobody can do who does not own the database."""
+    """Changes a row as only the owner of the database can."""
     with world.owner.transaction():
         world.sql("alter table public.voice_audit disable trigger voice_audit_append_only")
         world.sql(statement, *values)

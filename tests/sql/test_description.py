@@ -119,7 +119,7 @@ def test_what_a_careless_project_lets_its_users_do_is_told_and_not_what_is_close
 
     assert open_to_users() == (COLUMNS, ["storage.buckets: Allow all", "storage.objects: Allow all", "storage.objects: Allow all for users"])
     careless.owner.execute(PROTECTION)
-    # Who may move somebody to another organisation is the application's to decide.
+    # The application decides who may move somebody to another organisation.
     assert open_to_users() == (["public.calls.org_id", "public.employees.org_id"], [])
     careless.owner.execute("alter table public.calls disable trigger zz_understudy_insert, disable trigger zz_understudy_update")
     assert "public.calls.employee_id" in open_to_users()[0]

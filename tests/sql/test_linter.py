@@ -49,7 +49,7 @@ RULES = {
         select schemaname || '.' || tablename from pg_policies where coalesce(qual, '') || coalesce(with_check, '') ~ 'user_metadata'""",
 }  # fmt: skip
 
-# What each rule would find: the migrations with one careless line more.
+# For each rule, a careless line that it must find in the migrations.
 FAULTS = {
     "0007": "create policy p on public.voices using (true); alter table public.voices disable row level security",
     "0009": "create index again on public.voices (recording_sid)",

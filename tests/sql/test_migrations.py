@@ -57,7 +57,7 @@ alter default privileges for role postgres in schema public revoke all on functi
 alter default privileges for role postgres in schema public revoke all on sequences from anon, authenticated, service_role;
 alter default privileges for role postgres revoke execute on functions from public;
 """
-# Who may do what with each table, sequence, function and schema.
+# The rights of each role to each table, sequence, function and schema.
 GRANTS = """
 select c.oid::regclass::text, a.grantee::regrole::text, a.privilege_type
   from pg_class c, aclexplode(coalesce(c.relacl, acldefault(case c.relkind when 'S' then 's' else 'r' end::"char", c.relowner))) a

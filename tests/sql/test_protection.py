@@ -83,7 +83,7 @@ def names(session, bucket):
 
 
 def attempt(session, statement, *values):
-    """How many rows the statement reaches, which are left as they were; none when it is refused."""
+    """The number of rows that the statement reaches, which are left as they were; none when it is refused."""
     with session.transaction(force_rollback=True):
         try:
             return session.execute(statement, values).rowcount
@@ -102,7 +102,7 @@ ATTEMPTS = {
 
 
 def reaches(session, bucket):
-    """What this role can do with a bucket and its objects."""
+    """The deeds that this role can do with a bucket and its objects."""
     return {what for what, statement in ATTEMPTS.items() if attempt(session, statement, bucket)}
 
 
@@ -144,7 +144,7 @@ def test_a_role_of_the_projects_own_is_kept_out_as_well(protected):
         protected.sql(f"grant {role} to current_user; drop owned by {role}; drop role {role}")
 
 
-# What decides whose voice is cloned, and whether there is one.
+# The statements that would decide whose voice is cloned, and whether there is one.
 GUARDED = [
     "update public.employees set voice_id = 'voice_of_mine'",
     "update public.employees set id = gen_random_uuid() where full_name = 'Idle'",

@@ -138,7 +138,7 @@ def test_a_sample_without_a_version_or_the_seconds_of_speech_is_a_bug(world, ver
 
 
 def again(world, **request):
-    """What the next request comes to."""
+    """The outcome of the next request."""
     return world.request(**request)["outcome"]
 
 

@@ -12,7 +12,7 @@ from .world import ACCOUNT
 
 
 def unfinished(world, limit=10, queued=True):
-    """What one run finds; `queued`: and sends messages for."""
+    """The attempts that one run finds, and for which it sends messages if `queued`."""
     answer = world.rpc("sweep_unfinished", limit)
     assert (answer["outcome"], answer["timed_out"]) == ("found", 0)
     attempts = [found["attempt_id"] for found in answer["attempts"]]

@@ -16,7 +16,7 @@ def an_older_and_a_current_voice(world):
 
 
 def said(metadata) -> dict:
-    """What is to be written."""
+    """The text that is to be written."""
     return metadata["body"]
 
 
@@ -46,7 +46,7 @@ def test_a_worker_that_died_while_writing_an_older_voices_metadata_is_made_up_fo
 
 
 def no_voice(world, attempt, code):
-    """What the metadata say then; written at once."""
+    """The metadata after the refusal, written at once."""
     assert world.begin(attempt) == {"outcome": "finish"}
     answer = world.finish(attempt)
     assert (answer["outcome"], answer["code"]) == ("refused", code)

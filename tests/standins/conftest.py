@@ -50,7 +50,7 @@ def _running(database, tmp_path_factory):
 
 @pytest.fixture
 def vendors(_running) -> dict:
-    """Where everything is, as in the stack file."""
+    """The vendors' addresses, as in the stack file."""
     where, controls = _running
     for control in controls.values():
         control("DELETE", "")

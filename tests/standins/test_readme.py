@@ -31,7 +31,7 @@ def test_a_stand_in_tells_how_it_is_controlled_and_what_is_its_own(control, vend
 
 
 def test_each_folder_and_file_is_in_the_table():
-    table = README[README.index("## Which file does what") : README.index("## What each refuses")]
+    table = README[README.index("## The files") : README.index("## The refusals of each")]
     names = [path.stem if path.is_file() else f"{path.name}/" for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()]
     assert [name for name in names if not name.startswith("__") and f"`{name}`" not in table] == []
 

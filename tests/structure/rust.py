@@ -58,7 +58,7 @@ def _without_tests(code: str) -> str:
 
 
 def body_of(code: str, start: int) -> tuple[int, int]:
-    """Where the body of an item begins and ends; both are its end when it has none."""
+    """The beginning and the end of the body of an item; both are its end when it has none."""
     depth = 0
     for at in range(start, len(code)):
         if code[at] in "([{":

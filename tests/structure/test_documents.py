@@ -68,7 +68,7 @@ def looks_like_a_path(word: str, document: str, existing: set[str]) -> bool:
 
 
 def exists(word: str, document: str, existing: set[str]) -> bool:
-    """From the root, from the document's folder, or as the end of a path. What a command makes is listed in .gitignore."""
+    """From the root, from the document's folder, or as the end of a path. Files that a command makes are listed in .gitignore."""
     here = join(dirname(document), word)
     if {normpath(word), normpath(here)} & existing or any(path.endswith(f"/{word}".rstrip("/")) for path in existing):
         return True

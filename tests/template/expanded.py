@@ -31,7 +31,7 @@ def expand(template: dict) -> dict:
         if resource["Type"] == "AWS::Serverless::Function":
             # The translator runs after `sam package`, which replaces the directory by an upload.
             resource["Properties"]["CodeUri"] = "s3://bucket/key"
-    # What samtranslator's `transform` does, with a session that knows a region; nothing is asked of AWS.
+    # As samtranslator's `transform` does, with a session that knows a region; nothing is asked of AWS.
     to_py27_compatible_template(template, {})
     translator = Translator({}, Parser(), boto_session=boto3.session.Session(region_name="eu-central-1"))
     return undo_mark_unicode_str_in_template(translator.translate(template, parameter_values={}))

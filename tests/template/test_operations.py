@@ -14,7 +14,7 @@ OPERATIONS = (TEMPLATE.parent / "docs" / "operations.md").read_text()
 WHEN_IT_GOES_WRONG = re.search(r"^## When it goes wrong\n(.+?)(?=^## |\Z)", OPERATIONS, re.MULTILINE | re.DOTALL)[1]
 RESOURCES, OUTPUTS = source()["Resources"], source()["Outputs"]
 ALARMS = [name for name, resource in RESOURCES.items() if resource["Type"] == "AWS::CloudWatch::Alarm"]
-# What an operator has at hand, besides the functions that the section defines itself.
+# The programs of an operator, besides the functions that the section defines itself.
 PROGRAMS = {"aws", "curl", "psql"}
 
 

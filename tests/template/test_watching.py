@@ -14,7 +14,7 @@ ALARMS = of_type("AWS::CloudWatch::Alarm")
 FILTERS = of_type("AWS::Logs::MetricFilter")
 DASHBOARD = properties("Dashboard")["DashboardBody"]["Fn::Sub"]
 
-# What the API writes has the shape of the stage's own format, every value a text.
+# A line of the API's log, in the stage's own format: every value is a text.
 ANSWERED = {name: value.removeprefix("$context.") for name, value in json.loads(properties("Stage")["AccessLogSettings"]["Format"]).items()}
 THROTTLED = ANSWERED | {"route": "ANY /twilio/recording", "status": "429"}
 
@@ -52,7 +52,7 @@ def value_at(line: dict, selector: str):
 
 
 def counted(name: str, line: dict) -> float | None:
-    """What the filter adds to its metric for a line. Knows the part of the pattern syntax that is used here.
+    """The number that the filter adds to its metric for a line. Knows the part of the pattern syntax that is used here.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntaxForMetricFilters.html
     """
@@ -95,7 +95,7 @@ def messages(text: str) -> list[str]:
 # -- alarms ---------------------------------------------------------------------------------------------------------------
 
 
-# What the code counts and somebody is told of → the function that counts it.
+# The metrics of the code that ring an alarm → the function that counts them.
 ALARMING = {"RequestsRefused": "RecordingWebhook", "OversizedRecordings": "RecordingIngest", "SweepSymptoms": "VoiceSweeper"}
 
 
@@ -163,7 +163,7 @@ def metrics(widget: dict) -> list[list]:
 
 
 def test_the_dashboard_is_json_for_this_region_under_a_name_of_its_own():
-    # What is written as ${…} is text within the JSON, so it parses before the substitution too.
+    # A part written as ${…} is text within the JSON, so it parses before the substitution too.
     assert all(widget["properties"]["region"] == "${AWS::Region}" and widget["properties"]["title"] for widget in widgets())
     assert properties("Dashboard")["DashboardName"] == {"Fn::Sub": "${AWS::StackName}-${AWS::Region}"}
 
