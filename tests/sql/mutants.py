@@ -142,9 +142,9 @@ MUTANTS = [Mutant(*row) for row in (
     ("a late recording of a known call is kept", "understudy.is_covered", " or p_known_since <= p_erasure.known_until", "",
      "test_erasure_lists.py::test_a_recording_of_a_call_that_was_known_is_covered_before_the_call_is_listed"),
     ("an older recording is kept", "understudy.is_covered", "p_started_at + interval '1 second' <= p_erasure.covers_until or ", "",
-     "test_erasure.py::test_a_recording_that_began_before_is_covered_even_when_its_call_was_not_known"),
+     "test_erasure_of_recordings.py::test_a_recording_that_began_before_is_covered_even_when_its_call_was_not_known"),
     ("a recording of the very second is erased", "understudy.is_covered", " + interval '1 second'", "",
-     "test_erasure.py::test_a_recording_that_began_in_the_second_of_the_request_is_new"),
+     "test_erasure_of_recordings.py::test_a_recording_that_began_in_the_second_of_the_request_is_new"),
     # -- copies that come back, and their order
     ("a place is cleared while a write may land", "understudy.copy_doubt", "understudy.landing_wait(p_copy.reference) > 0", "false",
      "test_erasure.py::test_metadata_that_may_still_be_written_are_replaced_at_once_and_again_when_they_cannot_any_more"),
