@@ -1849,7 +1849,7 @@ revoke all on all functions in schema understudy from public;
 
 -- Voices: one row for each attempt to clone an employee's voice. The row's id is the attempt id.
 --
---   requested ⇄ cloning → ready → retired          requested: nothing was sent to the vendor
+--   requested ⇄ cloning → ready → retired          requested: the vendor has no voice of it
 --       │          │ ↘↖     ↑                      cloning:   a worker holds the lease
 --       │          │  unknown                      unknown:   a voice may exist that we have no id of
 --       ↓          ↓    ↓                          ready:     the current voice
@@ -1929,8 +1929,8 @@ comment on column public.voices.replace_first is
 comment on column public.voices.campaign is
   'True if the attempt was requested together with many others. Nobody waits for it, and it has a queue of its own.';
 comment on column public.voices.uploads is
-  'The number of times that a sample of this attempt was allowed to be sent to the vendor, whatever the result. It never exceeds '
-  'understudy.most_uploads().';
+  'The number of times that a sample of this attempt was allowed to be sent to the vendor, except for those that the vendor has surely '
+  'not processed. It never exceeds understudy.most_uploads().';
 comment on column public.voices.pipeline_version is
   'The version of the code that made the sample; another version would make another sample. It is null until a sample was taken.';
 comment on column public.voices.report is
@@ -2232,8 +2232,9 @@ as $$
   select 10
 $$;
 comment on function understudy.most_uploads() is
-  'The number of times that one attempt may send its sample to the vendor. It is larger than the number of times that a message is tried '
-  'by itself, so that an outage and a redrive do not end the attempt.';
+  'The number of samples of one attempt that the vendor may process. It is larger than the number of times that a message is tried by '
+  'itself, so that an outage and a redrive do not end the attempt. A vendor that is busy processes nothing, so it ends no attempt before '
+  'the request is a day old.';
 
 create or replace function understudy.attempts_are_exhausted(p_recording_sid text)
 returns boolean
@@ -2246,7 +2247,8 @@ as $$
   where v.recording_sid = p_recording_sid and v.uploads > 0
 $$;
 comment on function understudy.attempts_are_exhausted(text) is
-  'True if the permitted number of attempts have sent a sample of this newest recording to the vendor. A newer recording starts anew.';
+  'True if the vendor may have processed a sample of this newest recording for the permitted number of attempts. A newer recording starts '
+  'anew.';
 
 create or replace function understudy.attempt_problem(p_voice public.voices)
 returns text
@@ -2569,9 +2571,10 @@ $$;
 comment on function public.take_sample(uuid, uuid, jsonb, int, jsonb) is
   'Permits a worker to send its sample to the vendor. p_sources is [{recording_sid, channel, synthetic}], newest first: every recording '
   'that was looked at, the channel that was taken of it (1, 2 or null), and true if it was passed over because a cloned voice spoke in '
-  'it. p_report holds figures only. A later sample of the same attempt replaces the one before; each counts as an upload. If the current '
-  'voice is to be replaced first, this retires it. taken: delete_voices are to be deleted, and voice_deleted called, before the sample is '
-  'sent. With any other outcome nothing is sent. refused: the attempt is closed. Outcomes: taken, lease_lost, refused.';
+  'it. p_report holds figures only. A later sample of the same attempt replaces the one before; each counts as an upload, unless '
+  'release_clone takes that back. If the current voice is to be replaced first, this retires it. taken: delete_voices are to be deleted, '
+  'and voice_deleted called, before the sample is sent. With any other outcome nothing is sent. refused: the attempt is closed. '
+  'Outcomes: taken, lease_lost, refused.';
 
 revoke all on function public.take_sample(uuid, uuid, jsonb, int, jsonb) from public, anon, authenticated;
 grant execute on function public.take_sample(uuid, uuid, jsonb, int, jsonb) to service_role;
@@ -3029,15 +3032,15 @@ begin
 end
 $$;
 comment on function public.begin_clone(uuid, int) is
-  'Takes the lease. clone: nothing was ever sent; make a sample of the recordings, which come newest first, call take_sample, then send '
-  'the sample. resolve: a sample may have been sent; search the vendor by attempt id, then call save_vendor_voice or release_clone(…, '
-  'true). Outcomes: clone, resolve, finish, wait, refused, closed, attempt_unknown.';
+  'Takes the lease. clone: the vendor has no voice of it; make a sample of the recordings, which come newest first, call take_sample, '
+  'then send the sample. resolve: a sample may have been sent; search the vendor by attempt id, then call save_vendor_voice or '
+  'release_clone(…, true). Outcomes: clone, resolve, finish, wait, refused, closed, attempt_unknown.';
 
 create or replace function public.release_clone(
   p_attempt_id uuid,
   p_lease_id uuid,
   p_no_voice_was_made boolean,
-  p_is_unsent boolean default false
+  p_is_unprocessed boolean default false
 )
 returns jsonb
 language plpgsql
@@ -3060,7 +3063,7 @@ begin
   if p_no_voice_was_made and v_voice.vendor_voice_id is null then
     update public.voices v
     set state = 'requested', lease_id = null, lease_until = null,
-        uploads = greatest(v.uploads - case when p_is_unsent then 1 else 0 end, 0)
+        uploads = greatest(v.uploads - case when p_is_unprocessed then 1 else 0 end, 0)
     where v.id = p_attempt_id;
     v_outcome := 'released';
   elsif p_no_voice_was_made then
@@ -3083,8 +3086,9 @@ begin
 end
 $$;
 comment on function public.release_clone(uuid, uuid, boolean, boolean) is
-  'Gives the lease back. p_no_voice_was_made: true if surely no voice was made; false if one may have been. p_is_unsent: true if the '
-  'sample that was taken was never sent, so that it does not count as an upload. Outcomes: released, unknown, lease_lost.';
+  'Gives the lease back. p_no_voice_was_made: true if surely no voice was made; false if one may have been. p_is_unprocessed: true '
+  'if the vendor has surely not processed the sample that was taken, so that it does not count as an upload: it was never sent, or the '
+  'vendor was busy, or turned the key away. Outcomes: released, unknown, lease_lost.';
 
 create or replace function public.save_vendor_voice(p_attempt_id uuid, p_vendor_voice_id text, p_account text default null)
 returns jsonb

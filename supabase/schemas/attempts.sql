@@ -78,8 +78,9 @@ as $$
   select 10
 $$;
 comment on function understudy.most_uploads() is
-  'The number of times that one attempt may send its sample to the vendor. It is larger than the number of times that a message is tried '
-  'by itself, so that an outage and a redrive do not end the attempt.';
+  'The number of samples of one attempt that the vendor may process. It is larger than the number of times that a message is tried by '
+  'itself, so that an outage and a redrive do not end the attempt. A vendor that is busy processes nothing, so it ends no attempt before '
+  'the request is a day old.';
 
 create or replace function understudy.attempts_are_exhausted(p_recording_sid text)
 returns boolean
@@ -92,7 +93,8 @@ as $$
   where v.recording_sid = p_recording_sid and v.uploads > 0
 $$;
 comment on function understudy.attempts_are_exhausted(text) is
-  'True if the permitted number of attempts have sent a sample of this newest recording to the vendor. A newer recording starts anew.';
+  'True if the vendor may have processed a sample of this newest recording for the permitted number of attempts. A newer recording starts '
+  'anew.';
 
 create or replace function understudy.attempt_problem(p_voice public.voices)
 returns text

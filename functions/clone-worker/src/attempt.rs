@@ -74,13 +74,8 @@ impl CloneWorker {
     async fn clone_voice(&self, attempt_id: Uuid, job: CloneJob) -> Result<bool, Error> {
         let CloneJob { lease_id, deployment_id, employee_id, employee_name, recordings } = job;
         let sampling = sample_recordings(&self.supabase, &recordings, self.usual_channel);
-        let sampled = match timed("make_sample", sampling).await {
-            Ok(sampled) => sampled,
-            Err(error) => {
-                release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await?;
-                return Err(error);
-            }
-        };
+        let sampled = timed("make_sample", sampling).await;
+        let sampled = self.or_release(attempt_id, lease_id, Release::NotMade, sampled).await?;
         let sample = match sampled.sample {
             Ok(sample) => sample,
             Err(NoSample { refusal, report }) => {
@@ -89,18 +84,8 @@ impl CloneWorker {
             }
         };
         // The account is read before a voice is made, so that the voice's id can be saved together with it at once.
-        if let Err(error) = self.account().await {
-            release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await?;
-            return Err(error);
-        }
-        let may_be_sent = match self.take_sample(attempt_id, lease_id, &sampled.sources, &sample.report).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await?;
-                return Err(error);
-            }
-        };
-        if !may_be_sent {
+        self.or_release(attempt_id, lease_id, Release::NotMade, self.account().await).await?;
+        if !self.take_sample(attempt_id, lease_id, &sampled.sources, &sample.report).await? {
             return Ok(false);
         }
         let name = Some(employee_name.as_str()).filter(|name| !name.trim().is_empty()).unwrap_or("Employee");
@@ -120,20 +105,34 @@ impl CloneWorker {
     ) -> Result<bool, Error> {
         let pipeline_version = report.pipeline_version;
         let sample = TakenSample { attempt_id, lease_id, sources, pipeline_version, report };
-        match take_sample(&self.supabase, &sample).await? {
-            SampleTaken::Taken { delete_voices } => self.delete(delete_voices).await.map(|()| true),
+        let taken = take_sample(&self.supabase, &sample).await;
+        // If the answer is lost, the database may or may not have counted an upload.
+        match self.or_release(attempt_id, lease_id, Release::NotMade, taken).await? {
+            SampleTaken::Taken { delete_voices } => {
+                let deleted = self.delete(delete_voices).await;
+                self.or_release(attempt_id, lease_id, Release::Unprocessed, deleted).await.map(|()| true)
+            }
             SampleTaken::LeaseLost | SampleTaken::Refused => Ok(false),
         }
+    }
+
+    /// Gives the lease back if this step has failed.
+    async fn or_release<T>(
+        &self,
+        attempt_id: Uuid,
+        lease_id: Uuid,
+        release: Release,
+        step: Result<T, Error>,
+    ) -> Result<T, Error> {
+        if step.is_err() {
+            release_clone(&self.supabase, attempt_id, lease_id, release).await?;
+        }
+        step
     }
 
     /// Sends the sample to the vendor, and saves the id of the voice before anything else. Returns whether it is saved.
     async fn add_voice(&self, lease_id: Uuid, voice: NewVoice<'_>, report: &Report) -> Result<bool, Error> {
         let attempt_id = voice.attempt_id;
-        // The account is read beforehand, so that nothing comes between making a voice and saving its id.
-        if let Err(error) = self.account().await {
-            release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await?;
-            return Err(error);
-        }
         match timed("add_voice", self.elevenlabs.add_voice(voice)).await {
             Ok(voice) => self.keep(attempt_id, lease_id, vec![voice]).await,
             Err(AddVoiceError::Refused(refusal)) => {
@@ -141,8 +140,7 @@ impl CloneWorker {
                 self.fail(attempt_id, lease_id, refusal, None, report.as_ref()).await.map(|()| false)
             }
             Err(AddVoiceError::NotAdded(error)) => {
-                let release = if error.never_sent() { Release::Unsent } else { Release::NotMade };
-                release_clone(&self.supabase, attempt_id, lease_id, release).await?;
+                release_clone(&self.supabase, attempt_id, lease_id, Release::Unprocessed).await?;
                 Err(error.into())
             }
             Err(AddVoiceError::FateUnknown(error)) => {
