@@ -1940,7 +1940,7 @@ comment on column public.voices.lease_id is
   'The lease of the one worker that may decide about the attempt. A worker with another lease is too late.';
 comment on column public.voices.lease_until is
   'The end of the lease. Until then, and for the grace time after it, no other worker touches the attempt, because the vendor may still '
-  'be making the voice.';
+  'be making the voice. It is the time at which the lease was given back if the vendor surely has no voice.';
 comment on column public.voices.deployment_id is
   'The deployment that owns the voice. A copy of this database with an id of its own leaves the voice alone at the vendor.';
 comment on column public.voices.vendor_account is
@@ -3062,7 +3062,7 @@ begin
 
   if p_no_voice_was_made and v_voice.vendor_voice_id is null then
     update public.voices v
-    set state = 'requested', lease_id = null, lease_until = null,
+    set state = 'requested', lease_id = null, lease_until = clock_timestamp(),
         uploads = greatest(v.uploads - case when p_is_unprocessed then 1 else 0 end, 0)
     where v.id = p_attempt_id;
     v_outcome := 'released';
@@ -6570,6 +6570,8 @@ as $$
         (
           v.state = 'requested'
           and v.requested_at < understudy.time_now() - case when v.campaign then interval '6 hours' else interval '10 minutes' end
+          -- The queue's longest delay is 15 minutes, so a message that is alive has the attempt begun more often than this.
+          and (v.lease_until is null or v.lease_until < understudy.time_now() - interval '16 minutes')
         )
         or (
           v.state in ('cloning', 'unknown')
@@ -6631,10 +6633,10 @@ end
 $$;
 comment on function public.sweep_unfinished(int) is
   'Attempts and erasures that need a new message; those that were longest unswept come first. An attempt needs one if its lease and the '
-  'grace time are over, its request is 10 minutes old (6 hours in a campaign), its voice is still at the vendor, or the metadata are or '
-  'may be those of another voice. An erasure needs one if it is 10 minutes old and no worker has taken it up for 16 minutes. After '
-  'attempts_queued, an attempt gets no other message for an hour. A request that has led to nothing in 24 hours is ended; timed_out is '
-  'the number of these. Outcomes: found.';
+  'grace time are over, its request is 10 minutes old (6 hours in a campaign) and no worker has given it back for 16 minutes, its voice '
+  'is still at the vendor, or the metadata are or may be those of another voice. An erasure needs one if it is 10 minutes old and no '
+  'worker has taken it up for 16 minutes. After attempts_queued, an attempt gets no other message for an hour. A request that has led to '
+  'nothing in 24 hours is ended; timed_out is the number of these. Outcomes: found.';
 
 create or replace function public.attempts_queued(p_attempt_ids uuid[])
 returns jsonb

@@ -135,7 +135,7 @@ begin
 
   if p_no_voice_was_made and v_voice.vendor_voice_id is null then
     update public.voices v
-    set state = 'requested', lease_id = null, lease_until = null,
+    set state = 'requested', lease_id = null, lease_until = clock_timestamp(),
         uploads = greatest(v.uploads - case when p_is_unprocessed then 1 else 0 end, 0)
     where v.id = p_attempt_id;
     v_outcome := 'released';

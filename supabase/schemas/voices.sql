@@ -91,7 +91,7 @@ comment on column public.voices.lease_id is
   'The lease of the one worker that may decide about the attempt. A worker with another lease is too late.';
 comment on column public.voices.lease_until is
   'The end of the lease. Until then, and for the grace time after it, no other worker touches the attempt, because the vendor may still '
-  'be making the voice.';
+  'be making the voice. It is the time at which the lease was given back if the vendor surely has no voice.';
 comment on column public.voices.deployment_id is
   'The deployment that owns the voice. A copy of this database with an id of its own leaves the voice alone at the vendor.';
 comment on column public.voices.vendor_account is
