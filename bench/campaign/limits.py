@@ -37,6 +37,7 @@ class Deployment:
     request_times_out_after: int = 24 * HOUR
     campaign_is_swept_after: int = 6 * HOUR
     swept_again_after: int = 1 * HOUR
+    given_back_before: int = 16 * MINUTE
     swept_at_once: int = 100
     # CampaignQueueAgeAlarm in the template.
     queue_age_alarm: int = 6 * HOUR

@@ -26,7 +26,7 @@ class Attempt:
     state: str = "requested"
     code: str | None = None
     uploads: int = 0
-    lease_until: float = 0.0
+    lease_until: float = float("-inf")
     swept_at: float | None = None
     made: bool = False
     saved: bool = False
@@ -69,16 +69,19 @@ class Referee:
         return step
 
     def take_sample(self, attempt: Attempt) -> bool:
-        """`take_sample`: whether the sample may be sent. It counts as an upload, whatever the vendor answers."""
+        """`take_sample`: whether the sample may be sent. It counts as an upload, until `release` takes that back."""
         if attempt.uploads >= self.deployment.most_uploads:
             self.fail(attempt, "clone_failed")
             return False
         attempt.uploads += 1
         return True
 
-    def release(self, attempt: Attempt, fate_known: bool) -> None:
+    def release(self, attempt: Attempt, fate_known: bool, is_unprocessed: bool = False) -> None:
         """`release_clone`."""
         attempt.state = "requested" if fate_known else "unknown"
+        attempt.uploads -= is_unprocessed
+        if fate_known:
+            attempt.lease_until = self.clock.now
 
     def finish(self, attempt: Attempt) -> None:
         """`finish_clone`."""
@@ -106,7 +109,7 @@ class Referee:
         if attempt.swept_at is not None and now - attempt.swept_at <= limits.swept_again_after:
             return False
         if attempt.state == "requested":
-            return now - attempt.requested_at > limits.campaign_is_swept_after
+            return now - attempt.requested_at > limits.campaign_is_swept_after and now - attempt.lease_until > limits.given_back_before
         return attempt.state in UNDER_WAY and now > attempt.lease_until + limits.lease_grace
 
     def is_over(self) -> bool:

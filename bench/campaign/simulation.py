@@ -151,7 +151,7 @@ class Campaign:
                 attempt.saved = True
         elif answer == "busy":
             yield self.durations.database
-            self.referee.release(attempt, fate_known=True)
+            self.referee.release(attempt, fate_known=True, is_unprocessed=True)
             return self.limits.delay(message.receipts)
         else:
             yield self.durations.vendor + self.durations.database

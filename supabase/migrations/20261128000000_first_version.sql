@@ -1849,7 +1849,7 @@ revoke all on all functions in schema understudy from public;
 
 -- Voices: one row for each attempt to clone an employee's voice. The row's id is the attempt id.
 --
---   requested ⇄ cloning → ready → retired          requested: nothing was sent to the vendor
+--   requested ⇄ cloning → ready → retired          requested: the vendor has no voice of it
 --       │          │ ↘↖     ↑                      cloning:   a worker holds the lease
 --       │          │  unknown                      unknown:   a voice may exist that we have no id of
 --       ↓          ↓    ↓                          ready:     the current voice
@@ -1929,8 +1929,8 @@ comment on column public.voices.replace_first is
 comment on column public.voices.campaign is
   'True if the attempt was requested together with many others. Nobody waits for it, and it has a queue of its own.';
 comment on column public.voices.uploads is
-  'The number of times that a sample of this attempt was allowed to be sent to the vendor, whatever the result. It never exceeds '
-  'understudy.most_uploads().';
+  'The number of times that a sample of this attempt was allowed to be sent to the vendor, except for those that the vendor has surely '
+  'not processed. It never exceeds understudy.most_uploads().';
 comment on column public.voices.pipeline_version is
   'The version of the code that made the sample; another version would make another sample. It is null until a sample was taken.';
 comment on column public.voices.report is
@@ -1940,7 +1940,7 @@ comment on column public.voices.lease_id is
   'The lease of the one worker that may decide about the attempt. A worker with another lease is too late.';
 comment on column public.voices.lease_until is
   'The end of the lease. Until then, and for the grace time after it, no other worker touches the attempt, because the vendor may still '
-  'be making the voice.';
+  'be making the voice. It is the time at which the lease was given back if the vendor surely has no voice.';
 comment on column public.voices.deployment_id is
   'The deployment that owns the voice. A copy of this database with an id of its own leaves the voice alone at the vendor.';
 comment on column public.voices.vendor_account is
@@ -2232,8 +2232,9 @@ as $$
   select 10
 $$;
 comment on function understudy.most_uploads() is
-  'The number of times that one attempt may send its sample to the vendor. It is larger than the number of times that a message is tried '
-  'by itself, so that an outage and a redrive do not end the attempt.';
+  'The number of samples of one attempt that the vendor may process. It is larger than the number of times that a message is tried by '
+  'itself, so that an outage and a redrive do not end the attempt. A vendor that is busy processes nothing, so it ends no attempt before '
+  'the request is a day old.';
 
 create or replace function understudy.attempts_are_exhausted(p_recording_sid text)
 returns boolean
@@ -2244,9 +2245,12 @@ as $$
   select count(*) >= 5
   from public.voices v
   where v.recording_sid = p_recording_sid and v.uploads > 0
+    -- These say nothing about the sample: the account has no place for it, or no right to clone.
+    and coalesce(v.code, '') not in ('voice_limit_reached', 'voice_plan_required')
 $$;
 comment on function understudy.attempts_are_exhausted(text) is
-  'True if the permitted number of attempts have sent a sample of this newest recording to the vendor. A newer recording starts anew.';
+  'True if the vendor may have processed a sample of this newest recording for the permitted number of attempts. A newer recording starts '
+  'anew. Attempts that failed because of the vendor''s account do not count, so that they can be repeated when it has been extended.';
 
 create or replace function understudy.attempt_problem(p_voice public.voices)
 returns text
@@ -2569,9 +2573,10 @@ $$;
 comment on function public.take_sample(uuid, uuid, jsonb, int, jsonb) is
   'Permits a worker to send its sample to the vendor. p_sources is [{recording_sid, channel, synthetic}], newest first: every recording '
   'that was looked at, the channel that was taken of it (1, 2 or null), and true if it was passed over because a cloned voice spoke in '
-  'it. p_report holds figures only. A later sample of the same attempt replaces the one before; each counts as an upload. If the current '
-  'voice is to be replaced first, this retires it. taken: delete_voices are to be deleted, and voice_deleted called, before the sample is '
-  'sent. With any other outcome nothing is sent. refused: the attempt is closed. Outcomes: taken, lease_lost, refused.';
+  'it. p_report holds figures only. A later sample of the same attempt replaces the one before; each counts as an upload, unless '
+  'release_clone takes that back. If the current voice is to be replaced first, this retires it. taken: delete_voices are to be deleted, '
+  'and voice_deleted called, before the sample is sent. With any other outcome nothing is sent. refused: the attempt is closed. '
+  'Outcomes: taken, lease_lost, refused.';
 
 revoke all on function public.take_sample(uuid, uuid, jsonb, int, jsonb) from public, anon, authenticated;
 grant execute on function public.take_sample(uuid, uuid, jsonb, int, jsonb) to service_role;
@@ -3029,15 +3034,15 @@ begin
 end
 $$;
 comment on function public.begin_clone(uuid, int) is
-  'Takes the lease. clone: nothing was ever sent; make a sample of the recordings, which come newest first, call take_sample, then send '
-  'the sample. resolve: a sample may have been sent; search the vendor by attempt id, then call save_vendor_voice or release_clone(…, '
-  'true). Outcomes: clone, resolve, finish, wait, refused, closed, attempt_unknown.';
+  'Takes the lease. clone: the vendor has no voice of it; make a sample of the recordings, which come newest first, call take_sample, '
+  'then send the sample. resolve: a sample may have been sent; search the vendor by attempt id, then call save_vendor_voice or '
+  'release_clone(…, true). Outcomes: clone, resolve, finish, wait, refused, closed, attempt_unknown.';
 
 create or replace function public.release_clone(
   p_attempt_id uuid,
   p_lease_id uuid,
   p_no_voice_was_made boolean,
-  p_is_unsent boolean default false
+  p_is_unprocessed boolean default false
 )
 returns jsonb
 language plpgsql
@@ -3059,8 +3064,8 @@ begin
 
   if p_no_voice_was_made and v_voice.vendor_voice_id is null then
     update public.voices v
-    set state = 'requested', lease_id = null, lease_until = null,
-        uploads = greatest(v.uploads - case when p_is_unsent then 1 else 0 end, 0)
+    set state = 'requested', lease_id = null, lease_until = clock_timestamp(),
+        uploads = greatest(v.uploads - case when p_is_unprocessed then 1 else 0 end, 0)
     where v.id = p_attempt_id;
     v_outcome := 'released';
   elsif p_no_voice_was_made then
@@ -3083,8 +3088,9 @@ begin
 end
 $$;
 comment on function public.release_clone(uuid, uuid, boolean, boolean) is
-  'Gives the lease back. p_no_voice_was_made: true if surely no voice was made; false if one may have been. p_is_unsent: true if the '
-  'sample that was taken was never sent, so that it does not count as an upload. Outcomes: released, unknown, lease_lost.';
+  'Gives the lease back. p_no_voice_was_made: true if surely no voice was made; false if one may have been. p_is_unprocessed: true '
+  'if the vendor has surely not processed the sample that was taken, so that it does not count as an upload: it was never sent, or the '
+  'vendor was busy, or turned the key away. Outcomes: released, unknown, lease_lost.';
 
 create or replace function public.save_vendor_voice(p_attempt_id uuid, p_vendor_voice_id text, p_account text default null)
 returns jsonb
@@ -6566,6 +6572,8 @@ as $$
         (
           v.state = 'requested'
           and v.requested_at < understudy.time_now() - case when v.campaign then interval '6 hours' else interval '10 minutes' end
+          -- The queue's longest delay is 15 minutes, so a message that is alive has the attempt begun more often than this.
+          and (v.lease_until is null or v.lease_until < understudy.time_now() - interval '16 minutes')
         )
         or (
           v.state in ('cloning', 'unknown')
@@ -6627,10 +6635,10 @@ end
 $$;
 comment on function public.sweep_unfinished(int) is
   'Attempts and erasures that need a new message; those that were longest unswept come first. An attempt needs one if its lease and the '
-  'grace time are over, its request is 10 minutes old (6 hours in a campaign), its voice is still at the vendor, or the metadata are or '
-  'may be those of another voice. An erasure needs one if it is 10 minutes old and no worker has taken it up for 16 minutes. After '
-  'attempts_queued, an attempt gets no other message for an hour. A request that has led to nothing in 24 hours is ended; timed_out is '
-  'the number of these. Outcomes: found.';
+  'grace time are over, its request is 10 minutes old (6 hours in a campaign) and no worker has given it back for 16 minutes, its voice '
+  'is still at the vendor, or the metadata are or may be those of another voice. An erasure needs one if it is 10 minutes old and no '
+  'worker has taken it up for 16 minutes. After attempts_queued, an attempt gets no other message for an hour. A request that has led to '
+  'nothing in 24 hours is ended; timed_out is the number of these. Outcomes: found.';
 
 create or replace function public.attempts_queued(p_attempt_ids uuid[])
 returns jsonb

@@ -78,8 +78,9 @@ as $$
   select 10
 $$;
 comment on function understudy.most_uploads() is
-  'The number of times that one attempt may send its sample to the vendor. It is larger than the number of times that a message is tried '
-  'by itself, so that an outage and a redrive do not end the attempt.';
+  'The number of samples of one attempt that the vendor may process. It is larger than the number of times that a message is tried by '
+  'itself, so that an outage and a redrive do not end the attempt. A vendor that is busy processes nothing, so it ends no attempt before '
+  'the request is a day old.';
 
 create or replace function understudy.attempts_are_exhausted(p_recording_sid text)
 returns boolean
@@ -90,9 +91,12 @@ as $$
   select count(*) >= 5
   from public.voices v
   where v.recording_sid = p_recording_sid and v.uploads > 0
+    -- These say nothing about the sample: the account has no place for it, or no right to clone.
+    and coalesce(v.code, '') not in ('voice_limit_reached', 'voice_plan_required')
 $$;
 comment on function understudy.attempts_are_exhausted(text) is
-  'True if the permitted number of attempts have sent a sample of this newest recording to the vendor. A newer recording starts anew.';
+  'True if the vendor may have processed a sample of this newest recording for the permitted number of attempts. A newer recording starts '
+  'anew. Attempts that failed because of the vendor''s account do not count, so that they can be repeated when it has been extended.';
 
 create or replace function understudy.attempt_problem(p_voice public.voices)
 returns text

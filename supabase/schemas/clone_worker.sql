@@ -105,15 +105,15 @@ begin
 end
 $$;
 comment on function public.begin_clone(uuid, int) is
-  'Takes the lease. clone: nothing was ever sent; make a sample of the recordings, which come newest first, call take_sample, then send '
-  'the sample. resolve: a sample may have been sent; search the vendor by attempt id, then call save_vendor_voice or release_clone(…, '
-  'true). Outcomes: clone, resolve, finish, wait, refused, closed, attempt_unknown.';
+  'Takes the lease. clone: the vendor has no voice of it; make a sample of the recordings, which come newest first, call take_sample, '
+  'then send the sample. resolve: a sample may have been sent; search the vendor by attempt id, then call save_vendor_voice or '
+  'release_clone(…, true). Outcomes: clone, resolve, finish, wait, refused, closed, attempt_unknown.';
 
 create or replace function public.release_clone(
   p_attempt_id uuid,
   p_lease_id uuid,
   p_no_voice_was_made boolean,
-  p_is_unsent boolean default false
+  p_is_unprocessed boolean default false
 )
 returns jsonb
 language plpgsql
@@ -135,8 +135,8 @@ begin
 
   if p_no_voice_was_made and v_voice.vendor_voice_id is null then
     update public.voices v
-    set state = 'requested', lease_id = null, lease_until = null,
-        uploads = greatest(v.uploads - case when p_is_unsent then 1 else 0 end, 0)
+    set state = 'requested', lease_id = null, lease_until = clock_timestamp(),
+        uploads = greatest(v.uploads - case when p_is_unprocessed then 1 else 0 end, 0)
     where v.id = p_attempt_id;
     v_outcome := 'released';
   elsif p_no_voice_was_made then
@@ -159,8 +159,9 @@ begin
 end
 $$;
 comment on function public.release_clone(uuid, uuid, boolean, boolean) is
-  'Gives the lease back. p_no_voice_was_made: true if surely no voice was made; false if one may have been. p_is_unsent: true if the '
-  'sample that was taken was never sent, so that it does not count as an upload. Outcomes: released, unknown, lease_lost.';
+  'Gives the lease back. p_no_voice_was_made: true if surely no voice was made; false if one may have been. p_is_unprocessed: true '
+  'if the vendor has surely not processed the sample that was taken, so that it does not count as an upload: it was never sent, or the '
+  'vendor was busy, or turned the key away. Outcomes: released, unknown, lease_lost.';
 
 create or replace function public.save_vendor_voice(p_attempt_id uuid, p_vendor_voice_id text, p_account text default null)
 returns jsonb

@@ -167,9 +167,10 @@ $$;
 comment on function public.take_sample(uuid, uuid, jsonb, int, jsonb) is
   'Permits a worker to send its sample to the vendor. p_sources is [{recording_sid, channel, synthetic}], newest first: every recording '
   'that was looked at, the channel that was taken of it (1, 2 or null), and true if it was passed over because a cloned voice spoke in '
-  'it. p_report holds figures only. A later sample of the same attempt replaces the one before; each counts as an upload. If the current '
-  'voice is to be replaced first, this retires it. taken: delete_voices are to be deleted, and voice_deleted called, before the sample is '
-  'sent. With any other outcome nothing is sent. refused: the attempt is closed. Outcomes: taken, lease_lost, refused.';
+  'it. p_report holds figures only. A later sample of the same attempt replaces the one before; each counts as an upload, unless '
+  'release_clone takes that back. If the current voice is to be replaced first, this retires it. taken: delete_voices are to be deleted, '
+  'and voice_deleted called, before the sample is sent. With any other outcome nothing is sent. refused: the attempt is closed. '
+  'Outcomes: taken, lease_lost, refused.';
 
 revoke all on function public.take_sample(uuid, uuid, jsonb, int, jsonb) from public, anon, authenticated;
 grant execute on function public.take_sample(uuid, uuid, jsonb, int, jsonb) to service_role;

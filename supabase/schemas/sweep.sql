@@ -213,6 +213,8 @@ as $$
         (
           v.state = 'requested'
           and v.requested_at < understudy.time_now() - case when v.campaign then interval '6 hours' else interval '10 minutes' end
+          -- The queue's longest delay is 15 minutes, so a message that is alive has the attempt begun more often than this.
+          and (v.lease_until is null or v.lease_until < understudy.time_now() - interval '16 minutes')
         )
         or (
           v.state in ('cloning', 'unknown')
@@ -274,10 +276,10 @@ end
 $$;
 comment on function public.sweep_unfinished(int) is
   'Attempts and erasures that need a new message; those that were longest unswept come first. An attempt needs one if its lease and the '
-  'grace time are over, its request is 10 minutes old (6 hours in a campaign), its voice is still at the vendor, or the metadata are or '
-  'may be those of another voice. An erasure needs one if it is 10 minutes old and no worker has taken it up for 16 minutes. After '
-  'attempts_queued, an attempt gets no other message for an hour. A request that has led to nothing in 24 hours is ended; timed_out is '
-  'the number of these. Outcomes: found.';
+  'grace time are over, its request is 10 minutes old (6 hours in a campaign) and no worker has given it back for 16 minutes, its voice '
+  'is still at the vendor, or the metadata are or may be those of another voice. An erasure needs one if it is 10 minutes old and no '
+  'worker has taken it up for 16 minutes. After attempts_queued, an attempt gets no other message for an hour. A request that has led to '
+  'nothing in 24 hours is ended; timed_out is the number of these. Outcomes: found.';
 
 create or replace function public.attempts_queued(p_attempt_ids uuid[])
 returns jsonb

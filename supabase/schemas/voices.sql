@@ -1,6 +1,6 @@
 -- Voices: one row for each attempt to clone an employee's voice. The row's id is the attempt id.
 --
---   requested ⇄ cloning → ready → retired          requested: nothing was sent to the vendor
+--   requested ⇄ cloning → ready → retired          requested: the vendor has no voice of it
 --       │          │ ↘↖     ↑                      cloning:   a worker holds the lease
 --       │          │  unknown                      unknown:   a voice may exist that we have no id of
 --       ↓          ↓    ↓                          ready:     the current voice
@@ -80,8 +80,8 @@ comment on column public.voices.replace_first is
 comment on column public.voices.campaign is
   'True if the attempt was requested together with many others. Nobody waits for it, and it has a queue of its own.';
 comment on column public.voices.uploads is
-  'The number of times that a sample of this attempt was allowed to be sent to the vendor, whatever the result. It never exceeds '
-  'understudy.most_uploads().';
+  'The number of times that a sample of this attempt was allowed to be sent to the vendor, except for those that the vendor has surely '
+  'not processed. It never exceeds understudy.most_uploads().';
 comment on column public.voices.pipeline_version is
   'The version of the code that made the sample; another version would make another sample. It is null until a sample was taken.';
 comment on column public.voices.report is
@@ -91,7 +91,7 @@ comment on column public.voices.lease_id is
   'The lease of the one worker that may decide about the attempt. A worker with another lease is too late.';
 comment on column public.voices.lease_until is
   'The end of the lease. Until then, and for the grace time after it, no other worker touches the attempt, because the vendor may still '
-  'be making the voice.';
+  'be making the voice. It is the time at which the lease was given back if the vendor surely has no voice.';
 comment on column public.voices.deployment_id is
   'The deployment that owns the voice. A copy of this database with an id of its own leaves the voice alone at the vendor.';
 comment on column public.voices.vendor_account is

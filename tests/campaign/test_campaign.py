@@ -11,7 +11,9 @@ import pytest
 from bench.campaign import report
 from bench import marked
 from bench.campaign.__main__ import DOCUMENT, PART, PLOT, plot
-from bench.campaign.limits import HOUR, Deployment, Durations, Plan, Scenario
+from bench.campaign.clock import Clock
+from bench.campaign.limits import HOUR, MINUTE, Deployment, Durations, Plan, Scenario
+from bench.campaign.referee import Attempt, Employee, Referee
 from bench.campaign.scenarios import SCENARIOS
 from bench.campaign.simulation import Campaign, Outcome, simulate
 from tests.structure.files import text
@@ -81,12 +83,28 @@ def test_a_quota_refuses_at_the_api_and_sends_nothing_for_those_whom_it_refuses(
     assert outcome.refused["voice_limit_reached"] == 0 < outcome.refused["voice_quota_reached"]
 
 
-def test_a_busy_vendor_is_sent_a_sample_ten_times_at_most():
-    campaign = Campaign(replace(UNLUCKY, plan=replace(PLAN, at_once=1), deployment=workers(50)))
+def test_a_busy_vendor_costs_nobody_their_voice():
+    campaign = Campaign(replace(UNLUCKY, plan=replace(PLAN, at_once=1), deployment=workers(10)))
     outcome = campaign.run()
-    assert outcome.refused["clone_failed"] > 0
-    assert max(attempt.uploads for attempt in campaign.referee.attempts) == 10
-    assert {attempt.uploads for attempt in campaign.referee.attempts if attempt.code == "clone_failed"} == {10}
+    assert outcome.busy_answers > 10 * outcome.scenario.employees
+    assert set(outcome.refused) == {"consent_required", "sample_too_short"}
+    assert {attempt.uploads for attempt in campaign.referee.attempts if attempt.state == "ready"} == {1}
+
+
+def test_a_vendor_that_is_always_busy_is_sent_a_sample_some_hundred_times_and_after_a_day_the_request_has_failed():
+    campaign = Campaign(replace(UNLUCKY, plan=replace(PLAN, at_once=0), employees=20, without_consent=0, short_samples=0))
+    outcome = campaign.run()
+    limits = outcome.scenario.deployment
+    assert outcome.refused == Counter({"clone_timed_out": 20})
+    assert outcome.last_answer - outcome.asked_for <= limits.request_times_out_after + 2 * limits.sweep_rate
+    assert 50 * 20 < outcome.uploads < 120 * 20
+
+
+def test_an_attempt_has_failed_after_ten_uploads_that_the_vendor_may_have_processed():
+    referee = Referee(Clock(), Deployment())
+    attempt = Attempt(Employee(has_consent=True, has_enough_speech=True), requested_at=0)
+    assert [referee.take_sample(attempt) for _ in range(11)] == [True] * 10 + [False]
+    assert (attempt.state, attempt.code) == ("failed", "clone_failed")
 
 
 def test_workers_within_the_plan_are_never_told_that_it_is_busy():
@@ -169,6 +187,7 @@ def test_the_simulation_has_the_hours_of_the_sweep():
     assert f"requested_at < understudy.time_now() - interval '{limits.request_times_out_after // HOUR} hours'" in sweep
     assert f"case when v.campaign then interval '{limits.campaign_is_swept_after // HOUR} hours'" in sweep
     assert f"swept_at < understudy.time_now() - interval '{limits.swept_again_after // HOUR} hour'" in sweep
+    assert f"v.lease_until < understudy.time_now() - interval '{limits.given_back_before // MINUTE} minutes'" in sweep
 
 
 def test_the_delay_of_a_message_grows_as_the_codes_own_test_has_it():

@@ -271,6 +271,50 @@ def test_a_busy_vendor_has_surely_made_nothing_and_is_asked_again(attempt, scena
     attempt.one_voice()
 
 
+# More than the uploads that an attempt has.
+OFTEN = 11
+
+
+@pytest.mark.parametrize("fault", [
+    {"status": 429, "body": {"detail": {"code": "system_busy"}}}, {"status": 429, "body": "<html>"},
+    {"status": 409, "body": {"detail": {"code": "already_running"}}}, {"status": 403, "body": {"detail": {"code": "missing_permissions"}}},
+], ids=["busy", "proxy", "conflict", "key"])  # fmt: skip
+def test_a_vendor_that_turns_the_sample_away_eleven_times_costs_nobody_their_voice(attempt, scenario, fault):
+    scenario.fault("elevenlabs", path=ADD, times=OFTEN, **fault)
+    while scenario.hits("elevenlabs") < OFTEN:
+        attempt.work()
+        assert attempt.state() in ("requested", "ready")
+    if attempt.state() == "requested":
+        assert attempt.work()
+    assert added(scenario) == OFTEN + 1
+    assert scenario.one("select uploads from voices where id = %s", attempt.id) == 1
+    attempt.one_voice()
+
+
+def test_a_request_whose_vendor_is_busy_for_a_day_is_ended_by_the_sweep(attempt, scenario):
+    scenario.fault("elevenlabs", path=ADD, times=None, status=429, body={"detail": {"code": "rate_limit_exceeded"}})
+    for _ in range(OFTEN):
+        assert not attempt.work()
+    scenario.database.execute("update voices set requested_at = now() - interval '24 hours 1 minute' where id = %s", [attempt.id])
+    assert scenario.swept()["attempts_timed_out"] == 1
+    assert scenario.voice(attempt.employee).json()["code"] == "clone_timed_out"
+    assert attempt.work(), "its message is done"
+    assert added(scenario) == OFTEN and scenario.vendor_voices(attempt.employee) == []
+
+
+def test_an_old_voice_that_cannot_be_deleted_first_costs_the_new_one_no_upload(scenario, employee):
+    old = scenario.clone(employee)["voice_id"]
+    scenario.forget_journal("elevenlabs")
+    with_recording(scenario, consent=False, employee=employee)
+    asked = "select request_clone(p_user_id => %s, p_employee_id => %s, p_usual_channel => 2::smallint, p_pipeline_version => 1, p_replace => true)"
+    attempt = scenario.one(asked, scenario.user("admin")["id"], employee)["attempt_id"]
+    scenario.fault("elevenlabs", method="DELETE", path=f"/v1/voices/{old}$", times=OFTEN, status=429, body={"detail": {"code": "system_busy"}})
+    work = lambda: scenario.work("clone-worker", {"attempt_id": attempt})
+    assert [work() for _ in range(OFTEN)] == [False] * OFTEN and added(scenario) == 0
+    assert work() and added(scenario) == 1
+    assert [mirrored(scenario, employee)] == scenario.vendor_voices(employee) != [old]
+
+
 def test_a_key_that_the_vendor_refuses_is_read_again_and_the_same_try_goes_on(attempt, scenario):
     scenario.make_cold("clone-worker")
     scenario.fault("elevenlabs", path=ADD, status=401, body={})

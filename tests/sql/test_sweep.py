@@ -75,6 +75,18 @@ def test_a_request_whose_message_is_lost_is_found_after_ten_minutes(world):
     assert unfinished(world) == ([attempt], [])
 
 
+def test_an_attempt_that_a_worker_takes_up_again_and_again_gets_no_second_message(world):
+    """As while the vendor is busy: two messages would send the sample twice as often."""
+    attempt = world.requested()
+    world.sql("update public.voices set requested_at = requested_at - interval '20 hours'")
+    world.release(attempt, world.begin(attempt)["lease_id"], True)
+    assert unfinished(world) == ([], [])
+    world.move_lease(attempt, -15 * 60)
+    assert unfinished(world) == ([], [])
+    world.move_lease(attempt, -17 * 60)
+    assert unfinished(world) == ([attempt], [])
+
+
 def test_an_attempt_is_found_when_its_lease_and_grace_time_are_over(world):
     attempt = world.requested()
     world.begin(attempt)

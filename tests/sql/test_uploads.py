@@ -1,12 +1,14 @@
-"""The number of samples that go to the vendor: there are bounds for each attempt and each newest recording, whatever the vendor or the people say."""
+"""The number of samples that the vendor processes: there are bounds for each attempt and each newest recording, whatever the vendor or the people say."""
 
 from __future__ import annotations
+
+import pytest
 
 MOST_UPLOADS, MOST_ATTEMPTS = 10, 5
 
 
 def upload(world, attempt) -> dict:
-    """One upload that the vendor answered with "later"; what take_sample has said."""
+    """One upload that has led to no voice; what take_sample has said."""
     begun = world.begin(attempt)
     taken = world.take(attempt, begun)
     if taken["outcome"] == "taken":
@@ -23,13 +25,42 @@ def test_an_attempt_uploads_ten_times_and_then_has_failed(world):
     assert world.request()["outcome"] == "requested", "somebody may ask again"
 
 
-def test_a_sample_that_never_left_is_no_upload(world):
+def turned_away(world, attempt) -> dict:
+    """One sample that never left, or that a busy vendor turned away; what release_clone has said."""
+    begun = world.begin(attempt)
+    assert world.take(attempt, begun)["outcome"] == "taken"
+    return world.release(attempt, begun["lease_id"], True, is_unprocessed=True)
+
+
+def test_a_sample_that_the_vendor_has_not_processed_is_no_upload(world):
     attempt = world.requested()
+    assert upload(world, attempt)["outcome"] == "taken"
     for _ in range(2 * MOST_UPLOADS):
-        begun = world.begin(attempt)
-        assert world.take(attempt, begun)["outcome"] == "taken"
-        world.release(attempt, begun["lease_id"], True, is_unsent=True)
-    assert world.voice(attempt)["uploads"] == 0
+        assert turned_away(world, attempt) == {"outcome": "released"}
+    assert (world.voice(attempt)["state"], world.voice(attempt)["uploads"]) == ("requested", 1)
+
+
+def test_only_the_upload_of_the_lease_is_taken_back(world):
+    attempt = world.requested()
+    begun = world.begin(attempt)
+    world.take(attempt, begun)
+    assert world.release(attempt, begun["lease_id"], True)["outcome"] == "released"
+    assert world.release(attempt, begun["lease_id"], True, is_unprocessed=True)["outcome"] == "lease_lost"
+    assert world.voice(attempt)["uploads"] == 1
+
+
+def test_a_vendor_that_is_busy_for_a_day_ends_the_attempt_and_never_the_right_to_ask_again(world):
+    world.grant()
+    world.record()
+    for _ in range(MOST_ATTEMPTS + 1):
+        attempt = world.request()["attempt_id"]
+        for _ in range(2 * MOST_UPLOADS):
+            turned_away(world, attempt)
+        assert world.rpc("sweep_unfinished", 10)["timed_out"] == 0
+        world.sql("update public.voices set requested_at = requested_at - interval '24 hours 1 second' where id = %s", attempt)
+        assert world.rpc("sweep_unfinished", 10)["timed_out"] == 1
+        assert (world.voice(attempt)["state"], world.voice(attempt)["code"]) == ("failed", "clone_timed_out")
+    assert world.request()["outcome"] == "requested"
 
 
 def test_five_attempts_for_a_recording_upload_and_a_newer_recording_starts_anew(world):
@@ -47,6 +78,18 @@ def test_five_attempts_for_a_recording_upload_and_a_newer_recording_starts_anew(
     assert world.voice_id(world.here.employee) == f"voice_{MOST_ATTEMPTS - 1}", "the voice stays"
 
     world.record(minute=1)
+    assert world.request()["outcome"] == "requested"
+
+
+@pytest.mark.parametrize("code", ["voice_limit_reached", "voice_plan_required"])
+def test_an_account_that_was_full_as_often_as_one_asked_is_no_reason_to_refuse_when_it_is_extended(world, code):
+    world.grant()
+    world.record()
+    for _ in range(MOST_ATTEMPTS + 1):
+        attempt = world.request()["attempt_id"]
+        begun = world.begin(attempt)
+        assert world.take(attempt, begun)["outcome"] == "taken"
+        world.fail(attempt, begun["lease_id"], code)
     assert world.request()["outcome"] == "requested"
 
 

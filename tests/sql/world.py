@@ -235,8 +235,8 @@ class World:
         rows = self.sql("select recording_sid, channel from public.voice_sources where attempt_id = %s order by position", attempt_id)
         return [(row["recording_sid"], row["channel"]) for row in rows]
 
-    def release(self, attempt_id, lease_id, no_voice_was_made, is_unsent=False):
-        return self.rpc("release_clone", attempt_id, lease_id, no_voice_was_made, is_unsent)
+    def release(self, attempt_id, lease_id, no_voice_was_made, is_unprocessed=False):
+        return self.rpc("release_clone", attempt_id, lease_id, no_voice_was_made, is_unprocessed)
 
     def save(self, attempt_id, vendor_voice_id, account=ACCOUNT):
         return self.rpc("save_vendor_voice", attempt_id, vendor_voice_id, account)

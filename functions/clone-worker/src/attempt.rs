@@ -81,13 +81,8 @@ impl CloneWorker {
     async fn clone_voice(&self, attempt_id: Uuid, job: CloneJob) -> Result<Next, Error> {
         let CloneJob { lease_id, deployment_id, employee_id, employee_name, recordings } = job;
         let sampling = sample_recordings(&self.supabase, &recordings, self.usual_channel);
-        let sampled = match timed("make_sample", sampling).await {
-            Ok(sampled) => sampled,
-            Err(error) => {
-                release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await?;
-                return Err(error);
-            }
-        };
+        let sampled = timed("make_sample", sampling).await;
+        let sampled = self.release_on_error(attempt_id, lease_id, Release::NotMade, sampled).await?;
         let sample = match sampled.sample {
             Ok(sample) => sample,
             Err(NoSample { refusal, report }) => {
@@ -95,18 +90,8 @@ impl CloneWorker {
             }
         };
         // The account is read before a voice is made, so that nothing comes between making the voice and saving its id.
-        if let Err(error) = self.account().await {
-            release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await?;
-            return Err(error);
-        }
-        let may_be_sent = match self.take_sample(attempt_id, lease_id, &sampled.sources, &sample.report).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                release_clone(&self.supabase, attempt_id, lease_id, Release::NotMade).await?;
-                return Err(error);
-            }
-        };
-        if !may_be_sent {
+        self.release_on_error(attempt_id, lease_id, Release::NotMade, self.account().await).await?;
+        if !self.take_sample(attempt_id, lease_id, &sampled.sources, &sample.report).await? {
             return Ok(Next::Ask);
         }
         let name = Some(employee_name.as_str()).filter(|name| !name.trim().is_empty()).unwrap_or("Employee");
@@ -117,6 +102,7 @@ impl CloneWorker {
     }
 
     /// Asks the database for permission to send the sample, and deletes the old voice first if that was requested.
+    /// Returns whether it may be sent.
     async fn take_sample(
         &self,
         attempt_id: Uuid,
@@ -126,10 +112,29 @@ impl CloneWorker {
     ) -> Result<bool, Error> {
         let pipeline_version = report.pipeline_version;
         let sample = TakenSample { attempt_id, lease_id, sources, pipeline_version, report };
-        match take_sample(&self.supabase, &sample).await? {
-            SampleTaken::Taken { delete_voices } => self.delete(delete_voices).await.map(|()| true),
+        let taken = take_sample(&self.supabase, &sample).await;
+        // If the answer is lost, the database may or may not have counted an upload.
+        match self.release_on_error(attempt_id, lease_id, Release::NotMade, taken).await? {
+            SampleTaken::Taken { delete_voices } => {
+                let deleted = self.delete(delete_voices).await;
+                self.release_on_error(attempt_id, lease_id, Release::Unprocessed, deleted).await.map(|()| true)
+            }
             SampleTaken::LeaseLost | SampleTaken::Refused => Ok(false),
         }
+    }
+
+    /// Gives the lease back if the step has failed, whose result is returned.
+    async fn release_on_error<T>(
+        &self,
+        attempt_id: Uuid,
+        lease_id: Uuid,
+        release: Release,
+        step: Result<T, Error>,
+    ) -> Result<T, Error> {
+        if step.is_err() {
+            release_clone(&self.supabase, attempt_id, lease_id, release).await?;
+        }
+        step
     }
 
     /// Sends the sample to the vendor, and saves the id of the voice before anything else.
@@ -142,8 +147,7 @@ impl CloneWorker {
                 self.fail(attempt_id, lease_id, refusal, None, report.as_ref()).await
             }
             Err(AddVoiceError::NotAdded(error)) => {
-                let release = if error.never_sent() { Release::Unsent } else { Release::NotMade };
-                release_clone(&self.supabase, attempt_id, lease_id, release).await?;
+                release_clone(&self.supabase, attempt_id, lease_id, Release::Unprocessed).await?;
                 Err(error.into())
             }
             Err(AddVoiceError::FateUnknown(error)) => {

@@ -26,7 +26,7 @@ pub enum BegunClone {
         /// The time to wait, in seconds.
         retry_after_seconds: u64,
     },
-    /// No sample was sent yet: one is to be made and sent.
+    /// The vendor has no voice of it: a sample is to be made and sent.
     Clone(CloneJob),
     /// A sample may have been sent: its voice is to be looked for.
     Resolve {
@@ -147,8 +147,9 @@ pub async fn take_sample<R: Serialize>(supabase: &Supabase, sample: &TakenSample
 /// The knowledge about the voice when a lease is given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Release {
-    /// No voice was made, and the sample that was allowed to be sent was not sent.
-    Unsent,
+    /// No voice was made, and the vendor has not processed the sample that was taken: it was never sent, or the vendor
+    /// turned it away, for example because it was busy. So it does not count as an upload.
+    Unprocessed,
     /// No voice was made.
     NotMade,
     /// A voice may have been made.
@@ -168,7 +169,7 @@ pub async fn release_clone(
         attempt_id: Uuid,
         lease_id: Uuid,
         no_voice_was_made: bool,
-        is_unsent: bool,
+        is_unprocessed: bool,
     }
     #[derive(Deserialize)]
     #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -177,8 +178,8 @@ pub async fn release_clone(
         Unknown,
         LeaseLost,
     }
-    let (no_voice_was_made, is_unsent) = (release != Release::Unknown, release == Release::Unsent);
-    let arguments = Arguments { attempt_id, lease_id, no_voice_was_made, is_unsent };
+    let (no_voice_was_made, is_unprocessed) = (release != Release::Unknown, release == Release::Unprocessed);
+    let arguments = Arguments { attempt_id, lease_id, no_voice_was_made, is_unprocessed };
     let (Outcome::Released | Outcome::Unknown | Outcome::LeaseLost) = ask(supabase, "release_clone", arguments).await?;
     Ok(())
 }
