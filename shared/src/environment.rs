@@ -34,6 +34,7 @@ pub enum CannotStart {
 
 /// The function's environment: its variables, and the secrets and queues that they name.
 pub struct Environment {
+    http: Client,
     sqs: aws_sdk_sqs::Client,
     secrets: SecretsAtStart,
 }
@@ -44,19 +45,19 @@ const SECRET_ARN: &str = "_SECRET_ARN";
 impl Environment {
     /// Reads the AWS settings, and all secrets whose ARN is in a variable, so that the first request need not wait for
     /// them. `AWS_API_URL`, empty in the cloud, sends the AWS calls to a local AWS instead.
-    pub async fn load() -> Self {
-        let aws = aws::load(Self::variable("AWS_API_URL").ok()).await;
-        let secrets = SecretsAtStart::read(aws_sdk_secretsmanager::Client::new(&aws), Self::secret_arns()).await;
-        Self { sqs: aws_sdk_sqs::Client::new(&aws), secrets }
-    }
-
-    /// The environment, and the HTTP client for the vendors. The client is built on another thread meanwhile.
     ///
     /// # Panics
     /// The system has no certificates.
-    pub async fn load_with_http() -> (Self, Client) {
-        let http = tokio::task::spawn_blocking(http_client);
-        (Self::load().await, http.await.expect("the HTTP client needs only the system's certificates"))
+    pub async fn load() -> Self {
+        let http = http_client();
+        let aws = aws::load(&http, Self::variable("AWS_API_URL").ok()).await;
+        let secrets = SecretsAtStart::read(aws_sdk_secretsmanager::Client::new(&aws), Self::secret_arns()).await;
+        Self { http, sqs: aws_sdk_sqs::Client::new(&aws), secrets }
+    }
+
+    /// The HTTP client that all of the function's requests go through.
+    pub fn http(&self) -> &Client {
+        &self.http
     }
 
     /// The ARNs in the variables. The template gives a function only those of the secrets that it needs.
@@ -102,30 +103,29 @@ impl Environment {
     }
 
     /// The database and Storage; see [`Self::vendor`].
-    pub fn supabase(&self, http: &Client) -> Result<Vendor<SupabaseSecret>, CannotStart> {
-        self.vendor("SUPABASE_URL", "SUPABASE_SECRET_ARN", SupabaseSecret::problem, http)
+    pub fn supabase(&self) -> Result<Vendor<SupabaseSecret>, CannotStart> {
+        self.vendor("SUPABASE_URL", "SUPABASE_SECRET_ARN", SupabaseSecret::problem)
     }
 
     /// The vendor that records calls; see [`Self::vendor`].
-    pub fn twilio(&self, http: &Client) -> Result<Vendor<TwilioSecret>, CannotStart> {
-        self.vendor("TWILIO_API_URL", "TWILIO_SECRET_ARN", TwilioSecret::problem_for_rest, http)
+    pub fn twilio(&self) -> Result<Vendor<TwilioSecret>, CannotStart> {
+        self.vendor("TWILIO_API_URL", "TWILIO_SECRET_ARN", TwilioSecret::problem_for_rest)
     }
 
     /// The vendor that makes voices; see [`Self::vendor`].
-    pub fn elevenlabs(&self, http: &Client) -> Result<Vendor<ElevenLabsSecret>, CannotStart> {
-        self.vendor("ELEVENLABS_API_URL", "ELEVENLABS_SECRET_ARN", ElevenLabsSecret::problem, http)
+    pub fn elevenlabs(&self) -> Result<Vendor<ElevenLabsSecret>, CannotStart> {
+        self.vendor("ELEVENLABS_API_URL", "ELEVENLABS_SECRET_ARN", ElevenLabsSecret::problem)
     }
 
-    /// A vendor with its secret. All requests go through `http`.
+    /// A vendor with its secret.
     fn vendor<S: DeserializeOwned>(
         &self,
         url: &'static str,
         secret_arn: &'static str,
         problem: fn(&S) -> Option<String>,
-        http: &Client,
     ) -> Result<Vendor<S>, CannotStart> {
         let secret = self.secret(secret_arn, problem)?;
-        Ok(Vendor { http: http.clone(), base_url: Self::variable(url)?.into(), secret })
+        Ok(Vendor { http: self.http.clone(), base_url: Self::variable(url)?.into(), secret })
     }
 
     /// The queue whose URL is in the variable.

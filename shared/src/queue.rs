@@ -175,6 +175,7 @@ mod tests {
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
+    use crate::aws::stand_in;
     use crate::clients::VendorError;
 
     fn batch(messages: &Value) -> Result<Batch, serde_json::Error> {
@@ -198,8 +199,7 @@ mod tests {
 
     #[test]
     fn a_batch_tells_which_queue_it_is_from() {
-        let config = aws_sdk_sqs::Config::builder().behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest());
-        let client = aws_sdk_sqs::Client::from_conf(config.build());
+        let client = aws_sdk_sqs::Client::new(&stand_in(String::new()));
         let queue = |url: &str| Queue::new(client.clone(), url.into());
         let clones = batch(&json!([message("1")])).unwrap();
         assert!(queue("https://sqs.eu-west-1.amazonaws.com/123456789012/clones").is_source_of(&clones));
@@ -282,12 +282,7 @@ mod tests {
     async fn queue_at(server: &MockServer) -> Queue {
         let taken = ResponseTemplate::new(200).set_body_json(json!({"MessageId": "m"}));
         Mock::given(any()).respond_with(taken).mount(server).await;
-        let config = aws_sdk_sqs::Config::builder()
-            .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
-            .region(aws_sdk_sqs::config::Region::new("eu-central-1"))
-            .credentials_provider(aws_sdk_sqs::config::Credentials::new("id", "secret", None, None, "test"))
-            .endpoint_url(server.uri());
-        Queue::new(aws_sdk_sqs::Client::from_conf(config.build()), "https://sqs/clones".into())
+        Queue::new(aws_sdk_sqs::Client::new(&stand_in(server.uri())), "https://sqs/clones".into())
     }
 
     /// The requests to SQS: the action, and the parameters.

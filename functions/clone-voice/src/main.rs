@@ -18,10 +18,10 @@ use crate::handler::Endpoint;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     logging::init();
-    let (environment, http) = Environment::load_with_http().await;
-    let supabase = environment.supabase(&http)?;
+    let environment = Environment::load().await;
+    let supabase = environment.supabase()?;
     let endpoint = Endpoint {
-        verifier: Verifier::new(http, supabase.base_url(), Environment::issuer()?),
+        verifier: Verifier::new(environment.http().clone(), supabase.base_url(), Environment::issuer()?),
         supabase,
         usual_channel: Environment::usual_channel()?,
         clones: environment.queue("CLONE_QUEUE_URL")?,

@@ -14,10 +14,10 @@ use crate::handler::Worker;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     logging::init();
-    let (environment, http) = Environment::load_with_http().await;
+    let environment = Environment::load().await;
     let worker = Worker {
-        supabase: environment.supabase(&http)?,
-        elevenlabs: environment.elevenlabs(&http)?,
+        supabase: environment.supabase()?,
+        elevenlabs: environment.elevenlabs()?,
         usual_channel: Environment::usual_channel()?,
         clones: environment.queue("CLONE_QUEUE_URL")?,
         campaigns: environment.queue("CAMPAIGN_QUEUE_URL")?,

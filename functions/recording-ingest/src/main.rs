@@ -11,10 +11,10 @@ use crate::handler::Ingest;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     logging::init();
-    let (environment, http) = Environment::load_with_http().await;
+    let environment = Environment::load().await;
     let ingest = Ingest {
-        twilio: environment.twilio(&http)?,
-        supabase: environment.supabase(&http)?,
+        twilio: environment.twilio()?,
+        supabase: environment.supabase()?,
         queue: environment.queue("RECORDING_QUEUE_URL")?,
     };
     lambda_runtime::run(service_fn(|event| ingest.handle(event))).await

@@ -11,11 +11,11 @@ use crate::handler::Erasure;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     logging::init();
-    let (environment, http) = Environment::load_with_http().await;
+    let environment = Environment::load().await;
     let erasure = Erasure {
-        supabase: environment.supabase(&http)?,
-        elevenlabs: environment.elevenlabs(&http)?,
-        twilio: environment.twilio(&http)?,
+        supabase: environment.supabase()?,
+        elevenlabs: environment.elevenlabs()?,
+        twilio: environment.twilio()?,
         queue: environment.queue("ERASURE_QUEUE_URL")?,
         clones: environment.queue("CLONE_QUEUE_URL")?,
     };

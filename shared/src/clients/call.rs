@@ -253,6 +253,12 @@ mod tests {
         assert!(user_agent.starts_with("understudy/"), "{user_agent}");
     }
 
+    #[test]
+    fn a_custom_domain_is_understood_as_it_is_registered() {
+        let parsed = reqwest::Url::parse("https://Auth.xn--bcher-kva.example/").unwrap();
+        assert_eq!(parsed.host_str(), Some("auth.xn--bcher-kva.example"));
+    }
+
     #[tokio::test]
     async fn a_redirect_is_not_followed() {
         let error = refused(ResponseTemplate::new(302).insert_header("location", "http://evil.example/")).await;

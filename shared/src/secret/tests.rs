@@ -1,10 +1,9 @@
-use aws_sdk_secretsmanager::config::retry::RetryConfig;
-use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
 use serde_json::{Value, json};
 use wiremock::matchers::{body_json, body_partial_json, header};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
+use crate::aws;
 use crate::clients::elevenlabs::ElevenLabsSecret;
 use crate::clients::twilio::TwilioSecret;
 
@@ -17,13 +16,7 @@ const TWILIO: &str = "arn:understudy/twilio";
 const ELEVENLABS: &str = "arn:understudy/elevenlabs";
 
 fn client(url: String) -> Client {
-    let config = aws_sdk_secretsmanager::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-central-1"))
-        .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
-        .retry_config(RetryConfig::disabled())
-        .endpoint_url(url);
-    Client::from_conf(config.build())
+    Client::new(&aws::stand_in(url))
 }
 
 /// The secret as a function has it that could not read it at its start.
