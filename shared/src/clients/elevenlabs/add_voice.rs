@@ -61,8 +61,8 @@ pub enum AddVoiceError {
     /// The vendor will never make this voice from this sample on this account.
     #[error("the vendor refused: {}", .0.code())]
     Refused(Refusal),
-    /// The vendor has not processed the sample, because it was never sent, the vendor was busy, or it turned the key away.
-    /// The same request may succeed later.
+    /// The vendor has not processed the sample: for example, it was never sent, or the vendor was busy or turned the key
+    /// away. The same request may succeed later.
     #[error(transparent)]
     NotAdded(VendorError),
     /// The answer is lost: the voice may exist, or come to exist after we look.
