@@ -32,3 +32,16 @@ pub(crate) fn first_sample(frame: u64, rate: u32) -> u64 {
     // 16 ms are 2/125 s.
     frame * u64::from(rate) * 2 / 125
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_16_ms_and_frames_have_no_gap_where_that_is_no_whole_number_of_samples() {
+        assert_eq!([0, 1, 2, 1_000].map(|frame| first_sample(frame, 8_000)), [0, 128, 256, 128_000]);
+        // 176.4 samples
+        assert_eq!([0, 1, 2, 3, 125].map(|frame| first_sample(frame, 11_025)), [0, 176, 352, 529, 22_050]);
+        assert_eq!(first_sample(125, 16_000), 2 * 16_000);
+    }
+}

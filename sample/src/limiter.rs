@@ -69,6 +69,47 @@ mod tests {
         assert!(gains[4_000] <= 0.7 / 0.9);
     }
 
+    /// The gains around one peak, which is at the 1 000th of 2 000 samples at 8 kHz. The gain elsewhere is 2.
+    fn around_a_peak() -> Vec<f32> {
+        let mut samples = vec![0.0; 2_000];
+        samples[1_000] = 0.9;
+        limited_gain(&samples, 8_000, 2.0, 0.7)
+    }
+
+    #[test]
+    fn the_gain_falls_during_8_ms_before_a_peak_and_rises_as_slowly_after_it() {
+        let gains = around_a_peak();
+        assert!((gains[1_000] - 0.7 / 0.9).abs() < 1e-3, "{}", gains[1_000]);
+        assert!(gains[..=999].is_sorted_by(|one, next| one >= next) && gains[1_001..].is_sorted());
+        // 8 ms are 64 samples, and the peak between the samples reaches one further.
+        for (at, bent) in [(934, false), (937, true), (1_064, true), (1_066, false)] {
+            assert_eq!(gains[at] < 2.0, bent, "{} at {at}", gains[at]);
+        }
+        let half = (2.0 + gains[1_000]) / 2.0;
+        assert!((gains[1_033] - half).abs() < 0.03 && (gains[967] - half).abs() < 0.05, "{:?}", &gains[960..1_040]);
+        let steepest = gains.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
+        assert!(steepest < 0.06, "{steepest}");
+    }
+
+    #[test]
+    fn a_peak_between_two_samples_lowers_the_gain_at_both() {
+        let mut samples = vec![0.0; 400];
+        (samples[200], samples[201]) = (0.6, 0.6);
+        let gains = limited_gain(&samples, 8_000, 1.0, 0.6);
+        assert!(true_peak(&samples) > 0.7);
+        assert!(gains[200] < 0.9 && gains[200] == gains[201], "{} and {}", gains[200], gains[201]);
+    }
+
+    #[test]
+    fn a_peak_at_the_very_end_is_limited_as_well() {
+        for place in 0..4 {
+            let mut samples = vec![0.0; 200];
+            samples[199 - place] = 0.9;
+            let gains = limited_gain(&samples, 8_000, 2.0, 0.7);
+            assert!(gains[199 - place] <= 0.7 / 0.9 + 1e-6, "{} at {place} before the end", gains[199 - place]);
+        }
+    }
+
     #[test]
     fn of_nothing_there_is_nothing_to_limit() {
         assert!(limited_gain(&[], 8_000, 1.0, 0.7).is_empty());

@@ -76,12 +76,7 @@ impl Environment {
     /// one would clone somebody else.
     pub fn usual_channel() -> Result<Option<Channel>, UnusableVariable> {
         const NAME: &str = "EMPLOYEE_CHANNEL";
-        match Self::variable(NAME)?.as_str() {
-            "unknown" => Ok(None),
-            "1" => Ok(Some(Channel::First)),
-            "2" => Ok(Some(Channel::Second)),
-            _ => Err(UnusableVariable(NAME)),
-        }
+        channel(&Self::variable(NAME)?).ok_or(UnusableVariable(NAME))
     }
 
     /// The issuer that the project's tokens name.
@@ -131,5 +126,30 @@ impl Environment {
     /// The queue whose URL is in the variable.
     pub fn queue(&self, name: &'static str) -> Result<Queue, UnusableVariable> {
         Ok(Queue::new(self.sqs.clone(), Self::variable(name)?))
+    }
+}
+
+/// The channel that a text stands for: a channel, or the statement that it is unknown; `None` if it is neither.
+fn channel(text: &str) -> Option<Option<Channel>> {
+    match text {
+        "unknown" => Some(None),
+        "1" => Some(Some(Channel::First)),
+        "2" => Some(Some(Channel::Second)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_channel_is_one_of_the_two_or_said_to_be_unknown_and_never_guessed() {
+        assert_eq!(channel("1"), Some(Some(Channel::First)));
+        assert_eq!(channel("2"), Some(Some(Channel::Second)));
+        assert_eq!(channel("unknown"), Some(None));
+        for other in ["", "0", "3", "12", "01", " 1", "1 ", "first", "Unknown", "none"] {
+            assert_eq!(channel(other), None, "{other:?}");
+        }
     }
 }

@@ -254,4 +254,4 @@ impl From<NotRead> for Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

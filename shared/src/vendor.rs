@@ -136,6 +136,7 @@ mod tests {
 
     use super::*;
     use crate::clients::VendorError;
+    use crate::secret::tests::{requests, served};
 
     fn answered(vendor: &'static str, status: StatusCode) -> Error {
         let (action, status) = ("do something", Some(status));
@@ -168,6 +169,30 @@ mod tests {
         }
         assert!(legacy.may_be_outdated(&Refusal::TokenInvalid.into()));
         assert!(!other.may_be_outdated(&Refusal::TokenInvalid.into()));
+    }
+
+    fn vendor<S>(secret: Secret<S>) -> Vendor<S> {
+        Vendor { http: reqwest::Client::new(), base_url: "https://vendor.example".into(), secret }
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_read_again_after_its_vendor_turned_it_away_and_after_nothing_else() {
+        let (server, secret) = served(json!({"account_sid": "AC1"})).await;
+        let vendor: Vendor<TwilioSecret> = vendor(secret);
+        for other in [turned_away_by("supabase"), answered("twilio", StatusCode::NOT_FOUND)] {
+            assert!(!vendor.is_renewed_after(&other).await);
+        }
+        assert_eq!(requests(&server).await, 1, "it is read once, since it was not in memory");
+        assert!(vendor.is_renewed_after(&turned_away_by("twilio")).await);
+        assert_eq!(requests(&server).await, 2);
+        assert!(!vendor.is_renewed_after(&turned_away_by("twilio")).await, "within a minute it is not read again");
+    }
+
+    #[tokio::test]
+    async fn a_vendor_has_the_address_that_it_was_given() {
+        let vendor: Vendor<SupabaseSecret> = vendor(served(json!({"secret_key": "sb_secret_1"})).await.1);
+        assert_eq!(vendor.base_url(), "https://vendor.example");
+        assert!(vendor.client().await.is_ok());
     }
 
     /// A vendor whose secret can be read again, or not.

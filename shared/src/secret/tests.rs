@@ -28,6 +28,13 @@ fn secret_at(url: String) -> Secret<TwilioSecret> {
     Secret::new(client(url), TWILIO.to_owned(), TwilioSecret::problem_for_callbacks)
 }
 
+/// A stand-in for Secrets Manager that has one secret, and that secret, not read yet.
+pub(crate) async fn served<T: DeserializeOwned>(value: Value) -> (MockServer, Secret<T>) {
+    let server = secrets_manager(&[(CURRENT, value, HOUR)]).await;
+    let secret = Secret::new(client(server.uri()), TWILIO.to_owned(), |_| None);
+    (server, secret)
+}
+
 /// A start that asks for both secrets, and is answered so.
 async fn started(server: &MockServer, values: Value, errors: Value) -> SecretsAtStart {
     let asked = Mock::given(header("X-Amz-Target", "secretsmanager.BatchGetSecretValue"))
@@ -47,7 +54,7 @@ fn twilio(started: &SecretsAtStart) -> Result<Secret<TwilioSecret>, UnusableSecr
 }
 
 /// The number of requests that Secrets Manager got.
-async fn requests(server: &MockServer) -> usize {
+pub(crate) async fn requests(server: &MockServer) -> usize {
     server.received_requests().await.unwrap().len()
 }
 

@@ -131,6 +131,13 @@ mod tests {
 
     use super::*;
     use crate::clients::elevenlabs::marks;
+    use crate::clients::elevenlabs::testing::{elevenlabs_at, serve};
+
+    fn new_voice() -> NewVoice<'static> {
+        let [employee_id, attempt_id, deployment_id] = [1, 2, 3].map(Uuid::from_u128);
+        let (name, sample) = ("Robin", Vec::new());
+        NewVoice { name, employee_id, attempt_id, deployment_id, sample, remove_background_noise: false }
+    }
 
     fn answered(status: u16, code: Option<&str>) -> AddVoiceError {
         why_not_added(VendorError {
@@ -167,6 +174,28 @@ mod tests {
     fn without_an_answer_to_a_request_that_was_sent_a_voice_may_exist() {
         let no_status = 0;
         assert!(matches!(answered(no_status, None), AddVoiceError::FateUnknown(_)));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_was_never_sent_has_made_nothing() {
+        // Nobody listens on the port of a listener that is gone.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let added = elevenlabs_at(url).add_voice(NewVoice { sample: b"RIFF".to_vec(), ..new_voice() }).await;
+        assert!(matches!(added, Err(AddVoiceError::NotAdded(_))), "{added:?}");
+    }
+
+    #[tokio::test]
+    async fn a_voice_is_added_with_all_that_was_asked_for() {
+        let server = serve(&[("POST", "/v1/voices/add", 200, json!({"voice_id": "v1"}))]).await;
+        let voice = NewVoice { sample: b"RIFF".to_vec(), remove_background_noise: true, ..new_voice() };
+        assert_eq!(elevenlabs_at(server.uri()).add_voice(voice).await.unwrap().voice_id, "v1");
+        let body = server.received_requests().await.unwrap().remove(0).body;
+        let form = String::from_utf8_lossy(&body).replace("\r\n", "\n");
+        for field in ["name=\"name\"\n\nRobin\n", "name=\"remove_background_noise\"\n\ntrue\n", "\n\nRIFF\n"] {
+            assert!(form.contains(field), "{field:?} in {form}");
+        }
     }
 
     #[test]
@@ -206,15 +235,8 @@ mod tests {
 
     #[test]
     fn what_made_a_voice_is_found_in_its_labels_and_without_them_in_its_description() {
-        let [employee_id, attempt_id, deployment_id] = [1, 2, 3].map(Uuid::from_u128);
-        let voice = NewVoice {
-            name: "Robin",
-            employee_id,
-            attempt_id,
-            deployment_id,
-            sample: Vec::new(),
-            remove_background_noise: false,
-        };
+        let voice = new_voice();
+        let NewVoice { employee_id, attempt_id, deployment_id, .. } = voice;
         let text = description(&voice);
         let by_text = |word| marks::read(word, &Value::Null, Some(&text));
         assert_eq!((by_text(ATTEMPT), by_text(DEPLOYMENT)), (Some(attempt_id), Some(deployment_id)));

@@ -11,8 +11,13 @@ use crate::clients::http_client;
 
 /// A client of the stand-in.
 pub async fn elevenlabs(server: &MockServer) -> ElevenLabs {
+    elevenlabs_at(server.uri())
+}
+
+/// A client of a vendor at this address.
+pub fn elevenlabs_at(url: String) -> ElevenLabs {
     let secret = serde_json::from_value(json!({"api_key": "sk_0123456789abcdef0123456789abcdef"})).unwrap();
-    ElevenLabs::new(http_client(), server.uri().into(), Arc::new(secret))
+    ElevenLabs::new(http_client(), url.into(), Arc::new(secret))
 }
 
 /// Answers these requests, by method and path.

@@ -83,6 +83,15 @@ mod tests {
     use super::super::testing::client;
     use super::*;
 
+    #[test]
+    fn a_legacy_secret_verifies_tokens_and_without_one_nothing_does() {
+        let client =
+            |secret| Supabase::new(Client::new(), "".into(), Arc::new(serde_json::from_value(secret).unwrap()));
+        let legacy = client(json!({"secret_key": "sb_secret_1", "jwt_secret": "a-legacy-secret"}));
+        assert_eq!(legacy.jwt_secret().map(SecretString::expose_secret), Some("a-legacy-secret"));
+        assert!(client(json!({"secret_key": "sb_secret_1"})).jwt_secret().is_none());
+    }
+
     #[tokio::test]
     async fn the_database_hears_from_where_the_caller_calls() {
         let server = MockServer::start().await;

@@ -59,7 +59,7 @@ impl Supabase {
         let call = Call { vendor: NAME, action: "store an object" };
         let request = self
             .request(Method::POST, &format!("/storage/v1/object/{bucket}/{key}"))
-            .timeout((SHORT + Duration::from_secs(length / SLOWEST_UPLOAD)).min(LONGEST_UPLOAD))
+            .timeout(time_to_upload(length))
             .header("x-upsert", "true")
             .header(http::header::CONTENT_TYPE, content_type)
             .header(http::header::CONTENT_LENGTH, length)
@@ -127,6 +127,11 @@ impl Supabase {
     }
 }
 
+/// The time after which an upload of this many bytes is given up.
+fn time_to_upload(length: u64) -> Duration {
+    (SHORT + Duration::from_secs(length / SLOWEST_UPLOAD)).min(LONGEST_UPLOAD)
+}
+
 #[cfg(test)]
 mod tests {
     use futures_util::TryStreamExt;
@@ -190,6 +195,12 @@ mod tests {
             let outcome = client(&server).upload("recordings", &key("e/a"), "audio/wav", 3, "abc").await;
             assert_eq!(outcome.is_ok(), is_stored, "{page}");
         }
+    }
+
+    #[test]
+    fn a_larger_recording_may_take_longer_to_store_but_not_longer_than_the_function_runs() {
+        let seconds = |mebibytes: u64| time_to_upload(mebibytes * 1024 * 1024).as_secs();
+        assert_eq!([0, 1, 50, 65, 1_000].map(seconds), [10, 14, 210, 270, 270]);
     }
 
     #[tokio::test]
