@@ -38,7 +38,7 @@ mod tests {
     use crate::decibel::decibels;
     use crate::sums::ac_power;
 
-    /// What becomes of a tone after a second, in dB.
+    /// The change of a tone's level by the filter after a second, in dB.
     fn gain(rate: u32, hertz: f64) -> f64 {
         let mut filter = HighPass::new(rate);
         let tone = |n: u32| (TAU * hertz * f64::from(n) / f64::from(rate)).sin() as f32;
