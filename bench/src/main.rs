@@ -3,8 +3,8 @@
 //! `… -- table` and `… -- hour` print one of the two. `… -- each CONDITION …` prints a line for each employee under some
 //! conditions, by their names in the table. `… -- detectors` measures voice activity detectors by themselves.
 //! `… -- wav CONDITION FILE` writes the first call of a condition, by its name in the table, so that one can listen to it.
-//! `… -- samples FOLDER CONDITION …` writes the samples of all calls of some conditions, and `… -- labels FOLDER` the
-//! labels of the voices: for each frame of 16 ms a 1 if it is speech, else a 0. `--voices FOLDER` before any of
+//! `… -- samples FOLDER CONDITION …` writes the samples of all calls of some conditions, and beside them the
+//! employee's speech cut by the labels. `… -- labels FOLDER` writes the labels of the voices: for each frame of 16 ms a 1 if it is speech, else a 0. `--voices FOLDER` before any of
 //! these has other people in the calls than those of the corpus.
 
 use std::error::Error;
@@ -14,8 +14,9 @@ use std::process::ExitCode;
 use bench::conditions::Condition;
 use bench::corpus::Corpus;
 use bench::measure::{TABLE_HEAD, measure, sample_of, table_line};
+use bench::plan::{CallPlan, Layout};
 use bench::render::Render;
-use bench::{conditions, detectors, hour};
+use bench::{SAMPLE_RATE, conditions, detectors, hour};
 
 const USAGE: &str = "usage: bench [--voices FOLDER] \
     [table | each CONDITION … | hour | detectors | wav CONDITION FILE | samples FOLDER CONDITION … | labels FOLDER]";
@@ -103,20 +104,34 @@ fn write_wav(corpus: &Corpus, name: &str, file: &Path) -> Result<(), Box<dyn Err
     Ok(std::fs::write(file, wav)?)
 }
 
-/// Writes `folder/CONDITION/EMPLOYEE.OTHER.wav` for each call of these conditions that gives a sample.
+/// Writes `folder/CONDITION/EMPLOYEE.OTHER.wav` for each call of these conditions that gives a sample, and
+/// `folder/CONDITION/labelled/EMPLOYEE.OTHER.wav` with the speech that a sample without a mistake would have, as recorded.
 fn write_samples(corpus: &Corpus, names: &[&str], folder: &Path) -> Result<(), Box<dyn Error>> {
     let everybody: Vec<usize> = (0..corpus.voices.len()).collect();
     for name in names {
         let condition = named(conditions::all(corpus, &everybody, CALL), name)?;
-        std::fs::create_dir_all(folder.join(name))?;
+        let labelled = folder.join(name).join("labelled");
+        std::fs::create_dir_all(&labelled)?;
         for plan in &condition.plans {
             if let Some(sample) = sample_of(corpus, plan, condition.encoding) {
                 let [employee, other] = [&plan.employee, &plan.other].map(|party| &corpus.voices[party.voice].name);
-                std::fs::write(folder.join(name).join(format!("{employee}.{other}.wav")), sample.wav)?;
+                let file = format!("{employee}.{other}.wav");
+                std::fs::write(folder.join(name).join(&file), sample.wav)?;
+                std::fs::write(labelled.join(&file), labelled_speech(corpus, plan))?;
             }
         }
     }
     Ok(())
+}
+
+/// The WAV of the frames in which the employee speaks alone, from the employee's channel, without the pipeline.
+fn labelled_speech(corpus: &Corpus, plan: &CallPlan) -> Vec<u8> {
+    let channel = usize::from(plan.layout == Layout::EmployeeSecond);
+    let alone = Render::new(corpus, plan).filter(|frame| frame.employee && !frame.other);
+    let pcm: Vec<u8> = alone.flat_map(|frame| frame.channels[channel]).flat_map(i16::to_le_bytes).collect();
+    let format = wav::Format { encoding: wav::Encoding::Pcm16, channels: 1, rate: SAMPLE_RATE as u32 };
+    let bytes = u32::try_from(pcm.len()).expect("the speech of minutes");
+    [wav::header(format, bytes), pcm].concat()
 }
 
 /// Writes `folder/VOICE.txt` for each voice.

@@ -98,7 +98,8 @@ def measured(program: Path, voices: list[str], clips: Path, references: Path, pr
     for condition in CONDITIONS:
         for sample in sorted((samples / condition).glob("*.wav")):
             employee, other = sample.stem.split(".")
-            reading = meters.read(sample, clips / f"{employee}.wav", references / f"{employee}.wav", references / f"{other}.wav")
+            labelled = sample.parent / "labelled" / sample.name
+            reading = meters.read(sample, labelled, clips / f"{employee}.wav", references / f"{employee}.wav", references / f"{other}.wav")
             calls.append(Call(condition, employee, other, reading))
         progress.say(f"  {samples.name}: {condition}")
     return calls

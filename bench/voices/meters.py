@@ -24,12 +24,13 @@ from .report import Reading
 SPEECH = 0.5
 
 
-def read(sample: Path, clip: Path, reference: Path, others: Path) -> Reading:
+def read(sample: Path, labelled: Path, clip: Path, reference: Path, others: Path) -> Reading:
     """The figures of a sample: made of a call with `clip`, of the person of `reference`, who spoke with the one of `others`."""
-    mine, own = embedding(sample), embedding(reference)
+    mine, perfect, own, theirs = map(embedding, (sample, labelled, reference, others))
     return Reading(
         employee=float(mine @ own),
-        other=float(mine @ embedding(others)),
+        other=float(mine @ theirs),
+        labelled_gap=float(perfect @ own - perfect @ theirs),
         ceiling=float(embedding(clip) @ own),
         mos=opinion(sample),
         clip_mos=opinion(clip),

@@ -16,7 +16,9 @@ class Reading:
 
     employee: float
     other: float
-    # The same of the employee's own clip that the call was made of: a sample can hardly be more like the reference.
+    # The difference of these two for the employee's speech of the same call as it was recorded, cut by the labels.
+    labelled_gap: float
+    # The likeness to the employee of the employee's own clip that the call was made of: a sample can hardly be more like the reference.
     ceiling: float
     # DNSMOS, 1 to 5: of the sample, and of the employee's clip.
     mos: float
@@ -118,13 +120,13 @@ def by_voice(tables: list[str], opinions: dict[str, tuple[float, float]], condit
 def each(calls: list[Call]) -> str:
     """Every call by itself."""
     lines = [
-        "| condition | employee | other party | like the employee | like the other | nearer by | the clip itself | DNSMOS | of the clip "
+        "| condition | employee | other party | like the employee | like the other | nearer by | without the pipeline | the clip itself | DNSMOS | of the clip "
         "| speech, % | RMS, dBFS | peak, dBTP | LUFS: ffmpeg | pyloudnorm |",
-        "|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+        "|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for call in calls:
         r = call.reading
-        cells = [f"{r.employee:.3f}", f"{r.other:.3f}", f"{r.gap:+.3f}", f"{r.ceiling:.3f}", f"{r.mos:.2f}", f"{r.clip_mos:.2f}"]
+        cells = [f"{r.employee:.3f}", f"{r.other:.3f}", f"{r.gap:+.3f}", f"{r.labelled_gap:+.3f}", f"{r.ceiling:.3f}", f"{r.mos:.2f}", f"{r.clip_mos:.2f}"]
         cells += [f"{r.speech:.0f}", *(f"{level:.1f}" for level in (r.rms, r.peak, r.lufs, r.pyloudnorm))]
         lines.append(f"| {call.condition} | {call.employee} | {call.other} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -144,6 +146,8 @@ def in_short(calls: list[Call]) -> str:
     return f"""\
 * Of {len(calls)} samples, {nearer} are more like the employee than like the other party: by {median(r.gap for r in readings):.3f} in the median, and
   by {nearest.reading.gap:.3f} at least ({nearest.employee}, who speaks with {nearest.other}; {nearest.condition}).
+* The employee's speech as it was recorded, cut out by the labels and not by the pipeline, is nearer by {median(r.labelled_gap for r in readings):.3f} in the
+  median and by {min(r.labelled_gap for r in readings):.3f} at least. The sample's lead is smaller by {median(r.labelled_gap - r.gap for r in readings):.3f} in the median, {max(r.labelled_gap - r.gap for r in readings):.3f} at most.
 * Against the clip that the call was made of, a sample loses {median(unlike):.3f} of likeness in the median, {max(unlike):.3f} at most,
   and {median(worse):.2f} of DNSMOS in the median, {max(worse):.2f} at most.
 * silero-vad takes {min(speech):.0f} to {max(speech):.0f} % of a sample for speech.

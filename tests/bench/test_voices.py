@@ -11,7 +11,7 @@ import pytest
 from bench.voices import report, sources
 from bench.voices.report import Call, Reading
 
-READING = Reading(employee=0.9, other=0.6, ceiling=0.95, mos=2.5, clip_mos=3.0, speech=80, rms=-21.0, peak=-3.1, lufs=-20.0, pyloudnorm=-20.1)
+READING = Reading(employee=0.9, other=0.6, labelled_gap=0.32, ceiling=0.95, mos=2.5, clip_mos=3.0, speech=80, rms=-21.0, peak=-3.1, lufs=-20.0, pyloudnorm=-20.1)
 TABLE = """\
 | condition                                     | precision | recall | leakage, dB | speech, s | samples, s | verdicts
 |-----------------------------------------------|----------:|-------:|------------:|----------:|-----------:|----------
