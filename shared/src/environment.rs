@@ -44,13 +44,15 @@ const SECRET_ARN: &str = "_SECRET_ARN";
 
 impl Environment {
     /// Reads the AWS settings, and all secrets whose ARN is in a variable, so that the first request need not wait for
-    /// them. `AWS_API_URL`, empty in the cloud, sends the AWS calls to a local AWS instead.
+    /// them. `AWS_API_URL`, empty in the cloud, or else AWS's own `AWS_ENDPOINT_URL` sends the AWS calls to a local AWS
+    /// instead.
     ///
     /// # Panics
     /// The system has no certificates.
     pub async fn load() -> Self {
         let http = http_client();
-        let aws = aws::load(&http, Self::variable("AWS_API_URL").ok()).await;
+        let local_aws = Self::variable("AWS_API_URL").or_else(|_| Self::variable("AWS_ENDPOINT_URL")).ok();
+        let aws = aws::load(&http, local_aws).await;
         let secrets = SecretsAtStart::read(aws_sdk_secretsmanager::Client::new(&aws), Self::secret_arns()).await;
         Self { http, sqs: aws_sdk_sqs::Client::new(&aws), secrets }
     }
