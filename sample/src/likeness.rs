@@ -61,4 +61,19 @@ mod tests {
         assert_eq!(percent((0..1_000).map(|_| (-22.0, -42.0))), 0.0);
         assert_eq!(percent(std::iter::empty()), 0.0);
     }
+
+    #[test]
+    fn a_codec_may_change_the_difference_by_2_db_either_way() {
+        let spread = |step: i32| percent((0..1_000).map(move |n| (-30.0, -30.0 + f64::from(step * (n % 5 - 2)))));
+        assert_eq!(spread(1), 100.0);
+        assert_eq!(spread(2), 60.0, "of −4, −2, 0, 2 and 4 dB, three are within 2 dB of the middle");
+    }
+
+    #[test]
+    fn only_frames_in_which_a_channel_is_above_50_dbfs_below_full_scale_are_compared() {
+        let with_noise =
+            |noise: f64| percent((0..100).map(move |n| if n < 50 { (noise, noise) } else { (-22.0, -42.0) }));
+        assert_eq!((with_noise(-50.1), with_noise(-49.9)), (0.0, 50.0));
+        assert_eq!(percent((0..10).map(|_| (-49.0, -51.0))), 100.0, "one channel is enough");
+    }
 }

@@ -352,9 +352,76 @@ mod tests {
         let samples = vec![i16::MIN, -1, 0, 1, i16::MAX];
         let expected: Vec<f32> = samples.iter().map(|&sample| f32::from(sample) / 32_768.0).collect();
         let nothing = Mix::new(11_025).finish();
-        let (format, read, _) = decode(&Mixed { samples, ..nothing }.wav());
+        let wav = Mixed { samples, ..nothing }.wav();
+        let (format, read, _) = decode(&wav);
         assert_eq!(format, Format { encoding: Encoding::Pcm16, channels: 1, rate: 11_025 });
         assert_eq!(read, expected);
+        assert!(wav.starts_with(&wav::header(format, 10)), "its header says how long it is");
+    }
+
+    /// A tone at a quarter of the sampling rate, one frame of 128 samples for each amplitude. Where that is at most a tenth, the frame is a pause.
+    fn tone(first_frame: u64, amplitudes: &[f32]) -> Utterance {
+        let class = |&amplitude: &f32| if amplitude > 0.1 { Class::Speech } else { Class::Pause };
+        let frame = |&amplitude: &f32| [0.0, amplitude, 0.0, -amplitude].repeat(32);
+        let (classes, samples) = (amplitudes.iter().map(class).collect(), amplitudes.iter().flat_map(frame).collect());
+        Utterance { first_frame, classes, samples }
+    }
+
+    #[test]
+    fn a_fade_takes_10_ms_and_only_where_the_recording_does_not_go_on() {
+        let tones = [tone(0, &[0.2; 100]), tone(100, &[0.2; 100]), tone(250, &[0.2; 100])];
+        let mixed = mixed(8_000, &tones.map(|tone| (0, tone, 8_000)));
+        let full = f32::from(mixed.samples[6_001].abs());
+        let share = |at: usize| f32::from(mixed.samples[at].abs()) / full;
+        let [first, second, third] = [&mixed.pieces[0], &mixed.pieces[1], &mixed.pieces[2]];
+        for (samples, faded) in [(1, 0.0), (19, 0.139), (39, 0.49), (59, 0.847), (79, 1.0), (81, 1.0), (999, 1.0)] {
+            for piece in [first, third] {
+                assert!((share(piece.from + samples) - faded).abs() < 0.005, "{samples} after the beginning");
+            }
+            for piece in [second, third] {
+                // The last sample is no zero of the tone, so it is `samples - 1` before the end.
+                assert!((share(piece.to - samples) - faded).abs() < 0.02, "{samples} before the end");
+            }
+            assert!(
+                (share(second.from + samples) - 1.0).abs() < 0.001 && (share(first.to - samples) - 1.0).abs() < 0.001
+            );
+        }
+    }
+
+    #[test]
+    fn levels_are_those_of_the_speech_and_of_all_with_the_pauses() {
+        let syllables = [[0.2; 6], [0.02; 6], [0.2; 6]].concat().repeat(30);
+        let mixed = mixed(8_000, &[(0, tone(0, &syllables), 8_000)]);
+        // The tone has 3 dB less than its peak; a third of the frames is 20 dB softer, which takes 1.7 dB off the whole.
+        for (levels, speech) in [(mixed.before, -17.0), (mixed.after, -20.5)] {
+            assert!((levels.speech_rms_dbfs - speech).abs() < 0.1, "{levels:?}");
+            assert!((levels.rms_dbfs - speech + 1.74).abs() < 0.1, "{levels:?}");
+            assert!((levels.true_peak_dbtp - speech - 3.0).abs() < 0.2, "{levels:?}");
+        }
+    }
+
+    #[test]
+    fn a_voice_that_is_not_limited_has_the_gain_of_its_level_to_the_last_bit() {
+        let came = tone(0, &[0.7; 500]);
+        let mixed = mixed(16_000, &[(0, came.clone(), 16_000)]);
+        assert_eq!(mixed.pieces[0].gain, (power(TARGET_LEVEL) / speech(&came)).sqrt() as f32);
+    }
+
+    #[test]
+    fn the_level_that_the_limiter_takes_is_given_back_but_no_more_than_half_as_much_again() {
+        // One frame in a hundred is a shout.
+        let gain_of = |shout: f32| {
+            let amplitudes: Vec<f32> = (0..1_000).map(|n| if n % 100 == 50 { shout } else { 0.12 }).collect();
+            let came = tone(0, &amplitudes);
+            let mixed = mixed(8_000, &[(0, came.clone(), 8_000)]);
+            assert!(mixed.after.true_peak_dbtp <= -3.0, "{:?}", mixed.after);
+            let plain = (power(TARGET_LEVEL) / speech(&came)).sqrt() as f32;
+            (decibels_of(mixed.pieces[0].gain / plain), mixed.after.speech_rms_dbfs - TARGET_LEVEL)
+        };
+        let (given_back, off) = gain_of(1.0);
+        assert!((0.5..3.5).contains(&given_back) && off.abs() < 0.05, "{given_back} dB, and {off} dB off the level");
+        let (most, off) = gain_of(3.0);
+        assert!((most - 3.52).abs() < 0.01 && off < -0.5, "{most} dB, and {off} dB off the level");
     }
 
     #[test]

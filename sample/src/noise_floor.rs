@@ -63,6 +63,14 @@ mod tests {
     }
 
     #[test]
+    fn a_single_soft_frame_is_not_the_noise_but_the_first_one_is_all_that_is_known() {
+        let floor = after(&[(1e-4, 100), (0.0, 1), (1e-4, 10)]);
+        assert!((floor / 0.7e-4 - 1.0).abs() < 1e-6, "{floor}");
+        assert_eq!(after(&[(1e-4, 1)]), 1e-4);
+        assert_eq!(after(&[]), 1.0, "before the first frame everything may be noise");
+    }
+
+    #[test]
     fn a_line_that_becomes_noisier_is_understood_after_three_seconds() {
         assert!(after(&[(1e-6, 1_000), (1e-4, BLOCK * (BLOCKS - 1))]) < 2e-6);
         assert!(after(&[(1e-6, 1_000), (1e-4, BLOCK * (BLOCKS + 1))]) > 0.9e-4);

@@ -93,3 +93,32 @@ impl Serialize for Problem {
         map.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_problem_is_written_with_its_figure_and_limit_or_with_its_reason() {
+        let measure = Measure { figure: 12.346, limit: 30.0, unit: "seconds" };
+        let measured = |code| json!({"code": code, "figure": 12.35, "limit": 30.0, "unit": "seconds"});
+        for (problem, written) in [
+            (Problem::RecordingMissing, json!({"code": "recording_missing"})),
+            (
+                Problem::NotAudio(NotAudio("it is empty")),
+                json!({"code": "recording_not_audio", "reason": "it is empty"}),
+            ),
+            (Problem::EmployeeChannelUnknown, json!({"code": "employee_channel_unknown"})),
+            (Problem::Synthetic, json!({"code": "sample_synthetic"})),
+            (Problem::MixedSpeakers(measure), measured("sample_mixed_speakers")),
+            (Problem::TooShort(measure), measured("sample_too_short")),
+            (Problem::TooQuiet(measure), measured("sample_too_quiet")),
+            (Problem::Clipped(measure), measured("sample_clipped")),
+            (Problem::TooNoisy(measure), measured("sample_too_noisy")),
+        ] {
+            assert_eq!(serde_json::to_value(problem).expect("a problem is serialisable"), written);
+        }
+    }
+}

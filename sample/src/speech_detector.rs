@@ -82,3 +82,67 @@ impl SpeechDetector {
         Some((score, steadiness))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::calls::{VOICES, amplified, level, resampled};
+
+    /// The scores of all frames of audio, which comes in pieces, if the employee's speech has this level in dBFS.
+    fn scores(rate: u32, samples: &[f32], piece: usize, speech: f64) -> Vec<f32> {
+        let (mut detector, mut scores) = (SpeechDetector::new(rate), Vec::new());
+        let mut answers = |detector: &mut SpeechDetector| {
+            scores.extend(std::iter::from_fn(|| detector.next(power(speech))).map(|(score, _)| score));
+        };
+        for samples in samples.chunks(piece) {
+            detector.push(samples);
+            answers(&mut detector);
+        }
+        detector.finish();
+        answers(&mut detector);
+        scores
+    }
+
+    /// Four seconds of a voice, with this RMS in dBFS.
+    fn voice(dbfs: f64) -> Vec<f32> {
+        let voice = &VOICES[0][8_000..40_000];
+        amplified(voice, power(dbfs).sqrt() as f32 / level(voice))
+    }
+
+    fn mean(scores: &[f32]) -> f32 {
+        scores.iter().sum::<f32>() / scores.len() as f32
+    }
+
+    #[test]
+    fn every_whole_frame_has_a_score_at_any_rate_however_the_audio_is_cut() {
+        for rate in [8_000, 11_025, 16_000] {
+            let samples = resampled(&voice(-30.0), 8_000, rate);
+            let whole = scores(rate, &samples, samples.len(), -30.0);
+            assert_eq!(whole.len(), 250, "at {rate} Hz");
+            assert_eq!(whole, scores(rate, &samples, 777, -30.0), "at {rate} Hz");
+        }
+    }
+
+    #[test]
+    fn a_voice_sounds_like_speech_and_silence_does_not() {
+        assert!(mean(&scores(8_000, &voice(-29.0), 800, -29.0)) > 0.5);
+        assert!(mean(&scores(8_000, &[0.0; 8_000], 800, -29.0)) < 0.2);
+    }
+
+    #[test]
+    fn a_voice_is_brought_to_the_detectors_level_within_24_db() {
+        let best = scores(8_000, &voice(-29.0), 800, -29.0);
+        let distance = |dbfs: f64, speech: f64| {
+            let scores = scores(8_000, &voice(dbfs), 800, speech);
+            mean(&scores.iter().zip(&best).map(|(one, other)| (one - other).abs()).collect::<Vec<f32>>())
+        };
+        for level in [-50.0, -40.0, -20.0] {
+            assert!(distance(level, level) < 0.001, "{} at {level}", distance(level, level));
+        }
+        // 24 dB are added or taken away, and no more.
+        assert_eq!(scores(8_000, &voice(-75.0), 800, -75.0), scores(8_000, &voice(-75.0), 800, -53.0));
+        assert_eq!(scores(8_000, &voice(-9.0), 800, 6.0), scores(8_000, &voice(-9.0), 800, -5.0));
+        assert_ne!(scores(8_000, &voice(-75.0), 800, -75.0), scores(8_000, &voice(-75.0), 800, -52.0));
+        assert_ne!(scores(8_000, &voice(-9.0), 800, 6.0), scores(8_000, &voice(-9.0), 800, -6.0));
+    }
+}

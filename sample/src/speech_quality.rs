@@ -219,6 +219,35 @@ mod tests {
     }
 
     #[test]
+    fn a_ceiling_is_a_level_with_more_than_twice_the_samples_of_the_one_below_it() {
+        let percent = |below: usize| {
+            let mut ceiling = Ceiling::default();
+            ceiling.add(&vec![0.1; 900 - below]);
+            ceiling.add(&vec![-0.49; below]);
+            ceiling.add(&[[0.5, -0.5]; 50].concat());
+            ceiling.clipped_percent()
+        };
+        assert_eq!([0, 49, 50, 60].map(percent), [10.0, 10.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn what_is_at_a_limit_is_good_enough_and_what_is_beyond_it_is_not() {
+        // Powers of two, so that ten times the noise is exact.
+        let noise = 0.5_f64.powi(12);
+        let good = SpeechQuality { speech_frames: 1_000, speech: 11.0 * noise, noise, ..SpeechQuality::default() };
+        assert_eq!((good.snr(), good.problem()), (10.0, None));
+        assert_eq!(SpeechQuality { speech: 1e-5, noise: 0.0, ..good }.problem(), None);
+        assert_eq!(SpeechQuality { clipped_percent: 1.0, ..good }.problem(), None);
+        for (worse, code) in [
+            (SpeechQuality { speech: 10.9 * noise, ..good }, "sample_too_noisy"),
+            (SpeechQuality { speech: 0.99e-5, noise: 0.0, ..good }, "sample_too_quiet"),
+            (SpeechQuality { clipped_percent: 1.01, ..good }, "sample_clipped"),
+        ] {
+            assert_eq!(worse.problem().map(Problem::code), Some(code));
+        }
+    }
+
+    #[test]
     fn nothing_is_said_of_less_than_a_second() {
         let hiss = noise(&mut Rng::with_seed(2), 1e-4, 128 * 62);
         let classes = vec![Class::Speech; 62];

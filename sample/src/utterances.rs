@@ -288,6 +288,31 @@ mod tests {
     }
 
     #[test]
+    fn the_quality_of_a_stretch_is_its_speech_above_its_pauses_up_to_30_db() {
+        assert!((square(0, 0.1, 0.01).quality() - 20.0).abs() < 0.01);
+        assert_eq!(square(0, 0.5, 0.001).quality(), 30.0);
+        assert_eq!(square(0, 0.1, 0.0).quality(), 30.0);
+        // The level is the mean, however many the pauses are.
+        let few = [&[SPEECH; 30][..], &[PAUSE; 2]].concat();
+        let samples = few.iter().flat_map(|&class| if class == SPEECH { [0.1, -0.1] } else { [0.01, -0.01] });
+        let few = Utterance { first_frame: 0, samples: samples.collect(), classes: few };
+        assert!((few.quality() - 20.0).abs() < 0.01, "{}", few.quality());
+        let without = Utterance { first_frame: 0, classes: vec![SPEECH; 10], samples: vec![0.1; 100] };
+        assert_eq!(without.quality(), 15.0, "without a pause it is neither preferred nor avoided");
+    }
+
+    #[test]
+    fn each_percent_of_clipped_samples_costs_30_db_up_to_two() {
+        let with = |clipped: usize, value: f32| {
+            let mut stretch = Utterance { first_frame: 0, classes: vec![SPEECH; 10], samples: vec![0.1; 1_000] };
+            stretch.samples.iter_mut().take(clipped).for_each(|sample| *sample = value);
+            stretch.quality()
+        };
+        assert_eq!([0, 5, 10, 20, 500].map(|clipped| with(clipped, -0.98)), [15.0, 0.0, -15.0, -45.0, -45.0]);
+        assert_eq!(with(1_000, FULL_SCALE), 15.0, "only samples above the limit are clipped");
+    }
+
+    #[test]
     fn the_cleanest_are_chosen_and_kept_in_their_order() {
         let four =
             || [square(0, 0.1, 0.02), square(700, 0.1, 0.005), square(1_400, 0.1, 0.05), square(2_100, 0.1, 0.01)];

@@ -186,13 +186,4 @@ impl Window {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_window_does_not_grow() {
-        let mut window = Window::default();
-        (0..10_000).for_each(|_| window.push(Measured::default(), Level::default()));
-        assert_eq!(window.frames.len(), NEWEST + 1);
-    }
-}
+mod tests;
