@@ -1,9 +1,8 @@
 //! The steadiness of a sound: ringing, keys and hold music hold their tones, and no voice does.
 
-use std::sync::Arc;
-
-use realfft::num_complex::Complex32;
-use realfft::{RealFftPlanner, RealToComplex};
+use rustfft::algorithm::Radix4;
+use rustfft::num_complex::Complex32;
+use rustfft::{Fft, FftDirection};
 
 /// The rate at which steadiness is measured, in Hz: that of the telephone band.
 pub const STEADINESS_RATE: u32 = 8_000;
@@ -13,12 +12,18 @@ pub const STEADINESS_FRAME: usize = 128;
 /// Compares the peaks of two spectra, 160 ms apart. The partials of a held tone keep their frequency and their level.
 /// Those of a monotonous voice may keep their frequency, but the vowels change their levels.
 pub struct Steadiness {
-    fft: Arc<dyn RealToComplex<f32>>,
+    /// It is named, because a planner brings the transforms of all other lengths: a tenth of the program that makes
+    /// samples.
+    fft: Radix4<f32>,
     window: Vec<f32>,
     /// The last [`SPAN`] samples.
     samples: Vec<f32>,
-    windowed: Vec<f32>,
-    spectrum: Vec<Complex32>,
+    /// The windowed samples, and then their transform: those at even places are the real parts and those at odd places the
+    /// imaginary ones, so that half the length is enough.
+    halves: Vec<Complex32>,
+    scratch: Vec<Complex32>,
+    /// The turn of each bin between an even place and the odd one after it.
+    turns: Vec<Complex32>,
     /// The levels of the peaks in the last measurements, the newest last; [`NO_PEAK`] in the other bins.
     past: [Vec<f32>; COMPARED],
     /// The value of the last measured frame, for the next one: only every second frame is measured.
@@ -42,13 +47,14 @@ const NO_PEAK: f32 = f32::NEG_INFINITY;
 impl Steadiness {
     /// Before the first frame: silence.
     pub fn new() -> Self {
-        let fft = RealFftPlanner::new().plan_fft_forward(SPAN);
+        let fft = Radix4::new(SPAN / 2, FftDirection::Forward);
         let turn = 2.0 * std::f32::consts::PI / SPAN as f32;
         Self {
             window: (0..SPAN).map(|n| 0.5 - 0.5 * (turn * n as f32).cos()).collect(),
             samples: vec![0.0; SPAN],
-            windowed: fft.make_input_vec(),
-            spectrum: fft.make_output_vec(),
+            halves: vec![Complex32::ZERO; SPAN / 2],
+            scratch: vec![Complex32::ZERO; fft.get_inplace_scratch_len()],
+            turns: (0..SPAN / 2).map(|n| Complex32::cis(-turn * n as f32)).collect(),
             past: std::array::from_fn(|_| vec![NO_PEAK; BAND.len()]),
             last: None,
             fft,
@@ -79,12 +85,21 @@ impl Steadiness {
     }
 
     fn powers(&mut self) -> Vec<f32> {
-        let windowed = self.samples.iter().zip(&self.window).map(|(sample, shape)| sample * shape);
-        self.windowed.iter_mut().zip(windowed).for_each(|(place, sample)| *place = sample);
-        self.fft.process(&mut self.windowed, &mut self.spectrum).expect("buffers that the plan has made");
+        let pairs = self.samples.chunks_exact(2).zip(self.window.chunks_exact(2));
+        let windowed = pairs.map(|(pair, shape)| Complex32::new(pair[0] * shape[0], pair[1] * shape[1]));
+        self.halves.iter_mut().zip(windowed).for_each(|(place, pair)| *place = pair);
+        self.fft.process_with_scratch(&mut self.halves, &mut self.scratch);
         // The power of 16-bit rounding noise. It is added so that silence has no peaks.
         const FLOOR: f32 = 1e-8;
-        self.spectrum[BAND].iter().map(|bin| bin.norm_sqr() + FLOOR).collect()
+        BAND.map(|n| self.bin(n).norm_sqr() + FLOOR).collect()
+    }
+
+    /// A bin of the spectrum of all samples. The transform of real numbers is symmetric, and that of imaginary ones
+    /// antisymmetric, which tells the even places from the odd ones.
+    fn bin(&self, n: usize) -> Complex32 {
+        let (one, mirrored) = (self.halves[n], self.halves[SPAN / 2 - n].conj());
+        let (even, odd) = ((one + mirrored) * 0.5, (one - mirrored) * -Complex32::I * 0.5);
+        even + self.turns[n] * odd
     }
 }
 
@@ -126,6 +141,21 @@ mod tests {
         let samples: Vec<f32> = (0..3 * STEADINESS_RATE as usize).map(&mut sample).collect();
         let frames: Vec<f32> = samples.chunks_exact(STEADINESS_FRAME).map(|frame| steadiness.next(frame)).collect();
         frames.iter().sum::<f32>() / frames.len() as f32
+    }
+
+    #[test]
+    fn the_powers_are_those_of_the_windowed_samples_as_fourier_defines_them() {
+        let mut random = Rng::with_seed(1);
+        let mut steadiness = Steadiness::new();
+        steadiness.samples.fill_with(|| random.f32() - 0.5);
+        let powers = steadiness.powers();
+        for (power, n) in powers.iter().zip(BAND) {
+            let bin = (0..SPAN).map(|at| {
+                let turn = Complex32::cis(-TAU * (n * at % SPAN) as f32 / SPAN as f32);
+                turn * steadiness.samples[at] * steadiness.window[at]
+            });
+            assert!((bin.sum::<Complex32>().norm_sqr() - power).abs() < 1e-3, "bin {n}");
+        }
     }
 
     #[test]
