@@ -32,8 +32,9 @@ class Deployment:
     # functions/clone-worker/src/handler.rs, and understudy.lease_grace().
     lease_margin: int = 30
     lease_grace: int = 60
-    # understudy.most_uploads(), time_out_requests and unfinished_attempts; LIMIT in functions/voice-sweeper/src/sweep.rs.
+    # understudy.most_uploads() and most_turned_away(), time_out_requests and unfinished_attempts; LIMIT in functions/voice-sweeper/src/sweep.rs.
     most_uploads: int = 10
+    most_turned_away: int = 200
     request_times_out_after: int = 24 * HOUR
     campaign_is_swept_after: int = 6 * HOUR
     swept_again_after: int = 1 * HOUR

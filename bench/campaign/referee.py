@@ -26,6 +26,7 @@ class Attempt:
     state: str = "requested"
     code: str | None = None
     uploads: int = 0
+    turned_away: int = 0
     lease_until: float = float("-inf")
     swept_at: float | None = None
     made: bool = False
@@ -79,7 +80,8 @@ class Referee:
     def release(self, attempt: Attempt, fate_known: bool, is_unprocessed: bool = False) -> None:
         """`release_clone`."""
         attempt.state = "requested" if fate_known else "unknown"
-        attempt.uploads -= is_unprocessed
+        attempt.uploads -= is_unprocessed and attempt.turned_away < self.deployment.most_turned_away
+        attempt.turned_away += is_unprocessed
         if fate_known:
             attempt.lease_until = self.clock.now
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
 use aws_config::meta::region::ProvideRegion;
+use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_secretsmanager::config::SharedCredentialsProvider;
@@ -35,6 +36,7 @@ fn settings(http: &Client, endpoint_url: Option<String>) -> SdkConfig {
     let mut settings = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .timeout_config(bounds.build())
+        .retry_config(RetryConfig::standard())
         .http_client(http_client_fn(move |_, _| connector.clone()));
     settings.set_endpoint_url(endpoint_url);
     settings.build()
@@ -84,7 +86,6 @@ pub(crate) fn aws_cause<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> S
 #[cfg(test)]
 pub(crate) fn stand_in(url: String) -> SdkConfig {
     use aws_config::Region;
-    use aws_config::retry::RetryConfig;
     use aws_sdk_secretsmanager::config::Credentials;
 
     let credentials = Credentials::new("id", "secret", None, None, "test");
@@ -98,7 +99,6 @@ pub(crate) fn stand_in(url: String) -> SdkConfig {
 
 #[cfg(test)]
 mod tests {
-    use aws_config::retry::RetryConfig;
     use aws_sdk_secretsmanager::error::ErrorMetadata;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(request.body, br#"{"SecretId":"arn"}"#);
         let header = |name: &str| request.headers[name].to_str().unwrap();
         assert!(header("authorization").starts_with("AWS4-HMAC-SHA256 Credential=id/"));
-        assert!(header("user-agent").starts_with("aws-sdk-rust/"), "it is signed, so our own must not take its place");
+        assert!(header("user-agent").starts_with("aws-sdk-rust/"), "our own must not take its place");
     }
 
     #[tokio::test]

@@ -1870,6 +1870,7 @@ create table if not exists public.voices (
   replace_first boolean not null default false,
   campaign boolean not null default false,
   uploads smallint not null default 0 check (uploads >= 0),
+  turned_away smallint not null default 0 check (turned_away >= 0),
   pipeline_version integer,
   report jsonb check (jsonb_typeof(report) = 'object'),
   lease_id uuid,
@@ -1931,6 +1932,8 @@ comment on column public.voices.campaign is
 comment on column public.voices.uploads is
   'The number of times that a sample of this attempt was allowed to be sent to the vendor, except for those that the vendor has surely '
   'not processed. It never exceeds understudy.most_uploads().';
+comment on column public.voices.turned_away is
+  'The number of samples of this attempt that the vendor has surely not processed.';
 comment on column public.voices.pipeline_version is
   'The version of the code that made the sample; another version would make another sample. It is null until a sample was taken.';
 comment on column public.voices.report is
@@ -2233,8 +2236,20 @@ as $$
 $$;
 comment on function understudy.most_uploads() is
   'The number of samples of one attempt that the vendor may process. It is larger than the number of times that a message is tried by '
-  'itself, so that an outage and a redrive do not end the attempt. A vendor that is busy processes nothing, so it ends no attempt before '
-  'the request is a day old.';
+  'itself, so that an outage and a redrive do not end the attempt. A vendor that is busy processes nothing; see most_turned_away.';
+
+create or replace function understudy.most_turned_away()
+returns integer
+language sql
+immutable
+set search_path = ''
+as $$
+  select 200
+$$;
+comment on function understudy.most_turned_away() is
+  'The number of samples of one attempt that the vendor may turn away before each further one counts as an upload. It is larger than the '
+  'number of times that a message is tried in a day, so that only people who ask again and again reach it. Without it, nothing would '
+  'limit the number of times that the speech of a person is sent.';
 
 create or replace function understudy.attempts_are_exhausted(p_recording_sid text)
 returns boolean
@@ -2245,12 +2260,17 @@ as $$
   select count(*) >= 5
   from public.voices v
   where v.recording_sid = p_recording_sid and v.uploads > 0
-    -- These say nothing about the sample: the account has no place for it, or no right to clone.
-    and coalesce(v.code, '') not in ('voice_limit_reached', 'voice_plan_required')
+    -- These say nothing about the sample: the account has no place for it, or no right to clone. They count for a day, because each of
+    -- them has sent the sample, too.
+    and not (
+      coalesce(v.code, '') in ('voice_limit_reached', 'voice_plan_required')
+      and v.closed_at < understudy.time_now() - interval '1 day'
+    )
 $$;
 comment on function understudy.attempts_are_exhausted(text) is
   'True if the vendor may have processed a sample of this newest recording for the permitted number of attempts. A newer recording starts '
-  'anew. Attempts that failed because of the vendor''s account do not count, so that they can be repeated when it has been extended.';
+  'anew. An attempt that failed because of the vendor''s account counts for a day only, so that it can be repeated when the account has '
+  'been extended.';
 
 create or replace function understudy.attempt_problem(p_voice public.voices)
 returns text
@@ -2631,7 +2651,7 @@ as $$
   )
 $$;
 comment on function understudy.gives_way(public.voices, uuid, public.recordings) is
-  'True if the attempt under way gives way to a new one: nothing was sent for it, and this recording is newer than its own.';
+  'True if the attempt under way gives way to a new one: the vendor has no voice of it, and this recording is newer than its own.';
 
 create or replace function understudy.join_attempt(
   p_under_way public.voices,
@@ -2671,7 +2691,7 @@ end
 $$;
 comment on function understudy.join_attempt(public.voices, uuid, uuid, boolean, boolean) is
   'The answer to a request while an attempt is under way. A user who asks for a single clone waits for it, so the attempt no longer '
-  'belongs to a campaign. The replacement of the current voice can be asked for as long as nothing was sent.';
+  'belongs to a campaign. The replacement of the current voice can be asked for as long as the vendor has no voice of it.';
 
 create or replace function understudy.ready_answer(
   p_current public.voices,
@@ -2840,7 +2860,7 @@ end
 $$;
 comment on function public.request_clone(uuid, uuid, smallint, int, boolean, boolean) is
   'Starts an attempt, unless one is under way (pending) or the current voice is made from the same recordings already (ready, with its '
-  'report). An attempt of which nothing was sent gives way to a newer recording. p_usual_channel is the employees'' usual channel in this '
+  'report). An attempt of which the vendor has no voice gives way to a newer recording. p_usual_channel is the employees'' usual channel in this '
   'deployment, 1 or 2, used for a call that states none of its own; null if none is configured. p_pipeline_version is the version of the '
   'code that would make the sample. With p_replace, the current voice is deleted before the new one is made. With p_campaign, the request '
   'is one of many for which nobody waits; the answer says whether the attempt is. recording_too_large: the employee only has recordings '
@@ -3065,7 +3085,8 @@ begin
   if p_no_voice_was_made and v_voice.vendor_voice_id is null then
     update public.voices v
     set state = 'requested', lease_id = null, lease_until = clock_timestamp(),
-        uploads = greatest(v.uploads - case when p_is_unprocessed then 1 else 0 end, 0)
+        uploads = greatest(v.uploads - case when p_is_unprocessed and v.turned_away < understudy.most_turned_away() then 1 else 0 end, 0),
+        turned_away = least(v.turned_away + case when p_is_unprocessed then 1 else 0 end, understudy.most_turned_away())
     where v.id = p_attempt_id;
     v_outcome := 'released';
   elsif p_no_voice_was_made then
@@ -3089,8 +3110,8 @@ end
 $$;
 comment on function public.release_clone(uuid, uuid, boolean, boolean) is
   'Gives the lease back. p_no_voice_was_made: true if surely no voice was made; false if one may have been. p_is_unprocessed: true '
-  'if the vendor has surely not processed the sample that was taken, so that it does not count as an upload: it was never sent, or the '
-  'vendor was busy, or turned the key away. Outcomes: released, unknown, lease_lost.';
+  'if the vendor has surely not processed the sample that was taken, so that it does not count as an upload up to most_turned_away: it was '
+  'never sent, or the vendor was busy, or turned the key away. Outcomes: released, unknown, lease_lost.';
 
 create or replace function public.save_vendor_voice(p_attempt_id uuid, p_vendor_voice_id text, p_account text default null)
 returns jsonb
@@ -6572,7 +6593,7 @@ as $$
         (
           v.state = 'requested'
           and v.requested_at < understudy.time_now() - case when v.campaign then interval '6 hours' else interval '10 minutes' end
-          -- The queue's longest delay is 15 minutes, so a message that is alive has the attempt begun more often than this.
+          -- The queue's longest delay is 15 minutes, so a message that is alive usually has the attempt begun more often than this.
           and (v.lease_until is null or v.lease_until < understudy.time_now() - interval '16 minutes')
         )
         or (

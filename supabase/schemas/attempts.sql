@@ -79,8 +79,20 @@ as $$
 $$;
 comment on function understudy.most_uploads() is
   'The number of samples of one attempt that the vendor may process. It is larger than the number of times that a message is tried by '
-  'itself, so that an outage and a redrive do not end the attempt. A vendor that is busy processes nothing, so it ends no attempt before '
-  'the request is a day old.';
+  'itself, so that an outage and a redrive do not end the attempt. A vendor that is busy processes nothing; see most_turned_away.';
+
+create or replace function understudy.most_turned_away()
+returns integer
+language sql
+immutable
+set search_path = ''
+as $$
+  select 200
+$$;
+comment on function understudy.most_turned_away() is
+  'The number of samples of one attempt that the vendor may turn away before each further one counts as an upload. It is larger than the '
+  'number of times that a message is tried in a day, so that only people who ask again and again reach it. Without it, nothing would '
+  'limit the number of times that the speech of a person is sent.';
 
 create or replace function understudy.attempts_are_exhausted(p_recording_sid text)
 returns boolean
@@ -91,12 +103,17 @@ as $$
   select count(*) >= 5
   from public.voices v
   where v.recording_sid = p_recording_sid and v.uploads > 0
-    -- These say nothing about the sample: the account has no place for it, or no right to clone.
-    and coalesce(v.code, '') not in ('voice_limit_reached', 'voice_plan_required')
+    -- These say nothing about the sample: the account has no place for it, or no right to clone. They count for a day, because each of
+    -- them has sent the sample, too.
+    and not (
+      coalesce(v.code, '') in ('voice_limit_reached', 'voice_plan_required')
+      and v.closed_at < understudy.time_now() - interval '1 day'
+    )
 $$;
 comment on function understudy.attempts_are_exhausted(text) is
   'True if the vendor may have processed a sample of this newest recording for the permitted number of attempts. A newer recording starts '
-  'anew. Attempts that failed because of the vendor''s account do not count, so that they can be repeated when it has been extended.';
+  'anew. An attempt that failed because of the vendor''s account counts for a day only, so that it can be repeated when the account has '
+  'been extended.';
 
 create or replace function understudy.attempt_problem(p_voice public.voices)
 returns text

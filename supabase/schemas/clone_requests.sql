@@ -47,7 +47,7 @@ as $$
   )
 $$;
 comment on function understudy.gives_way(public.voices, uuid, public.recordings) is
-  'True if the attempt under way gives way to a new one: nothing was sent for it, and this recording is newer than its own.';
+  'True if the attempt under way gives way to a new one: the vendor has no voice of it, and this recording is newer than its own.';
 
 create or replace function understudy.join_attempt(
   p_under_way public.voices,
@@ -87,7 +87,7 @@ end
 $$;
 comment on function understudy.join_attempt(public.voices, uuid, uuid, boolean, boolean) is
   'The answer to a request while an attempt is under way. A user who asks for a single clone waits for it, so the attempt no longer '
-  'belongs to a campaign. The replacement of the current voice can be asked for as long as nothing was sent.';
+  'belongs to a campaign. The replacement of the current voice can be asked for as long as the vendor has no voice of it.';
 
 create or replace function understudy.ready_answer(
   p_current public.voices,
@@ -256,7 +256,7 @@ end
 $$;
 comment on function public.request_clone(uuid, uuid, smallint, int, boolean, boolean) is
   'Starts an attempt, unless one is under way (pending) or the current voice is made from the same recordings already (ready, with its '
-  'report). An attempt of which nothing was sent gives way to a newer recording. p_usual_channel is the employees'' usual channel in this '
+  'report). An attempt of which the vendor has no voice gives way to a newer recording. p_usual_channel is the employees'' usual channel in this '
   'deployment, 1 or 2, used for a call that states none of its own; null if none is configured. p_pipeline_version is the version of the '
   'code that would make the sample. With p_replace, the current voice is deleted before the new one is made. With p_campaign, the request '
   'is one of many for which nobody waits; the answer says whether the attempt is. recording_too_large: the employee only has recordings '

@@ -136,7 +136,8 @@ begin
   if p_no_voice_was_made and v_voice.vendor_voice_id is null then
     update public.voices v
     set state = 'requested', lease_id = null, lease_until = clock_timestamp(),
-        uploads = greatest(v.uploads - case when p_is_unprocessed then 1 else 0 end, 0)
+        uploads = greatest(v.uploads - case when p_is_unprocessed and v.turned_away < understudy.most_turned_away() then 1 else 0 end, 0),
+        turned_away = least(v.turned_away + case when p_is_unprocessed then 1 else 0 end, understudy.most_turned_away())
     where v.id = p_attempt_id;
     v_outcome := 'released';
   elsif p_no_voice_was_made then
@@ -160,8 +161,8 @@ end
 $$;
 comment on function public.release_clone(uuid, uuid, boolean, boolean) is
   'Gives the lease back. p_no_voice_was_made: true if surely no voice was made; false if one may have been. p_is_unprocessed: true '
-  'if the vendor has surely not processed the sample that was taken, so that it does not count as an upload: it was never sent, or the '
-  'vendor was busy, or turned the key away. Outcomes: released, unknown, lease_lost.';
+  'if the vendor has surely not processed the sample that was taken, so that it does not count as an upload up to most_turned_away: it was '
+  'never sent, or the vendor was busy, or turned the key away. Outcomes: released, unknown, lease_lost.';
 
 create or replace function public.save_vendor_voice(p_attempt_id uuid, p_vendor_voice_id text, p_account text default null)
 returns jsonb

@@ -213,7 +213,7 @@ as $$
         (
           v.state = 'requested'
           and v.requested_at < understudy.time_now() - case when v.campaign then interval '6 hours' else interval '10 minutes' end
-          -- The queue's longest delay is 15 minutes, so a message that is alive has the attempt begun more often than this.
+          -- The queue's longest delay is 15 minutes, so a message that is alive usually has the attempt begun more often than this.
           and (v.lease_until is null or v.lease_until < understudy.time_now() - interval '16 minutes')
         )
         or (

@@ -21,6 +21,7 @@ create table if not exists public.voices (
   replace_first boolean not null default false,
   campaign boolean not null default false,
   uploads smallint not null default 0 check (uploads >= 0),
+  turned_away smallint not null default 0 check (turned_away >= 0),
   pipeline_version integer,
   report jsonb check (jsonb_typeof(report) = 'object'),
   lease_id uuid,
@@ -82,6 +83,8 @@ comment on column public.voices.campaign is
 comment on column public.voices.uploads is
   'The number of times that a sample of this attempt was allowed to be sent to the vendor, except for those that the vendor has surely '
   'not processed. It never exceeds understudy.most_uploads().';
+comment on column public.voices.turned_away is
+  'The number of samples of this attempt that the vendor has surely not processed.';
 comment on column public.voices.pipeline_version is
   'The version of the code that made the sample; another version would make another sample. It is null until a sample was taken.';
 comment on column public.voices.report is

@@ -175,6 +175,7 @@ def test_the_simulation_has_the_numbers_of_the_template():
         ("shared/src/queue.rs", r"FIRST_DELAY: Duration = Duration::from_secs\((\d+)\)", "first_delay"),
         ("shared/src/queue.rs", r"LONGEST_DELAY: Duration = Duration::from_secs\((\d+)\)", "longest_delay"),
         ("supabase/schemas/attempts.sql", r"most_uploads\(\)[^$]*\$\$\s*select (\d+)", "most_uploads"),
+        ("supabase/schemas/attempts.sql", r"most_turned_away\(\)[^$]*\$\$\s*select (\d+)", "most_turned_away"),
         ("supabase/schemas/voices.sql", r"lease_grace\(\)[^$]*\$\$\s*select interval '(\d+) seconds'", "lease_grace"),
     ],
 )

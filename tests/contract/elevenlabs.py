@@ -29,8 +29,9 @@ PLAN = {
 }  # fmt: skip
 PROTECTED = {"voice_access_denied", "detected_captcha_voice"}
 BUSY = {
-    "rate_limit_exceeded", "concurrent_limit_exceeded", "too_many_concurrent_requests", "system_busy", "already_running", "concurrent_modification",
+    "rate_limit_exceeded", "concurrent_limit_exceeded", "too_many_concurrent_requests", "system_busy",
 }  # fmt: skip
+RUNNING = {"already_running", "concurrent_modification"}
 GONE = {"voice_not_found", "voice_does_not_exist", "history_item_not_found", "history_item_does_not_exist"}
 NO_VOICE = "no voice was made"
 

@@ -23,6 +23,7 @@ def test_the_contract_reads_each_code_as_the_functions_do():
         "Key": contract.KEY,
         "NotThere": contract.GONE,
         "Busy": contract.BUSY,
+        "Running": contract.RUNNING,
         "Refused(Refusal::VoiceLimitReached)": contract.FULL | contract.MONTH_FULL,
         "Refused(Refusal::VoiceProtected)": contract.PROTECTED,
         "Refused(Refusal::VoicePlanRequired)": contract.PLAN,

@@ -277,8 +277,8 @@ OFTEN = 11
 
 @pytest.mark.parametrize("fault", [
     {"status": 429, "body": {"detail": {"code": "system_busy"}}}, {"status": 429, "body": "<html>"},
-    {"status": 409, "body": {"detail": {"code": "already_running"}}}, {"status": 403, "body": {"detail": {"code": "missing_permissions"}}},
-], ids=["busy", "proxy", "conflict", "key"])  # fmt: skip
+    {"status": 403, "body": {"detail": {"code": "missing_permissions"}}},
+], ids=["busy", "proxy", "key"])  # fmt: skip
 def test_a_vendor_that_turns_the_sample_away_eleven_times_costs_nobody_their_voice(attempt, scenario, fault):
     scenario.fault("elevenlabs", path=ADD, times=OFTEN, **fault)
     while scenario.hits("elevenlabs") < OFTEN:

@@ -1,10 +1,10 @@
-"""The number of samples that the vendor processes: there are bounds for each attempt and each newest recording, whatever the vendor or the people say."""
+"""The number of times that a sample is sent: there are bounds for each attempt and each newest recording, whatever the vendor or the people say."""
 
 from __future__ import annotations
 
 import pytest
 
-MOST_UPLOADS, MOST_ATTEMPTS = 10, 5
+MOST_UPLOADS, MOST_TURNED_AWAY, MOST_ATTEMPTS = 10, 200, 5
 
 
 def upload(world, attempt) -> dict:
@@ -38,6 +38,17 @@ def test_a_sample_that_the_vendor_has_not_processed_is_no_upload(world):
     for _ in range(2 * MOST_UPLOADS):
         assert turned_away(world, attempt) == {"outcome": "released"}
     assert (world.voice(attempt)["state"], world.voice(attempt)["uploads"]) == ("requested", 1)
+
+
+def test_a_sample_that_is_turned_away_again_and_again_counts_in_the_end(world):
+    """As when people ask again all the time, and each request brings another message."""
+    attempt = world.requested()
+    for _ in range(MOST_TURNED_AWAY):
+        turned_away(world, attempt)
+    assert world.voice(attempt)["uploads"] == 0
+    for _ in range(MOST_UPLOADS):
+        turned_away(world, attempt)
+    assert upload(world, attempt) == {"outcome": "refused", "code": "clone_failed"}
 
 
 def test_only_the_upload_of_the_lease_is_taken_back(world):
@@ -82,14 +93,16 @@ def test_five_attempts_for_a_recording_upload_and_a_newer_recording_starts_anew(
 
 
 @pytest.mark.parametrize("code", ["voice_limit_reached", "voice_plan_required"])
-def test_an_account_that_was_full_as_often_as_one_asked_is_no_reason_to_refuse_when_it_is_extended(world, code):
+def test_an_account_that_was_full_as_often_as_one_asked_is_no_reason_to_refuse_the_day_after(world, code):
     world.grant()
     world.record()
-    for _ in range(MOST_ATTEMPTS + 1):
+    for _ in range(MOST_ATTEMPTS):
         attempt = world.request()["attempt_id"]
         begun = world.begin(attempt)
         assert world.take(attempt, begun)["outcome"] == "taken"
         world.fail(attempt, begun["lease_id"], code)
+    assert world.request() == {"outcome": "clone_attempts_exhausted"}
+    world.sql("update public.voices set closed_at = closed_at - interval '24 hours 1 second'")
     assert world.request()["outcome"] == "requested"
 
 

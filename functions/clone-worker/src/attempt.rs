@@ -123,7 +123,7 @@ impl CloneWorker {
         }
     }
 
-    /// Gives the lease back if the step has failed, whose result is returned.
+    /// Gives the lease back if the step has failed, whose result is returned. If that fails, too, the lease runs out.
     async fn release_on_error<T>(
         &self,
         attempt_id: Uuid,
@@ -131,8 +131,10 @@ impl CloneWorker {
         release: Release,
         step: Result<T, Error>,
     ) -> Result<T, Error> {
-        if step.is_err() {
-            release_clone(&self.supabase, attempt_id, lease_id, release).await?;
+        if step.is_err()
+            && let Err(error) = release_clone(&self.supabase, attempt_id, lease_id, release).await
+        {
+            tracing::warn!(%attempt_id, %error, "the lease could not be given back");
         }
         step
     }
@@ -146,9 +148,11 @@ impl CloneWorker {
                 let report = self.with_slots(refusal, report).await;
                 self.fail(attempt_id, lease_id, refusal, None, report.as_ref()).await
             }
+            Err(AddVoiceError::TurnedAway(error)) => {
+                self.release_on_error(attempt_id, lease_id, Release::Unprocessed, Err(error.into())).await
+            }
             Err(AddVoiceError::NotAdded(error)) => {
-                release_clone(&self.supabase, attempt_id, lease_id, Release::Unprocessed).await?;
-                Err(error.into())
+                self.release_on_error(attempt_id, lease_id, Release::NotMade, Err(error.into())).await
             }
             Err(AddVoiceError::FateUnknown(error)) => {
                 tracing::warn!(%attempt_id, %error, "the answer of add_voice is lost");

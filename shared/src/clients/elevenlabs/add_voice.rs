@@ -61,8 +61,11 @@ pub enum AddVoiceError {
     /// The vendor will never make this voice from this sample on this account.
     #[error("the vendor refused: {}", .0.code())]
     Refused(Refusal),
-    /// The vendor has not processed the sample: for example, it was never sent, or the vendor was busy or turned the key
-    /// away. The same request may succeed later.
+    /// The vendor has not processed the sample: it was never sent, or the vendor was busy or turned the key away. The
+    /// same request may succeed later.
+    #[error(transparent)]
+    TurnedAway(VendorError),
+    /// Nothing was made, but the vendor may have read the sample. The same request may succeed later.
     #[error(transparent)]
     NotAdded(VendorError),
     /// The answer is lost: the voice may exist, or come to exist after we look.
@@ -109,7 +112,8 @@ fn labels(voice: &NewVoice) -> String {
 fn why_not_added(error: VendorError) -> AddVoiceError {
     match error.code.as_deref().and_then(meaning) {
         Some(Meaning::Refused(refusal)) => return AddVoiceError::Refused(refusal),
-        Some(Meaning::Busy) => return AddVoiceError::NotAdded(error),
+        Some(Meaning::Busy) => return AddVoiceError::TurnedAway(error),
+        Some(Meaning::Running) => return AddVoiceError::FateUnknown(error),
         // The code is about the key or about a missing voice, so the status says more.
         Some(Meaning::Key | Meaning::NotThere) | None => {}
     }
@@ -118,8 +122,10 @@ fn why_not_added(error: VendorError) -> AddVoiceError {
         Some(status) if status.is_client_error() && !error.is_transient() => {
             AddVoiceError::Refused(Refusal::VoiceRejected)
         }
+        Some(StatusCode::TOO_MANY_REQUESTS) => AddVoiceError::TurnedAway(error),
+        Some(_) if error.is_unauthorised() => AddVoiceError::TurnedAway(error),
         Some(status) if status.is_client_error() => AddVoiceError::NotAdded(error),
-        None if error.never_sent() => AddVoiceError::NotAdded(error),
+        None if error.never_sent() => AddVoiceError::TurnedAway(error),
         // For a 5xx, an unreadable success, or no answer, the voice may be made, or being made.
         _ => AddVoiceError::FateUnknown(error),
     }
@@ -160,7 +166,7 @@ mod tests {
             answered(400, Some("paid_plan_required")),
             AddVoiceError::Refused(Refusal::VoicePlanRequired)
         ));
-        assert!(matches!(answered(400, Some("system_busy")), AddVoiceError::NotAdded(_)));
+        assert!(matches!(answered(400, Some("system_busy")), AddVoiceError::TurnedAway(_)));
     }
 
     #[test]
@@ -183,7 +189,7 @@ mod tests {
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
         let added = elevenlabs_at(url).add_voice(NewVoice { sample: b"RIFF".to_vec(), ..new_voice() }).await;
-        assert!(matches!(added, Err(AddVoiceError::NotAdded(_))), "{added:?}");
+        assert!(matches!(added, Err(AddVoiceError::TurnedAway(_))), "{added:?}");
     }
 
     #[tokio::test]
@@ -201,7 +207,21 @@ mod tests {
     #[test]
     fn a_refused_key_or_a_busy_vendor_has_made_nothing() {
         for status in [401, 403, 429] {
+            assert!(matches!(answered(status, None), AddVoiceError::TurnedAway(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_vendor_that_may_have_read_the_sample_has_not_turned_it_away() {
+        for status in [404, 408, 423, 425] {
             assert!(matches!(answered(status, None), AddVoiceError::NotAdded(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_vendor_at_work_on_a_like_request_may_still_make_its_voice() {
+        for code in ["already_running", "concurrent_modification"] {
+            assert!(matches!(answered(409, Some(code)), AddVoiceError::FateUnknown(_)), "{code}");
         }
     }
 
@@ -214,8 +234,8 @@ mod tests {
     fn a_403_is_about_the_key_only_if_its_code_says_so_or_there_is_none() {
         for code in ["missing_permissions", "insufficient_permissions", "detected_unusual_activity", "invalid_api_key"]
         {
-            assert!(matches!(answered(403, Some(code)), AddVoiceError::NotAdded(_)), "{code}");
-            assert!(matches!(answered(401, Some(code)), AddVoiceError::NotAdded(_)), "{code}");
+            assert!(matches!(answered(403, Some(code)), AddVoiceError::TurnedAway(_)), "{code}");
+            assert!(matches!(answered(401, Some(code)), AddVoiceError::TurnedAway(_)), "{code}");
         }
         for code in ["voice_access_denied", "detected_captcha_voice"] {
             let answer = answered(403, Some(code));

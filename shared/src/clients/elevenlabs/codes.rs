@@ -14,6 +14,8 @@ pub(super) enum Meaning {
     NotThere,
     /// Nothing was done; the same request may succeed later.
     Busy,
+    /// The vendor works on a like request, whose voice may still come.
+    Running,
     /// The vendor will never make this voice from this sample on this account.
     Refused(Refusal),
 }
@@ -40,8 +42,8 @@ const CODES: &[(&str, Meaning)] = &[
     ("concurrent_limit_exceeded", Meaning::Busy),
     ("too_many_concurrent_requests", Meaning::Busy),
     ("system_busy", Meaning::Busy),
-    ("already_running", Meaning::Busy),
-    ("concurrent_modification", Meaning::Busy),
+    ("already_running", Meaning::Running),
+    ("concurrent_modification", Meaning::Running),
     ("voice_limit_reached", Meaning::Refused(Refusal::VoiceLimitReached)),
     ("max_voice_limit_reached", Meaning::Refused(Refusal::VoiceLimitReached)),
     ("max_voice_add_edits_reached", Meaning::Refused(Refusal::VoiceLimitReached)),
