@@ -152,7 +152,8 @@ mod tests {
         for (power, n) in powers.iter().zip(BAND) {
             let bin = (0..SPAN).map(|at| {
                 let turn = Complex32::cis(-TAU * (n * at % SPAN) as f32 / SPAN as f32);
-                turn * steadiness.samples[at] * steadiness.window[at]
+                let hann = 0.5 - 0.5 * (TAU * at as f32 / SPAN as f32).cos();
+                turn * steadiness.samples[at] * hann
             });
             assert!((bin.sum::<Complex32>().norm_sqr() - power).abs() < 1e-3, "bin {n}");
         }

@@ -171,6 +171,7 @@ mod tests {
         let denied = ErrorMetadata::builder().code("AccessDenied").message("not allowed").build();
         for (error, cause) in [
             (SdkError::timeout_error("slow"), "no answer in time"),
+            (SdkError::dispatch_failure(ConnectorError::other("a secret".into(), None)), "not reachable"),
             (SdkError::service_error(Stated(denied), "a secret"), "refused: AccessDenied: not allowed"),
             (SdkError::response_error("garbled", "a secret"), "unreadable answer"),
         ] {
