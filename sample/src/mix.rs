@@ -390,12 +390,12 @@ mod tests {
 
     #[test]
     fn levels_are_those_of_the_speech_and_of_all_with_the_pauses() {
-        let syllables = [[0.2; 6], [0.02; 6], [0.2; 6]].concat().repeat(30);
+        let syllables = [[0.2; 6], [0.1; 6], [0.2; 6]].concat().repeat(30);
         let mixed = mixed(8_000, &[(0, tone(0, &syllables), 8_000)]);
-        // The tone has 3 dB less than its peak; a third of the frames is 20 dB softer, which takes 1.7 dB off the whole.
+        // The tone has 3 dB less than its peak; a third of the frames is 6 dB softer, which takes 1.25 dB off the whole.
         for (levels, speech) in [(mixed.before, -17.0), (mixed.after, -20.5)] {
             assert!((levels.speech_rms_dbfs - speech).abs() < 0.1, "{levels:?}");
-            assert!((levels.rms_dbfs - speech + 1.74).abs() < 0.1, "{levels:?}");
+            assert!((levels.rms_dbfs - speech + 1.25).abs() < 0.1, "{levels:?}");
             assert!((levels.true_peak_dbtp - speech - 3.0).abs() < 0.2, "{levels:?}");
         }
     }
@@ -414,7 +414,7 @@ mod tests {
             let amplitudes: Vec<f32> = (0..1_000).map(|n| if n % 100 == 50 { shout } else { 0.12 }).collect();
             let came = tone(0, &amplitudes);
             let mixed = mixed(8_000, &[(0, came.clone(), 8_000)]);
-            assert!(mixed.after.true_peak_dbtp <= -3.0, "{:?}", mixed.after);
+            assert!((-3.15..=-3.0).contains(&mixed.after.true_peak_dbtp), "{:?}", mixed.after);
             let plain = (power(TARGET_LEVEL) / speech(&came)).sqrt() as f32;
             (decibels_of(mixed.pieces[0].gain / plain), mixed.after.speech_rms_dbfs - TARGET_LEVEL)
         };
@@ -422,6 +422,17 @@ mod tests {
         assert!((0.5..3.5).contains(&given_back) && off.abs() < 0.05, "{given_back} dB, and {off} dB off the level");
         let (most, off) = gain_of(3.0);
         assert!((most - 3.52).abs() < 0.01 && off < -0.5, "{most} dB, and {off} dB off the level");
+    }
+
+    #[test]
+    fn where_the_limiter_alone_is_not_enough_its_ceiling_is_lowered() {
+        // Bursts of random signs, whose peaks between the samples depend on the gain of many samples.
+        let mut rng = fastrand::Rng::with_seed(26);
+        let mut sign = |amplitude: f32| if rng.bool() { amplitude } else { -amplitude };
+        let samples = (0..128 * 2_000).map(|n| sign(if n / 128 % 40 == 0 { 0.6 } else { 0.02 })).collect();
+        let came = Utterance { first_frame: 0, classes: vec![Class::Speech; 2_000], samples };
+        let mixed = mixed(8_000, &[(0, came, 8_000)]);
+        assert!((-3.3..=-3.0).contains(&mixed.after.true_peak_dbtp), "{:?}", mixed.after);
     }
 
     #[test]
