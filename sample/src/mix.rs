@@ -425,17 +425,6 @@ mod tests {
     }
 
     #[test]
-    fn where_the_limiter_alone_is_not_enough_its_ceiling_is_lowered() {
-        // Bursts of random signs, whose peaks between the samples depend on the gain of many samples.
-        let mut rng = fastrand::Rng::with_seed(26);
-        let mut sign = |amplitude: f32| if rng.bool() { amplitude } else { -amplitude };
-        let samples = (0..128 * 2_000).map(|n| sign(if n / 128 % 40 == 0 { 0.6 } else { 0.02 })).collect();
-        let came = Utterance { first_frame: 0, classes: vec![Class::Speech; 2_000], samples };
-        let mixed = mixed(8_000, &[(0, came, 8_000)]);
-        assert!((-3.3..=-3.0).contains(&mixed.after.true_peak_dbtp), "{:?}", mixed.after);
-    }
-
-    #[test]
     fn of_nothing_nothing_is_made() {
         let nothing = Mix::new(8_000).finish();
         assert!(nothing.samples.is_empty() && nothing.pieces.is_empty());
