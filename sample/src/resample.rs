@@ -102,6 +102,8 @@ fn bessel_i0(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decibel::decibels;
+    use crate::sums::ac_power;
 
     fn resampled(from: u32, to: u32, samples: &[f32], chunk: usize) -> Vec<f32> {
         let (mut resampler, mut output) = (Resampler::new(from, to), Vec::new());
@@ -138,6 +140,41 @@ mod tests {
     fn the_size_of_the_pieces_changes_nothing() {
         let samples = sine(8_000, 440.0, 0.1);
         assert_eq!(resampled(8_000, 16_000, &samples, 1), resampled(8_000, 16_000, &samples, 800));
+    }
+
+    #[test]
+    fn what_is_at_most_0_8_of_the_lower_nyquist_frequency_stays_and_from_1_2_times_it_70_db_are_gone() {
+        let gain = |from: u32, to: u32, hertz: f64| {
+            let output = resampled(from, to, &sine(from, hertz, 0.5), 4_096);
+            decibels(ac_power(&output[500..output.len() - 500])) + 3.01
+        };
+        for (from, to, nyquist) in [(48_000, 16_000, 8_000.0), (11_025, 8_000, 4_000.0)] {
+            assert!(gain(from, to, 0.8 * nyquist).abs() < 0.05, "{}", gain(from, to, 0.8 * nyquist));
+            assert!(gain(from, to, 1.2 * nyquist) < -70.0, "{}", gain(from, to, 1.2 * nyquist));
+        }
+    }
+
+    #[test]
+    fn a_sample_that_has_its_place_in_the_higher_rate_stays_as_it_is_to_the_last_bit() {
+        let samples: Vec<f32> = sine(8_000, 1_234.5, 0.1).iter().map(|sample| 0.37 * sample).collect();
+        let output = resampled(8_000, 16_000, &samples, 333);
+        assert!(output.into_iter().step_by(2).eq(samples));
+    }
+
+    #[test]
+    fn the_ratio_is_in_lowest_terms_so_that_the_filter_is_small() {
+        let ratio = |from, to| {
+            let Resampler { up, down, taps, phases, .. } = Resampler::new(from, to);
+            (up, down, phases.len() / taps)
+        };
+        assert_eq!((ratio(48_000, 16_000), ratio(11_025, 16_000)), ((1, 3, 1), (640, 441, 640)));
+    }
+
+    #[test]
+    fn the_bessel_function_is_that_of_the_tables() {
+        for (x, value) in [(0.0, 1.0), (1.0, 1.266_065_878), (BETA, 168.593_908_5)] {
+            assert!((bessel_i0(x) / value - 1.0).abs() < 1e-9, "{} at {x}", bessel_i0(x));
+        }
     }
 
     #[test]

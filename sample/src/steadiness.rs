@@ -167,6 +167,47 @@ mod tests {
     }
 
     #[test]
+    fn what_is_softer_than_the_rounding_of_16_bits_has_no_peaks() {
+        assert_eq!(steadiness(|_, _| 1e-5), 0.0);
+    }
+
+    /// The places of the peaks among 61 levels that are 0 but for these.
+    fn places(levels: &[(usize, f32)]) -> Vec<usize> {
+        let mut all = [0.0; 61];
+        levels.iter().for_each(|&(n, level)| all[n] = level);
+        let found = peaks(&all);
+        let places: Vec<usize> = (0..all.len()).filter(|&n| found[n] > NO_PEAK).collect();
+        assert!(places.iter().all(|&n| found[n] == all[n]), "a peak has its own level");
+        places
+    }
+
+    #[test]
+    fn a_peak_is_higher_than_its_neighbours_and_of_two_that_are_as_high_the_first() {
+        assert_eq!(places(&[(29, 4.0), (30, 9.0), (31, 4.0)]), [30]);
+        assert_eq!(places(&[(30, 9.0), (31, 9.0)]), [30]);
+        assert_eq!(places(&[(28, 4.0), (29, 6.0), (30, 8.0)]), [30], "the slope is none");
+        assert_eq!(places(&[(30, 8.0), (31, 6.0), (32, 4.0)]), [30]);
+        assert_eq!(places(&[(20, 9.0), (40, 9.0)]), [20, 40]);
+        assert!(places(&[(0, 9.0), (60, 9.0)]).is_empty(), "at the ends there is no neighbour to compare with");
+    }
+
+    #[test]
+    fn a_peak_stands_out_by_6_5_db_from_the_mean_of_ten_bins_on_either_side() {
+        // The level itself is one of the 21 bins.
+        let least = 1.5 * 21.0 / 20.0;
+        assert!(places(&[(30, least - 0.01)]).is_empty());
+        assert_eq!(places(&[(30, least + 0.01)]), [30]);
+        for (other, counts) in [(19, false), (20, true), (40, true), (41, false)] {
+            let places = places(&[(30, least + 0.1), (other, 20.0)]);
+            assert_eq!(places.contains(&30), !counts, "a bin {other} with a peak at 30");
+        }
+        // Near the end of the band there are fewer bins: here 12.
+        let least = 1.5 * 12.0 / 11.0;
+        assert!(places(&[(1, least - 0.01)]).is_empty() && places(&[(59, least - 0.01)]).is_empty());
+        assert_eq!(places(&[(1, least + 0.01), (59, least + 0.01)]), [1, 59]);
+    }
+
+    #[test]
     fn a_voice_is_not_steady_though_it_keeps_its_pitch() {
         // The sound changes its formants every 80 ms.
         let mut random = Rng::with_seed(1);

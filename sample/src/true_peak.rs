@@ -58,6 +58,18 @@ mod tests {
     }
 
     #[test]
+    fn each_sample_has_four_values_of_which_the_first_is_its_own() {
+        let samples = sine_between_samples(0.5);
+        let mut values = Vec::new();
+        oversampled(&samples, |at, value| values.push((at, value)));
+        assert_eq!(values.len(), 4 * samples.len());
+        for (n, &(at, value)) in values.iter().enumerate() {
+            assert_eq!(at, n / 4);
+            assert!(n % 4 > 0 || value == samples[at].abs());
+        }
+    }
+
+    #[test]
     fn nothing_has_no_peak() {
         assert_eq!(true_peak(&[]), 0.0);
     }

@@ -1,14 +1,17 @@
 //! Samples of recordings of one party, whose voice is known.
 
 use fastrand::Rng;
-use wav::{Channel, Encoding, NotAudio};
+use wav::{Channel, Encoding, Format, NotAudio};
 
 use super::*;
-use crate::call::Call;
+use crate::call::{Call, Counts};
+use crate::decibel::power;
 use crate::frame::Class;
 use crate::origin::Origin;
+use crate::report::CallReport;
 use crate::sums::ac_power;
 use crate::tests::calls::{RATE, VOICES, amplified, decibels_to_factor, decode, level, noise, resampled, wav_file};
+use crate::utterances::Utterance;
 
 /// A voice of this length at a level, in dBFS.
 fn voice(n: usize, seconds: f64, level_dbfs: f32) -> Vec<f32> {
@@ -52,6 +55,128 @@ fn with_noise(samples: &[f32], dbfs: f32) -> Vec<f32> {
 
 fn clipped(seconds: f64) -> Vec<f32> {
     amplified(&amplified(&voice(0, seconds, -20.0), 12.0), 0.4)
+}
+
+/// A take of this many frames of speech at 8 kHz and of half as many pauses, as even noise of these levels in dBFS.
+fn even(speech_frames: usize, speech_dbfs: f64, pauses_dbfs: f64) -> Take {
+    // Every stretch of this sequence has all values between −1 and 1, each as often; its mean power is 1/3.
+    let sequence = |n: usize| (2.0 * (n as f64 * 0.618_033_988_749_895).fract() - 1.0) as f32;
+    let amplitude = |class| (3.0 * power(if class == Class::Speech { speech_dbfs } else { pauses_dbfs })).sqrt() as f32;
+    let utterance = |(first_frame, frames): (u64, usize)| {
+        let classes = [vec![Class::Speech; frames], vec![Class::Pause; frames / 2]].concat();
+        let frame = |(n, &class): (usize, &Class)| (128 * n..).take(128).map(move |n| amplitude(class) * sequence(n));
+        Utterance { first_frame, samples: classes.iter().enumerate().flat_map(frame).collect(), classes }
+    };
+    let lengths = (0..speech_frames).step_by(250).map(|from| (2 * from as u64, 250.min(speech_frames - from)));
+    Take {
+        format: Format { encoding: Encoding::Float32, channels: 1, rate: RATE },
+        channel: None,
+        rate: RATE,
+        utterances: lengths.map(utterance).collect(),
+        counts: Counts { all: 10_000, speech: speech_frames as u64, other_party: 1_000, sound: 500 },
+        alike_percent: 0.0,
+        trace: None,
+    }
+}
+
+#[test]
+fn from_30_s_of_speech_there_is_a_sample_and_from_60_s_it_is_not_short() {
+    for (frames, minimum, enough) in
+        [(1_874, false, false), (1_875, true, false), (3_749, true, false), (3_750, true, true)]
+    {
+        let mut assembly = Assembly::default();
+        assembly.add(Ok(even(frames, -20.0, -60.0)));
+        assert_eq!((assembly.has_minimum(), assembly.has_enough()), (minimum, enough), "{frames} frames");
+        match assembly.finish() {
+            Ok(sample) => {
+                let (report, seconds) = (sample.report, frames as f64 * 0.016);
+                assert!(minimum && (report.speech_seconds - seconds).abs() < 1e-9, "{frames} frames");
+                assert_eq!((report.verdict == Verdict::Good, report.warnings.is_empty()), (enough, enough));
+                assert!((report.sample_seconds - 1.5 * seconds).abs() < 0.1, "{}", report.sample_seconds);
+            }
+            Err(report) => {
+                assert!(!minimum, "{frames} frames");
+                let figure = report.problem.and_then(Problem::measure).map(|measure| measure.figure);
+                assert_eq!(figure, Some(29.984));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_noise_is_named_and_removed_where_speech_is_less_than_25_db_above_it() {
+    // The noise is in the speech as well, so 25.1 dB above it are a ratio of 25.08 dB.
+    for (pauses_dbfs, is_noisy) in [(-45.1, false), (-44.9, true)] {
+        let report = assembled([Ok(even(3_750, -20.0, pauses_dbfs))]).map_err(|r| r.problem).expect("a sample").report;
+        assert_eq!((report.remove_background_noise, report.verdict == Verdict::Usable), (is_noisy, is_noisy));
+        assert_eq!(report.warnings.contains(&Warning::Noisy), is_noisy);
+        let floor = report.noise_floor_dbfs.expect("there are pauses");
+        assert!((floor - pauses_dbfs).abs() < 0.1, "{floor}");
+        let snr = report.snr_db.expect("there are pauses");
+        assert!((snr + 20.0 + pauses_dbfs).abs() < 0.1, "{snr}");
+    }
+}
+
+#[test]
+fn of_two_calls_the_figures_are_those_of_both_weighed_by_their_speech() {
+    let quiet_line = || Ok(even(2_500, -20.0, -50.0));
+    let noisy_line = || Ok(even(1_250, -30.0, -50.0));
+    let unread = || Err(Problem::RecordingMissing);
+    for takes in [[quiet_line(), noisy_line(), unread()], [unread(), noisy_line(), quiet_line()]] {
+        let report = assembled(takes).map_err(|report| report.problem).expect("a sample").report;
+        // Shares of noise of 0.001 and 0.01: two parts of one, and one part of the other.
+        let share: f64 = (2.0 * 0.001 + 0.01) / 3.0;
+        let snr = report.snr_db.expect("there are pauses");
+        assert!((snr - (decibels(1.0 - share) - decibels(share))).abs() < 0.1, "{snr}");
+        assert_eq!((report.speech_seconds, report.recordings.len()), (60.0, 3));
+    }
+}
+
+#[test]
+fn a_refused_sample_has_the_figures_of_the_speech_that_was_passed_over() {
+    let report = assembled([Ok(even(2_000, -20.0, -28.0))]).map(|_| ()).unwrap_err();
+    assert_eq!((report.problem.map(Problem::code), report.speech_seconds), (Some("sample_too_noisy"), 0.0));
+    let floor = report.noise_floor_dbfs.expect("there are pauses");
+    assert!((floor + 28.0).abs() < 0.1 && report.snr_db < Some(10.0), "{floor}");
+    let of_nothing = assembled([Ok(even(0, -20.0, -60.0))]).map(|_| ()).unwrap_err();
+    assert_eq!((of_nothing.noise_floor_dbfs, of_nothing.snr_db, of_nothing.clipped_percent), (None, None, None));
+    let recording = &of_nothing.recordings[0];
+    assert_eq!((recording.speech_rms_dbfs, recording.snr_db, recording.taken_seconds), (None, None, 0.0));
+}
+
+#[test]
+fn a_recording_has_its_own_figures() {
+    let report = assembled([Ok(even(2_000, -20.0, -60.0))]).map_err(|r| r.problem).expect("a sample").report;
+    let CallReport { seconds, speech_seconds, other_party_seconds, sound_seconds, .. } = report.recordings[0];
+    assert_eq!([seconds, speech_seconds, other_party_seconds, sound_seconds], [160.0, 32.0, 16.0, 8.0]);
+    let recording = &report.recordings[0];
+    assert_eq!(recording.taken_seconds, 48.0, "with the pauses");
+    let level = recording.speech_rms_dbfs.expect("there is speech");
+    assert!((level + 20.0).abs() < 0.05, "{level}");
+    let gain = recording.gain_db.expect("it was taken");
+    assert!((gain + 0.5).abs() < 0.1, "{gain}");
+    let peak = recording.true_peak_dbtp.expect("there is speech");
+    assert!((-16.0..-6.0).contains(&peak), "{peak}");
+}
+
+#[test]
+fn two_minutes_are_filled_and_an_older_recording_has_only_the_room_that_is_left() {
+    // With its pauses, the first has half of the 7 500 frames that two minutes are, and the second more than all.
+    let takes = [Ok(even(2_500, -20.0, -60.0)), Ok(even(6_000, -20.0, -60.0)), Ok(even(2_500, -20.0, -60.0))];
+    let report = assembled(takes).map_err(|report| report.problem).expect("a sample").report;
+    let taken: Vec<f64> = report.recordings.iter().map(|recording| recording.taken_seconds).collect();
+    assert_eq!((taken, report.sample_seconds), (vec![60.0, 60.0, 0.0], 120.0));
+}
+
+#[test]
+fn more_than_a_thousandth_of_clipped_samples_is_named() {
+    for (clipped_frames, is_named) in [(1, false), (4, true)] {
+        let mut take = even(2_000, -20.0, -60.0);
+        let speech = take.utterances[0].samples.iter_mut().take(clipped_frames * 128);
+        speech.for_each(|sample| *sample = 0.9_f32.copysign(*sample));
+        let report = assembled([Ok(take)]).map_err(|report| report.problem).expect("a sample").report;
+        assert_eq!(report.warnings.contains(&Warning::Clipped), is_named, "{:?}", report.clipped_percent);
+    }
 }
 
 #[test]

@@ -167,12 +167,12 @@ fn a_fade_takes_10_ms_and_only_where_the_recording_does_not_go_on() {
 
 #[test]
 fn levels_are_those_of_the_speech_and_of_all_with_the_pauses() {
-    let syllables = [[0.2; 6], [0.02; 6], [0.2; 6]].concat().repeat(30);
+    let syllables = [[0.2; 6], [0.1; 6], [0.2; 6]].concat().repeat(30);
     let mixed = mixed(8_000, &[(0, tone(0, &syllables), 8_000)]);
-    // The tone has 3 dB less than its peak; a third of the frames is 20 dB softer, which takes 1.7 dB off the whole.
+    // The tone has 3 dB less than its peak; a third of the frames is 6 dB softer, which takes 1.25 dB off the whole.
     for (levels, speech) in [(mixed.before, -17.0), (mixed.after, -20.5)] {
         assert!((levels.speech_rms_dbfs - speech).abs() < 0.1, "{levels:?}");
-        assert!((levels.rms_dbfs - speech + 1.74).abs() < 0.1, "{levels:?}");
+        assert!((levels.rms_dbfs - speech + 1.25).abs() < 0.1, "{levels:?}");
         assert!((levels.true_peak_dbtp - speech - 3.0).abs() < 0.2, "{levels:?}");
     }
 }
@@ -191,7 +191,7 @@ fn the_level_that_the_limiter_takes_is_given_back_but_no_more_than_half_as_much_
         let amplitudes: Vec<f32> = (0..1_000).map(|n| if n % 100 == 50 { shout } else { 0.12 }).collect();
         let came = tone(0, &amplitudes);
         let mixed = mixed(8_000, &[(0, came.clone(), 8_000)]);
-        assert!(mixed.after.true_peak_dbtp <= -3.0, "{:?}", mixed.after);
+        assert!((-3.15..=-3.0).contains(&mixed.after.true_peak_dbtp), "{:?}", mixed.after);
         let plain = (power(TARGET_LEVEL) / speech(&came)).sqrt() as f32;
         (decibels_of(mixed.pieces[0].gain / plain), mixed.after.speech_rms_dbfs - TARGET_LEVEL)
     };
