@@ -35,7 +35,7 @@ def _asks_without_waiting(stage: Stage) -> None:
 
 
 def _sent(stage: Stage) -> int:
-    return stage.scenario.one("select coalesce(sum(uploads), 0)::int from voices where employee_id = %s", stage.employee)
+    return stage.scenario.one("select coalesce(sum(uploads + turned_away), 0)::int from voices where employee_id = %s", stage.employee)
 
 
 def _withdraws(stage: Stage, token: str) -> None:
