@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,15 @@ from bench.functions.measure import Measured, cold_round, warm_requests
 from local.progress import Progress
 from tests.faults.__main__ import ground
 from tests.faults.lane import Lane
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_function_with_settings_of_its_own_is_stripped_like_the_others():
+    """Cargo takes `strip` from the profile only for packages without settings of their own."""
+    release = tomllib.loads((ROOT / "Cargo.toml").read_text())["profile"]["release"]
+    own = {name: settings.get("strip") for name, settings in release["package"].items() if (ROOT / "functions" / name).exists()}
+    assert own and set(own.values()) == {release["strip"]} == {True}
 
 
 @pytest.fixture
