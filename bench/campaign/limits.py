@@ -29,6 +29,7 @@ class Deployment:
     messages_sent_at_once: int = 16
     first_delay: int = 10
     longest_delay: int = 900
+    delay_spread: float = 0.2
     # functions/clone-worker/src/handler.rs, and understudy.lease_grace().
     lease_margin: int = 30
     lease_grace: int = 60
@@ -38,7 +39,7 @@ class Deployment:
     request_times_out_after: int = 24 * HOUR
     campaign_is_swept_after: int = 6 * HOUR
     swept_again_after: int = 1 * HOUR
-    given_back_before: int = 16 * MINUTE
+    given_back_before: int = 19 * MINUTE
     swept_at_once: int = 100
     # CampaignQueueAgeAlarm in the template.
     queue_age_alarm: int = 6 * HOUR
@@ -46,7 +47,7 @@ class Deployment:
     max_voices: int | None = None
 
     def delay(self, receipts: int) -> int:
-        """The delay of a message that failed, after so many receipts."""
+        """The delay of a message that failed, after so many receipts, on average: chance spreads it by `delay_spread`."""
         return min(self.first_delay * 2 ** min(receipts - 1, 10), self.longest_delay)
 
 
@@ -111,3 +112,7 @@ class Chance:
 
     def seconds(self, triple: tuple[float, float, float]) -> float:
         return self._random.triangular(*triple)
+
+    def spread(self, seconds: float, share: float) -> float:
+        """As many seconds on average, and up to this share more or less."""
+        return seconds * (1 - share + 2 * share * self._random.random())

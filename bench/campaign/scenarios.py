@@ -16,6 +16,8 @@ TEMPLATE = Deployment()
 # The other two of the account's fifteen requests are left to single clones (CloneMaximumConcurrency).
 RAISED = replace(TEMPLATE, campaign_maximum_concurrency=13)
 TOO_HIGH = replace(TEMPLATE, campaign_maximum_concurrency=50)
+# As if messages that failed together came back together, so that the table shows what chance in the delays is for.
+TOGETHER = replace(TOO_HIGH, delay_spread=0)
 
 SCENARIOS = [
     Scenario("A: a small plan", CREATOR, TEMPLATE),
@@ -27,4 +29,5 @@ SCENARIOS = [
     Scenario("G: 13 workers", CONTRACT, RAISED),
     Scenario("H: 50 workers, more than the plan", CONTRACT, TOO_HIGH),
     Scenario("I: 50 workers, within the plan", replace(CONTRACT, at_once=60), TOO_HIGH),
+    Scenario("J: the same as H, if each delay were the same", CONTRACT, TOGETHER),
 ]

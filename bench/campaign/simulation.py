@@ -39,6 +39,13 @@ class Outcome:
     history: list[tuple[float, int, int, int]] = field(default_factory=list)
 
 
+@dataclass
+class Instance:
+    """clone-worker's memory from one message to the next."""
+
+    account_was_full: bool = False
+
+
 class Campaign:
     def __init__(self, scenario: Scenario):
         self.scenario, self.limits, self.durations = scenario, scenario.deployment, scenario.durations
@@ -48,6 +55,7 @@ class Campaign:
         self.queue = Queue(self.clock, self.limits, self._work)
         self.outcome = Outcome(scenario)
         self._is_asked_for = False
+        self._idle: list[Instance] = []
 
     def run(self) -> Outcome:
         for process in (self._ask(), self._sweep(), self._look()):
@@ -103,10 +111,12 @@ class Campaign:
     def _work(self, message: Message) -> Process:
         """clone-worker with one message."""
         self.outcome.longest_wait = max(self.outcome.longest_wait, self.clock.now - message.sent_at if message.receipts == 1 else 0)
-        delay = yield from self._attempt(message, began=self.clock.now)
+        instance = self._idle.pop() if self._idle else Instance()
+        delay = yield from self._attempt(message, instance, began=self.clock.now)
+        self._idle.append(instance)
         self.queue.finish(message, delay)
 
-    def _attempt(self, message: Message, began: float) -> Generator[float, None, float | None]:
+    def _attempt(self, message: Message, instance: Instance, began: float) -> Generator[float, None, float | None]:
         """Returns the delay after which the message is to come again, or None when it is done with."""
         attempt = self.referee.attempts[message.attempt]
         while True:
@@ -126,10 +136,10 @@ class Campaign:
                 attempt.saved = attempt.made
                 if not attempt.made:
                     self.referee.release(attempt, fate_known=True)
-            elif (delay := (yield from self._clone(message, attempt, began))) is not None:
+            elif (delay := (yield from self._clone(message, attempt, instance, began))) is not None:
                 return delay
 
-    def _clone(self, message: Message, attempt: Attempt, began: float) -> Generator[float, None, float | None]:
+    def _clone(self, message: Message, attempt: Attempt, instance: Instance, began: float) -> Generator[float, None, float | None]:
         """Samples and sends. Returns a delay if the message has to come again, and None for the next look at the attempt."""
         yield self.chance.seconds(self.durations.sample)
         if not attempt.employee.has_enough_speech:
@@ -138,6 +148,10 @@ class Campaign:
             return None
         yield self.durations.vendor + self.durations.database
         if not self.referee.take_sample(attempt):
+            return None
+        if instance.account_was_full:
+            yield self.durations.vendor + self.durations.database
+            self.referee.fail(attempt, "voice_limit_reached")
             return None
         answer = yield from self.vendor.add_voice()
         if answer == "made":
@@ -152,8 +166,9 @@ class Campaign:
         elif answer == "busy":
             yield self.durations.database
             self.referee.release(attempt, fate_known=True, is_unprocessed=True)
-            return self.limits.delay(message.receipts)
+            return self.chance.spread(self.limits.delay(message.receipts), self.limits.delay_spread)
         else:
+            instance.account_was_full = True
             yield self.durations.vendor + self.durations.database
             self.referee.fail(attempt, "voice_limit_reached")
         return None

@@ -1,6 +1,7 @@
 //! Messages between the functions: sending one, and working through a batch that has arrived.
 
 use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
@@ -25,6 +26,9 @@ const CORRELATION_ID: &str = "correlation_id";
 /// The first delay of a failed message; doubles with each receipt.
 const FIRST_DELAY: Duration = Duration::from_secs(10);
 const LONGEST_DELAY: Duration = Duration::from_secs(900);
+/// The share by which chance makes a delay shorter or longer. Messages that failed together would otherwise come back together and
+/// fail again: `docs/scale.md` has a campaign of either kind.
+const SPREAD: f64 = 0.2;
 /// A message that can never succeed is not delayed, so that it reaches the dead letters soon.
 const NO_DELAY: Duration = Duration::ZERO;
 
@@ -155,16 +159,24 @@ fn delay(error: &Error, message: &SqsMessage) -> Duration {
     if !error.is_transient() {
         return NO_DELAY;
     }
+    if let Error::NotYet { retry_after: Some(exactly), .. } = error {
+        // The database knows exactly when to look again.
+        return (*exactly).min(LONGEST_DELAY);
+    }
     let receipts: u32 =
         message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1);
-    let growing = FIRST_DELAY * 2_u32.saturating_pow(receipts.saturating_sub(1).min(10));
-    let delay = match error {
-        // The database knows exactly when to look again.
-        Error::NotYet { retry_after: Some(exactly), .. } => *exactly,
-        // A vendor's wish can only lengthen the delay: "at once", again and again, would use up the receipts.
-        _ => growing.max(error.retry_after().unwrap_or_default()),
-    };
-    delay.min(LONGEST_DELAY)
+    let growing = (FIRST_DELAY * 2_u32.saturating_pow(receipts.saturating_sub(1).min(10))).min(LONGEST_DELAY);
+    let wish = error.retry_after().unwrap_or_default().min(LONGEST_DELAY);
+    let chance = by_chance(message);
+    // A vendor's wish can only lengthen the delay: "at once", again and again, would use up the receipts.
+    growing.mul_f64(1.0 - SPREAD + 2.0 * SPREAD * chance).max(wish.mul_f64(1.0 + SPREAD * chance))
+}
+
+/// A number from 0 to 1 that differs with each receipt, as SQS makes each receipt handle anew.
+fn by_chance(message: &SqsMessage) -> f64 {
+    let mut hasher = DefaultHasher::new();
+    message.receipt_handle.hash(&mut hasher);
+    f64::from(hasher.finish() as u16) / f64::from(u16::MAX)
 }
 
 #[cfg(test)]
@@ -240,18 +252,35 @@ mod tests {
         assert_eq!(correlation_id(&received("1")), None);
     }
 
+    /// Asserts that of a thousand messages that were received as often and failed together, the shortest delay, the mean and
+    /// the longest are these, in seconds, but for one in a hundred: chance has no more to say.
+    fn assert_delays(error: &Error, receipts: &str, expected: [f64; 3]) {
+        let mut message = received(receipts);
+        let mut seconds: Vec<f64> = (0..1_000)
+            .map(|handle| {
+                message.receipt_handle = Some(format!("handle {handle}"));
+                delay(error, &message).as_secs_f64()
+            })
+            .collect();
+        seconds.sort_by(f64::total_cmp);
+        let found = [seconds[0], seconds.iter().sum::<f64>() / 1_000.0, seconds[999]];
+        let is_near = |n: usize| (found[n] / expected[n] - 1.0).abs() < 0.01;
+        assert!((0..3).all(is_near), "after {receipts} receipts: {found:?}, not {expected:?}");
+    }
+
     #[test]
-    fn the_delay_grows_with_each_receipt_up_to_a_bound() {
-        let seconds: Vec<u64> = ["1", "2", "3", "7", "8", "4000000000"]
-            .map(|times| delay(&not_yet(None), &received(times)).as_secs())
-            .into();
-        assert_eq!(seconds, [10, 20, 40, 640, 900, 900]);
+    fn the_delay_grows_with_each_receipt_up_to_a_bound_and_messages_that_failed_together_come_back_apart() {
+        for (receipts, mean) in
+            [("1", 10.0), ("2", 20.0), ("3", 40.0), ("7", 640.0), ("8", 900.0), ("4000000000", 900.0)]
+        {
+            assert_delays(&not_yet(None), receipts, [0.8 * mean, mean, 1.2 * mean]);
+        }
     }
 
     #[test]
     fn a_lease_that_runs_out_at_a_known_time_is_waited_for_exactly() {
-        let error = not_yet(Some(Duration::from_secs(77)));
-        assert_eq!(delay(&error, &received("5")).as_secs(), 77);
+        let delay = |seconds| delay(&not_yet(Some(Duration::from_secs(seconds))), &received("5")).as_secs();
+        assert_eq!((delay(77), delay(10_000)), (77, 900));
     }
 
     #[test]
@@ -261,8 +290,9 @@ mod tests {
             let (vendor, action) = ("elevenlabs", "add a voice");
             Error::from(VendorError { vendor, action, status: None, code: None, retry_after, cause: None })
         };
-        assert_eq!(delay(&asks_for(0), &received("3")).as_secs(), 40);
-        assert_eq!(delay(&asks_for(100), &received("3")).as_secs(), 100);
+        assert_delays(&asks_for(0), "3", [32.0, 40.0, 48.0]);
+        assert_delays(&asks_for(100), "3", [100.0, 110.0, 120.0]);
+        assert_delays(&asks_for(10_000), "3", [900.0, 990.0, 1_080.0]);
     }
 
     #[test]

@@ -2260,8 +2260,8 @@ as $$
   select count(*) >= 5
   from public.voices v
   where v.recording_sid = p_recording_sid and v.uploads > 0
-    -- These say nothing about the sample: the account has no place for it, or no right to clone. They count for a day, because each of
-    -- them has sent the sample, too.
+    -- These say nothing about the sample: the account has no place for it, or no right to clone. They count for a day, because
+    -- they may have sent the sample, too.
     and not (
       coalesce(v.code, '') in ('voice_limit_reached', 'voice_plan_required')
       and v.closed_at < understudy.time_now() - interval '1 day'
@@ -6593,8 +6593,8 @@ as $$
         (
           v.state = 'requested'
           and v.requested_at < understudy.time_now() - case when v.campaign then interval '6 hours' else interval '10 minutes' end
-          -- The queue's longest delay is 15 minutes, so a message that is alive usually has the attempt begun more often than this.
-          and (v.lease_until is null or v.lease_until < understudy.time_now() - interval '16 minutes')
+          -- The queue's longest delay is 18 minutes, so a message that is alive usually has the attempt begun more often than this.
+          and (v.lease_until is null or v.lease_until < understudy.time_now() - interval '19 minutes')
         )
         or (
           v.state in ('cloning', 'unknown')
@@ -6623,8 +6623,8 @@ as $$
     from public.voice_erasures e
     where e.erased_at is null
       and e.requested_at < understudy.time_now() - interval '10 minutes'
-      -- The queue's longest delay is 15 minutes, so a message that is alive updates begun_at more often than this.
-      and (e.begun_at is null or e.begun_at < understudy.time_now() - interval '16 minutes')
+      -- The queue's longest delay is 18 minutes, so a message that is alive updates begun_at more often than this.
+      and (e.begun_at is null or e.begun_at < understudy.time_now() - interval '19 minutes')
     order by e.swept_at nulls first, e.number
     limit p_limit
     for update skip locked
@@ -6656,9 +6656,9 @@ end
 $$;
 comment on function public.sweep_unfinished(int) is
   'Attempts and erasures that need a new message; those that were longest unswept come first. An attempt needs one if its lease and the '
-  'grace time are over, its request is 10 minutes old (6 hours in a campaign) and no worker has given it back for 16 minutes, its voice '
+  'grace time are over, its request is 10 minutes old (6 hours in a campaign) and no worker has given it back for 19 minutes, its voice '
   'is still at the vendor, or the metadata are or may be those of another voice. An erasure needs one if it is 10 minutes old and no '
-  'worker has taken it up for 16 minutes. After attempts_queued, an attempt gets no other message for an hour. A request that has led to '
+  'worker has taken it up for 19 minutes. After attempts_queued, an attempt gets no other message for an hour. A request that has led to '
   'nothing in 24 hours is ended; timed_out is the number of these. Outcomes: found.';
 
 create or replace function public.attempts_queued(p_attempt_ids uuid[])

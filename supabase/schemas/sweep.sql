@@ -213,8 +213,8 @@ as $$
         (
           v.state = 'requested'
           and v.requested_at < understudy.time_now() - case when v.campaign then interval '6 hours' else interval '10 minutes' end
-          -- The queue's longest delay is 15 minutes, so a message that is alive usually has the attempt begun more often than this.
-          and (v.lease_until is null or v.lease_until < understudy.time_now() - interval '16 minutes')
+          -- The queue's longest delay is 18 minutes, so a message that is alive usually has the attempt begun more often than this.
+          and (v.lease_until is null or v.lease_until < understudy.time_now() - interval '19 minutes')
         )
         or (
           v.state in ('cloning', 'unknown')
@@ -243,8 +243,8 @@ as $$
     from public.voice_erasures e
     where e.erased_at is null
       and e.requested_at < understudy.time_now() - interval '10 minutes'
-      -- The queue's longest delay is 15 minutes, so a message that is alive updates begun_at more often than this.
-      and (e.begun_at is null or e.begun_at < understudy.time_now() - interval '16 minutes')
+      -- The queue's longest delay is 18 minutes, so a message that is alive updates begun_at more often than this.
+      and (e.begun_at is null or e.begun_at < understudy.time_now() - interval '19 minutes')
     order by e.swept_at nulls first, e.number
     limit p_limit
     for update skip locked
@@ -276,9 +276,9 @@ end
 $$;
 comment on function public.sweep_unfinished(int) is
   'Attempts and erasures that need a new message; those that were longest unswept come first. An attempt needs one if its lease and the '
-  'grace time are over, its request is 10 minutes old (6 hours in a campaign) and no worker has given it back for 16 minutes, its voice '
+  'grace time are over, its request is 10 minutes old (6 hours in a campaign) and no worker has given it back for 19 minutes, its voice '
   'is still at the vendor, or the metadata are or may be those of another voice. An erasure needs one if it is 10 minutes old and no '
-  'worker has taken it up for 16 minutes. After attempts_queued, an attempt gets no other message for an hour. A request that has led to '
+  'worker has taken it up for 19 minutes. After attempts_queued, an attempt gets no other message for an hour. A request that has led to '
   'nothing in 24 hours is ended; timed_out is the number of these. Outcomes: found.';
 
 create or replace function public.attempts_queued(p_attempt_ids uuid[])

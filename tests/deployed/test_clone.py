@@ -212,6 +212,39 @@ def test_a_lost_answer_never_leads_to_a_second_voice(attempt, scenario, fault):
     attempt.one_voice()
 
 
+@pytest.fixture
+def full(scenario):
+    """An account that has no room, of which the worker knows."""
+    scenario.account("elevenlabs", voice_limit=0)
+    assert Attempt(scenario, with_recording(scenario, consent=True)).work()
+
+
+@pytest.mark.parametrize("settings, figures", [
+    ({"voice_limit": 0}, (0, 0, "voices")),
+    ({"voice_limit": 30, "max_voice_add_edits": 95, "voice_add_edit_counter": 95}, (95, 95, "voices this month")),
+])  # fmt: skip
+def test_no_sample_is_sent_to_an_account_that_is_known_to_be_full(full, attempt, scenario, settings, figures):
+    sent = added(scenario)
+    scenario.account("elevenlabs", **settings)
+    assert attempt.work()
+    assert attempt.state() == "failed" and added(scenario) == sent
+    problem = scenario.voice(attempt.employee).json()["problem"]
+    assert (problem["code"], (problem["figure"], problem["limit"], problem["unit"])) == ("voice_limit_reached", figures)
+
+
+def test_an_account_that_was_full_and_has_room_again_makes_the_voice(full, attempt, scenario):
+    scenario.account("elevenlabs", voice_limit=1)
+    assert attempt.work()
+    attempt.one_voice()
+
+
+def test_an_account_that_was_full_decides_by_itself_if_it_does_not_say_how_full_it_is(full, attempt, scenario):
+    sent = added(scenario)
+    scenario.fault("elevenlabs", path="^/v1/user/subscription$", status=500)
+    assert attempt.work()
+    assert attempt.state() == "failed" and added(scenario) == sent + 1
+
+
 def test_a_lost_answer_with_nothing_done_leads_to_a_new_try_after_a_search(attempt, scenario):
     scenario.fault("elevenlabs", path=ADD, reset=True)
     assert not attempt.work()

@@ -170,7 +170,7 @@ MUTANTS = [Mutant(*row) for row in (
     ("strangers fill the audit", "understudy.refuse", "if p_org_id is not null or understudy.may_audit_stranger() then", "if true then",
      "test_audit.py::test_strangers_have_a_thousand_rows_of_the_audit_a_day_and_members_as_many_as_it_takes"),
     ("a second message while one is alive", "understudy.unfinished_attempts",
-     "and (v.lease_until is null or v.lease_until < understudy.time_now() - interval '16 minutes')", "",
+     "and (v.lease_until is null or v.lease_until < understudy.time_now() - interval '19 minutes')", "",
      "test_sweep.py::test_an_attempt_that_a_worker_takes_up_again_and_again_gets_no_second_message"),
     ("as many uploads as one likes", "understudy.sample_problem", "p_voice.uploads >= understudy.most_uploads()", "false",
      "test_uploads.py::test_an_attempt_uploads_ten_times_and_then_has_failed"),

@@ -136,7 +136,7 @@ def test_an_erasure_that_a_worker_takes_up_again_and_again_gets_no_second_messag
     world.sql("update public.voice_erasures set requested_at = requested_at - interval '11 minutes'")
     world.rpc("begin_erasure", erasure_id)
     assert unfinished(world)[1] == []
-    world.sql("update public.voice_erasures set begun_at = begun_at - interval '17 minutes'")
+    world.sql("update public.voice_erasures set begun_at = begun_at - interval '20 minutes'")
     assert unfinished(world)[1] == [erasure_id]
 
 

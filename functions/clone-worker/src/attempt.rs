@@ -3,11 +3,12 @@
 //! The database decides each step (`supabase/schemas`): whether consent is there, who holds the lease, which voice is
 //! the current one. This module does the work between those decisions; any two of them may be days apart.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sample::{Channel, Report};
 use serde_json::{Value, json};
-use shared::clients::elevenlabs::{AddVoiceError, AddedVoice, ElevenLabs, NewVoice};
+use shared::clients::elevenlabs::{AddVoiceError, AddedVoice, ElevenLabs, NewVoice, VoiceLimit};
 use shared::clients::supabase::Supabase;
 use shared::error::Error;
 use shared::metrics::{self, timed};
@@ -25,7 +26,7 @@ use uuid::Uuid;
 use crate::sampling::{NoSample, sample_recordings};
 
 /// Does the steps of attempts, as the database decides them.
-pub struct CloneWorker {
+pub struct CloneWorker<'a> {
     /// The database and Storage.
     pub supabase: Supabase,
     /// The vendor of the voices.
@@ -36,6 +37,9 @@ pub struct CloneWorker {
     pub lease: Duration,
     /// The account that the key opens, once it was read.
     pub account: OnceCell<String>,
+    /// True after the vendor has refused a voice because the account was full. Attempts then look at its limit before they
+    /// send a sample, so that none is sent only to be refused.
+    pub account_was_full: &'a AtomicBool,
 }
 
 /// The step that follows one of the worker's own.
@@ -46,7 +50,7 @@ enum Next {
     Ask,
 }
 
-impl CloneWorker {
+impl CloneWorker<'_> {
     /// Does the steps of an attempt until it has its voice, is refused, or has to be tried again later.
     ///
     /// # Errors
@@ -142,12 +146,18 @@ impl CloneWorker {
     /// Sends the sample to the vendor, and saves the id of the voice before anything else.
     async fn add_voice(&self, lease_id: Uuid, voice: NewVoice<'_>, report: &Report) -> Result<Next, Error> {
         let attempt_id = voice.attempt_id;
+        if let Some(limit) = self.limit_still_met().await {
+            let report = of_full_account(report, limit);
+            return self.fail(attempt_id, lease_id, Refusal::VoiceLimitReached, None, Some(&report)).await;
+        }
         match timed("add_voice", self.elevenlabs.add_voice(voice)).await {
             Ok(voice) => self.keep(attempt_id, lease_id, vec![voice]).await,
-            Err(AddVoiceError::Refused(refusal)) => {
-                let report = self.with_slots(refusal, report).await;
+            Err(AddVoiceError::Refused(refusal @ Refusal::VoiceLimitReached)) => {
+                self.account_was_full.store(true, Ordering::Relaxed);
+                let report = self.voice_limit().await.map(|limit| of_full_account(report, limit));
                 self.fail(attempt_id, lease_id, refusal, None, report.as_ref()).await
             }
+            Err(AddVoiceError::Refused(refusal)) => self.fail(attempt_id, lease_id, refusal, None, None).await,
             Err(AddVoiceError::TurnedAway(error)) => {
                 self.release_on_error(attempt_id, lease_id, Release::Unprocessed, Err(error.into())).await
             }
@@ -161,16 +171,19 @@ impl CloneWorker {
         }
     }
 
-    /// The sample's report, with the account's number of voices if the account is full.
-    async fn with_slots(&self, refusal: Refusal, report: &Report) -> Option<Value> {
-        if refusal != Refusal::VoiceLimitReached {
+    /// The account's limit, if the account was full before and is so still. If the limit cannot be read, the vendor
+    /// decides.
+    async fn limit_still_met(&self) -> Option<VoiceLimit> {
+        if !self.account_was_full.load(Ordering::Relaxed) {
             return None;
         }
-        let slots = self.elevenlabs.slots().await.inspect_err(|error| tracing::warn!(%error, "no figures")).ok()?;
-        let mut report = json!(report);
-        let code = refusal.code();
-        report["problem"] = json!({"code": code, "figure": slots.used, "limit": slots.limit, "unit": "voices"});
-        Some(report)
+        let met = self.voice_limit().await.filter(VoiceLimit::is_met);
+        self.account_was_full.store(met.is_some(), Ordering::Relaxed);
+        met
+    }
+
+    async fn voice_limit(&self) -> Option<VoiceLimit> {
+        self.elevenlabs.voice_limit().await.inspect_err(|error| tracing::warn!(%error, "no figures")).ok()
     }
 
     /// Looks for the voice of an attempt whose `add_voice` gave no answer. Keeps the voice if there is one; otherwise
@@ -292,4 +305,13 @@ impl CloneWorker {
         let was_there = self.elevenlabs.delete_voice(&voice.vendor_voice_id).await?;
         voice_deleted(&self.supabase, &DeletedVoice { attempt_id: voice.attempt_id, account, was_there }).await
     }
+}
+
+/// The sample's report, with the limit of the account as the reason why it led to no voice.
+fn of_full_account(report: &Report, limit: VoiceLimit) -> Value {
+    let VoiceLimit { used, limit, unit } = limit;
+    let mut report = json!(report);
+    report["problem"] =
+        json!({"code": Refusal::VoiceLimitReached.code(), "figure": used, "limit": limit, "unit": unit});
+    report
 }

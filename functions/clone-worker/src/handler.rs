@@ -1,6 +1,7 @@
 //! Works through a batch of attempts, one at a time.
 
 use std::convert::Infallible;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use lambda_runtime::LambdaEvent;
@@ -30,6 +31,8 @@ pub struct Worker {
     pub clones: Queue,
     /// The queue of requests for many employees at once.
     pub campaigns: Queue,
+    /// True after the vendor has refused a voice because the account was full.
+    pub account_was_full: AtomicBool,
 }
 
 impl Worker {
@@ -49,6 +52,7 @@ impl Worker {
                 usual_channel: self.usual_channel,
                 lease,
                 account: OnceCell::new(),
+                account_was_full: &self.account_was_full,
             };
             worker.work(requested.attempt_id).await
         })

@@ -5,6 +5,8 @@ mod handler;
 mod refusals;
 mod sampling;
 
+use std::sync::atomic::AtomicBool;
+
 use lambda_runtime::service_fn;
 use shared::environment::Environment;
 use shared::logging;
@@ -21,6 +23,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         usual_channel: Environment::usual_channel()?,
         clones: environment.queue("CLONE_QUEUE_URL")?,
         campaigns: environment.queue("CAMPAIGN_QUEUE_URL")?,
+        account_was_full: AtomicBool::new(false),
     };
     lambda_runtime::run(service_fn(|event| worker.handle(event))).await
 }

@@ -12,7 +12,7 @@ mod secret;
 mod testing;
 mod voices;
 
-pub use account::Slots;
+pub use account::VoiceLimit;
 pub use add_voice::{AddVoiceError, AddedVoice, NewVoice};
 pub use client::ElevenLabs;
 pub use codes::NAME;
