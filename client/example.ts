@@ -53,7 +53,7 @@ function advice(code: Code): string {
     case "voice_quota_reached":
     case "voice_limit_reached":
     case "voice_plan_required":
-      return "Erase a voice that is not needed, or have the limit raised.";
+      return "Erase a voice that is not needed, wait for the next month, or have the limit raised.";
     case "voice_requires_verification":
     case "voice_rejected":
     case "voice_protected":

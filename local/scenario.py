@@ -144,10 +144,10 @@ class Scenario:
     def voice(self, employee: str, user: dict | None = None) -> Answer:
         return self.request("GET", f"{self.stack['api_url']}/api/employees/{employee}/voice", None, self._signed_in(user))
 
-    def request_clone(self, employee: str) -> dict:
+    def request_clone(self, employee: str, replace: bool = False) -> dict:
         """Asks the database as clone-voice does, and queues nothing. Returns the database's answer."""
-        asks = "select request_clone(p_user_id => %s, p_employee_id => %s, p_usual_channel => 2::smallint, p_pipeline_version => 1)"
-        return self.one(asks, self.user("admin")["id"], employee)
+        asks = "select request_clone(p_user_id => %s, p_employee_id => %s, p_usual_channel => 2::smallint, p_pipeline_version => 1, p_replace => %s)"
+        return self.one(asks, self.user("admin")["id"], employee, replace)
 
     def clone(self, employee: str, headers: dict | None = None) -> dict:
         """Asks for a clone and, after a 202, asks again until the voice is ready. Returns the body of the last answer."""

@@ -29,5 +29,5 @@ SCENARIOS = [
     Scenario("G: 13 workers", CONTRACT, RAISED),
     Scenario("H: 50 workers, more than the plan", CONTRACT, TOO_HIGH),
     Scenario("I: 50 workers, within the plan", replace(CONTRACT, at_once=60), TOO_HIGH),
-    Scenario("J: the same as H, if each delay were the same", CONTRACT, TOGETHER),
+    Scenario("J: the same as H, without chance in the delays", CONTRACT, TOGETHER),
 ]

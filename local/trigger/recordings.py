@@ -72,7 +72,7 @@ def out_of_order(stage: Stage) -> None:
 
 
 def early(stage: Stage) -> None:
-    """the callback is faster than the application, which enters the call into the database afterwards; nothing is lost (takes 10 s)"""
+    """the callback is faster than the application, which enters the call into the database afterwards; nothing is lost (takes about 10 s)"""
     sid = stage.scenario.new_recording(call_sid := f"CA{stage.employee.replace('-', '')}", call_audio())
     _calls_back(stage, sid)
     # The message has been received, and was put back.
@@ -108,7 +108,7 @@ def missed_callback(stage: Stage) -> None:
 
 
 def vendor_down(stage: Stage) -> None:
-    """Twilio answers 503 when the audio is fetched; the message waits, and the next try stores it (takes 10 s)"""
+    """Twilio answers 503 when the audio is fetched; the message waits, and the next try stores it (takes about 10 s)"""
     sid = _new_recording(stage, call_audio())
     is_down = stage.fault("twilio", path=rf"{sid}\.wav$", status=503)
     _calls_back(stage, sid)

@@ -80,7 +80,7 @@ def lost_answer(stage: Stage) -> None:
 
 
 def busy_vendor(stage: Stage) -> None:
-    """ElevenLabs is busy (429); the attempt waits, and the next try makes the voice (takes 10 s)"""
+    """ElevenLabs is busy (429); the attempt waits, and the next try makes the voice (takes about 10 s)"""
     _consented(stage)
     is_busy = stage.fault("elevenlabs", path=ADD, status=429, body={"detail": {"code": "system_busy"}})
     _asks_without_waiting(stage)

@@ -25,6 +25,7 @@ pub use aws_lambda_events::sqs::SqsBatchResponse as BatchResponse;
 const CORRELATION_ID: &str = "correlation_id";
 /// The first delay of a failed message; doubles with each receipt.
 const FIRST_DELAY: Duration = Duration::from_secs(10);
+/// The longest delay before chance spreads it. With chance it is 18 minutes, and `supabase/schemas/sweep.sql` waits for a minute more.
 const LONGEST_DELAY: Duration = Duration::from_secs(900);
 /// The share by which chance makes a delay shorter or longer. Messages that failed together would otherwise come back together and
 /// fail again: `docs/scale.md` has a campaign of either kind.
@@ -100,8 +101,8 @@ impl Queue {
     }
 
     /// Works through a batch, one message at a time, each under its sender's correlation id. A message that fails stays
-    /// in the queue and becomes visible again after a delay that grows with its receipts, or after the time that the
-    /// error asks for.
+    /// in the queue and becomes visible again after a delay that grows with its receipts and is spread by chance, or after
+    /// the time that the error asks for.
     pub async fn work<M, F>(&self, event: LambdaEvent<Batch>, mut work: impl FnMut(M) -> F) -> BatchResponse
     where
         M: DeserializeOwned,

@@ -2260,8 +2260,8 @@ as $$
   select count(*) >= 5
   from public.voices v
   where v.recording_sid = p_recording_sid and v.uploads > 0
-    -- These say nothing about the sample: the account has no place for it, or no right to clone. They count for a day, because
-    -- they may have sent the sample, too.
+    -- These say nothing about the sample: the account has no place for it, or no right to clone. They count for a day, because each of
+    -- them has sent the sample, too.
     and not (
       coalesce(v.code, '') in ('voice_limit_reached', 'voice_plan_required')
       and v.closed_at < understudy.time_now() - interval '1 day'
@@ -3047,6 +3047,7 @@ begin
       'deployment_id', understudy.deployment_id(),
       'employee_id', v_voice.employee_id,
       'employee_name', (select coalesce(e.full_name, '') from public.employees e where e.id = v_voice.employee_id),
+      'replace_first', v_voice.replace_first,
       'recordings', understudy.recordings_to_sample(v_voice)
     );
   end if;
@@ -6623,7 +6624,7 @@ as $$
     from public.voice_erasures e
     where e.erased_at is null
       and e.requested_at < understudy.time_now() - interval '10 minutes'
-      -- The queue's longest delay is 18 minutes, so a message that is alive updates begun_at more often than this.
+      -- The queue's longest delay is 18 minutes, so a message that is alive usually updates begun_at more often than this.
       and (e.begun_at is null or e.begun_at < understudy.time_now() - interval '19 minutes')
     order by e.swept_at nulls first, e.number
     limit p_limit

@@ -103,8 +103,8 @@ as $$
   select count(*) >= 5
   from public.voices v
   where v.recording_sid = p_recording_sid and v.uploads > 0
-    -- These say nothing about the sample: the account has no place for it, or no right to clone. They count for a day, because
-    -- they may have sent the sample, too.
+    -- These say nothing about the sample: the account has no place for it, or no right to clone. They count for a day, because each of
+    -- them has sent the sample, too.
     and not (
       coalesce(v.code, '') in ('voice_limit_reached', 'voice_plan_required')
       and v.closed_at < understudy.time_now() - interval '1 day'

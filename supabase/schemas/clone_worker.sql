@@ -98,6 +98,7 @@ begin
       'deployment_id', understudy.deployment_id(),
       'employee_id', v_voice.employee_id,
       'employee_name', (select coalesce(e.full_name, '') from public.employees e where e.id = v_voice.employee_id),
+      'replace_first', v_voice.replace_first,
       'recordings', understudy.recordings_to_sample(v_voice)
     );
   end if;

@@ -243,7 +243,7 @@ as $$
     from public.voice_erasures e
     where e.erased_at is null
       and e.requested_at < understudy.time_now() - interval '10 minutes'
-      -- The queue's longest delay is 18 minutes, so a message that is alive updates begun_at more often than this.
+      -- The queue's longest delay is 18 minutes, so a message that is alive usually updates begun_at more often than this.
       and (e.begun_at is null or e.begun_at < understudy.time_now() - interval '19 minutes')
     order by e.swept_at nulls first, e.number
     limit p_limit

@@ -202,5 +202,10 @@ def test_the_simulation_has_the_hours_of_the_sweep():
     assert f"v.lease_until < understudy.time_now() - interval '{limits.given_back_before // MINUTE} minutes'" in sweep
 
 
+def test_the_sweep_waits_for_longer_than_any_delay():
+    limits = Deployment()
+    assert limits.given_back_before > limits.longest_delay * (1 + limits.delay_spread)
+
+
 def test_the_delay_of_a_message_grows_as_the_codes_own_test_has_it():
     assert [Deployment().delay(receipts) for receipts in (1, 2, 3, 7, 8, 4_000_000)] == [10, 20, 40, 640, 900, 900]

@@ -1,6 +1,6 @@
 """A vendor is broken by a switch of the page, and retries put it right: nothing is lost or doubled.
 
-A failed message comes back after 10 s, then 20 s, then 40 s. Only a voice whose answer ElevenLabs has lost is looked for minutes later;
+A failed message comes back after about 10 s, then 20 s, then 40 s. Only a voice whose answer ElevenLabs has lost is looked for minutes later;
 the page ends that wait by a button.
 """
 

@@ -81,9 +81,9 @@ def test_an_attempt_that_a_worker_takes_up_again_and_again_gets_no_second_messag
     world.sql("update public.voices set requested_at = requested_at - interval '20 hours'")
     world.release(attempt, world.begin(attempt)["lease_id"], True)
     assert unfinished(world) == ([], [])
-    world.move_lease(attempt, -15 * 60)
+    world.move_lease(attempt, -18 * 60)
     assert unfinished(world) == ([], [])
-    world.move_lease(attempt, -17 * 60)
+    world.move_lease(attempt, -20 * 60)
     assert unfinished(world) == ([attempt], [])
 
 

@@ -133,7 +133,7 @@ QUEUES = {
     "RecordingQueue": "RecordingDeadLetters", "CloneQueue": "CloneDeadLetters", "CampaignQueue": "CampaignDeadLetters",
     "ErasureQueue": "ErasureDeadLetters",
 }
-# The number of times that a message may fail. The delays grow to 15 minutes: eight take about 20 minutes, fifty half a day.
+# The number of times that a message may fail. The delays grow to about 15 minutes: eight take about 20 minutes, fifty half a day.
 TRIES = {"RecordingQueue": 8, "CloneQueue": 8, "CampaignQueue": 50, "ErasureQueue": 50}
 
 

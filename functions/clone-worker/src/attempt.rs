@@ -3,7 +3,6 @@
 //! The database decides each step (`supabase/schemas`): whether consent is there, who holds the lease, which voice is
 //! the current one. This module does the work between those decisions; any two of them may be days apart.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sample::{Channel, Report};
@@ -23,6 +22,7 @@ use shared::voices::write_metadata;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use crate::full_account::FullAccount;
 use crate::sampling::{NoSample, sample_recordings};
 
 /// Does the steps of attempts, as the database decides them.
@@ -37,9 +37,8 @@ pub struct CloneWorker<'a> {
     pub lease: Duration,
     /// The account that the key opens, once it was read.
     pub account: OnceCell<String>,
-    /// True after the vendor has refused a voice because the account was full. Attempts then look at its limit before they
-    /// send a sample, so that none is sent only to be refused.
-    pub account_was_full: &'a AtomicBool,
+    /// Attempts look at the account's limit before they take a sample, once the vendor has called the account full.
+    pub full_account: &'a FullAccount,
 }
 
 /// The step that follows one of the worker's own.
@@ -83,7 +82,7 @@ impl CloneWorker<'_> {
 
     /// Makes the sample, tells the database the recordings that it is made from, and only then sends it to the vendor.
     async fn clone_voice(&self, attempt_id: Uuid, job: CloneJob) -> Result<Next, Error> {
-        let CloneJob { lease_id, deployment_id, employee_id, employee_name, recordings } = job;
+        let CloneJob { lease_id, deployment_id, employee_id, employee_name, replace_first, recordings } = job;
         let sampling = sample_recordings(&self.supabase, &recordings, self.usual_channel);
         let sampled = timed("make_sample", sampling).await;
         let sampled = self.release_on_error(attempt_id, lease_id, Release::NotMade, sampled).await?;
@@ -95,6 +94,10 @@ impl CloneWorker<'_> {
         };
         // The account is read before a voice is made, so that nothing comes between making the voice and saving its id.
         self.release_on_error(attempt_id, lease_id, Release::NotMade, self.account().await).await?;
+        if let Some(limit) = self.limit_still_met(replace_first).await {
+            let report = of_full_account(&sample.report, limit);
+            return self.fail(attempt_id, lease_id, Refusal::VoiceLimitReached, None, Some(&report)).await;
+        }
         if !self.take_sample(attempt_id, lease_id, &sampled.sources, &sample.report).await? {
             return Ok(Next::Ask);
         }
@@ -146,15 +149,13 @@ impl CloneWorker<'_> {
     /// Sends the sample to the vendor, and saves the id of the voice before anything else.
     async fn add_voice(&self, lease_id: Uuid, voice: NewVoice<'_>, report: &Report) -> Result<Next, Error> {
         let attempt_id = voice.attempt_id;
-        if let Some(limit) = self.limit_still_met().await {
-            let report = of_full_account(report, limit);
-            return self.fail(attempt_id, lease_id, Refusal::VoiceLimitReached, None, Some(&report)).await;
-        }
         match timed("add_voice", self.elevenlabs.add_voice(voice)).await {
             Ok(voice) => self.keep(attempt_id, lease_id, vec![voice]).await,
             Err(AddVoiceError::Refused(refusal @ Refusal::VoiceLimitReached)) => {
-                self.account_was_full.store(true, Ordering::Relaxed);
-                let report = self.voice_limit().await.map(|limit| of_full_account(report, limit));
+                // The vendor's word is remembered only if the account's own figures agree with it.
+                let limit = self.voice_limit().await.filter(VoiceLimit::is_met);
+                limit.inspect(|_| self.full_account.remember());
+                let report = limit.map(|limit| of_full_account(report, limit));
                 self.fail(attempt_id, lease_id, refusal, None, report.as_ref()).await
             }
             Err(AddVoiceError::Refused(refusal)) => self.fail(attempt_id, lease_id, refusal, None, None).await,
@@ -171,17 +172,21 @@ impl CloneWorker<'_> {
         }
     }
 
-    /// The account's limit, if the account was full before and is so still. If the limit cannot be read, the vendor
-    /// decides.
-    async fn limit_still_met(&self) -> Option<VoiceLimit> {
-        if !self.account_was_full.load(Ordering::Relaxed) {
+    /// The limit of an account that the vendor has called full, if it is still met. About a replacement, which gives a slot
+    /// back first, the vendor decides itself, and so it does if the limit cannot be read.
+    async fn limit_still_met(&self, replace_first: bool) -> Option<VoiceLimit> {
+        if !self.full_account.is_remembered() {
             return None;
         }
-        let met = self.voice_limit().await.filter(VoiceLimit::is_met);
-        self.account_was_full.store(met.is_some(), Ordering::Relaxed);
-        met
+        let limit = self.voice_limit().await?;
+        if !limit.is_met() {
+            self.full_account.forget();
+            return None;
+        }
+        Some(limit).filter(|limit| limit.is_of_month || !replace_first)
     }
 
+    /// The account's limit of voices; `None` if it cannot be read.
     async fn voice_limit(&self) -> Option<VoiceLimit> {
         self.elevenlabs.voice_limit().await.inspect_err(|error| tracing::warn!(%error, "no figures")).ok()
     }
@@ -309,9 +314,8 @@ impl CloneWorker<'_> {
 
 /// The sample's report, with the limit of the account as the reason why it led to no voice.
 fn of_full_account(report: &Report, limit: VoiceLimit) -> Value {
-    let VoiceLimit { used, limit, unit } = limit;
+    let (code, unit) = (Refusal::VoiceLimitReached.code(), limit.unit());
     let mut report = json!(report);
-    report["problem"] =
-        json!({"code": Refusal::VoiceLimitReached.code(), "figure": used, "limit": limit, "unit": unit});
+    report["problem"] = json!({"code": code, "figure": limit.used, "limit": limit.limit, "unit": unit});
     report
 }

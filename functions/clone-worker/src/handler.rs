@@ -1,7 +1,6 @@
 //! Works through a batch of attempts, one at a time.
 
 use std::convert::Infallible;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use lambda_runtime::LambdaEvent;
@@ -15,6 +14,7 @@ use shared::vendor::{Vendor, with_fresh_secrets};
 use tokio::sync::OnceCell;
 
 use crate::attempt::CloneWorker;
+use crate::full_account::FullAccount;
 
 /// A lease outlives the invocation that holds it by this much.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
@@ -31,8 +31,8 @@ pub struct Worker {
     pub clones: Queue,
     /// The queue of requests for many employees at once.
     pub campaigns: Queue,
-    /// True after the vendor has refused a voice because the account was full.
-    pub account_was_full: AtomicBool,
+    /// The memory that the vendor's account is full.
+    pub full_account: FullAccount,
 }
 
 impl Worker {
@@ -52,7 +52,7 @@ impl Worker {
                 usual_channel: self.usual_channel,
                 lease,
                 account: OnceCell::new(),
-                account_was_full: &self.account_was_full,
+                full_account: &self.full_account,
             };
             worker.work(requested.attempt_id).await
         })

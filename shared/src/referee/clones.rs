@@ -58,6 +58,9 @@ pub struct CloneJob {
     pub employee_id: Uuid,
     /// The name of the voice.
     pub employee_name: String,
+    /// True if the old voice is to be deleted before the new one is made.
+    #[serde(default)]
+    pub replace_first: bool,
     /// The recordings to sample, newest first.
     pub recordings: Vec<SourceRecording>,
 }

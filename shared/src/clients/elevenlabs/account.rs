@@ -14,11 +14,11 @@ use crate::clients::vendor_error::VendorError;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct VoiceLimit {
     /// The voices that count.
-    pub used: u32,
+    pub used: i64,
     /// The voices that may be.
-    pub limit: u32,
-    /// The unit of both: `voices`, or `voices this month` for those that were added or edited.
-    pub unit: &'static str,
+    pub limit: i64,
+    /// True for the voices that were added or edited this month, which no deletion gives back; false for the slots.
+    pub is_of_month: bool,
 }
 
 impl VoiceLimit {
@@ -26,31 +26,36 @@ impl VoiceLimit {
     pub fn is_met(&self) -> bool {
         self.used >= self.limit
     }
+
+    /// The unit of both numbers.
+    pub fn unit(&self) -> &'static str {
+        if self.is_of_month { "voices this month" } else { "voices" }
+    }
 }
 
-/// The numbers of voices that an account has and may have, and that it has added this month and may add.
+/// The numbers of voices that an account has and may have, and that it has added or edited this month and may.
 #[derive(Deserialize)]
 struct Subscription {
-    voice_slots_used: u32,
-    voice_limit: u32,
-    #[serde(default)]
-    voice_add_edit_counter: u32,
-    /// `None`: any number.
-    max_voice_add_edits: Option<u32>,
+    voice_slots_used: i64,
+    voice_limit: i64,
+    voice_add_edit_counter: Option<i64>,
+    /// Without a number, and for a negative one, there is no limit.
+    max_voice_add_edits: Option<i64>,
 }
 
 impl From<Subscription> for VoiceLimit {
     fn from(subscription: Subscription) -> Self {
         let Subscription { voice_slots_used, voice_limit, voice_add_edit_counter, max_voice_add_edits } = subscription;
-        let slots = Self { used: voice_slots_used, limit: voice_limit, unit: "voices" };
-        let additions =
-            max_voice_add_edits.map(|limit| Self { used: voice_add_edit_counter, limit, unit: "voices this month" });
-        additions.filter(|additions| additions.is_met() && !slots.is_met()).unwrap_or(slots)
+        let slots = Self { used: voice_slots_used, limit: voice_limit, is_of_month: false };
+        let additions = voice_add_edit_counter
+            .zip(max_voice_add_edits.filter(|&limit| limit >= 0))
+            .map(|(used, limit)| Self { used, limit, is_of_month: true });
+        additions.filter(Self::is_met).unwrap_or(slots)
     }
 }
 
 impl ElevenLabs {
-    /// Reads the account's limit of voices: the slots, or the month's additions where those alone are used up.
+    /// Reads the account's limit of voices: the month's additions if they are used up, or else the slots.
     ///
     /// Source: <https://elevenlabs.io/docs/api-reference/user/subscription/get>
     pub async fn voice_limit(&self) -> Result<VoiceLimit, VendorError> {
@@ -93,39 +98,39 @@ mod tests {
     use super::super::testing::{elevenlabs, serve};
     use super::*;
 
-    /// The limit of an account with so many voices of so many, and so many additions of so many this month.
-    fn limit(slots: [u32; 2], additions: [u32; 2], is_limited: bool) -> (VoiceLimit, bool) {
-        let [voice_slots_used, voice_limit] = slots;
-        let [voice_add_edit_counter, most] = additions;
-        let max_voice_add_edits = is_limited.then_some(most);
-        let limit = VoiceLimit::from(Subscription {
-            voice_slots_used,
-            voice_limit,
-            voice_add_edit_counter,
-            max_voice_add_edits,
-        });
-        (limit, limit.is_met())
-    }
-
     #[test]
     fn an_account_is_full_without_a_slot_or_without_an_addition_this_month() {
-        let voices = |used, limit| VoiceLimit { used, limit, unit: "voices" };
-        let added = |used, limit| VoiceLimit { used, limit, unit: "voices this month" };
-        assert_eq!(limit([9, 10], [4, 95], true), (voices(9, 10), false));
-        assert_eq!(limit([10, 10], [4, 95], true), (voices(10, 10), true));
-        assert_eq!(limit([11, 10], [95, 95], true), (voices(11, 10), true));
-        assert_eq!(limit([9, 10], [94, 95], true), (voices(9, 10), false));
-        assert_eq!(limit([9, 10], [95, 95], true), (added(95, 95), true));
-        assert_eq!(limit([9, 10], [96, 95], true), (added(96, 95), true));
-        assert_eq!(limit([9, 10], [95, 95], false), (voices(9, 10), false));
+        let slots = |used, limit| VoiceLimit { used, limit, is_of_month: false };
+        let additions = |used, limit| VoiceLimit { used, limit, is_of_month: true };
+        let cases = [
+            ([9, 10], (Some(4), Some(95)), slots(9, 10), false),
+            ([10, 10], (Some(94), Some(95)), slots(10, 10), true),
+            ([11, 10], (Some(4), None), slots(11, 10), true),
+            ([9, 10], (Some(95), Some(95)), additions(95, 95), true),
+            ([10, 10], (Some(96), Some(95)), additions(96, 95), true),
+            ([9, 10], (Some(0), Some(0)), additions(0, 0), true),
+            ([9, 10], (Some(95), None), slots(9, 10), false),
+            ([9, 10], (Some(95), Some(-1)), slots(9, 10), false),
+            ([9, 10], (None, Some(95)), slots(9, 10), false),
+        ];
+        for ([voice_slots_used, voice_limit], (voice_add_edit_counter, max_voice_add_edits), limit, is_met) in cases {
+            let subscription =
+                Subscription { voice_slots_used, voice_limit, voice_add_edit_counter, max_voice_add_edits };
+            let found = VoiceLimit::from(subscription);
+            assert_eq!((found, found.is_met()), (limit, is_met));
+        }
+        assert_eq!([slots(1, 2), additions(1, 2)].map(|limit| limit.unit()), ["voices", "voices this month"]);
     }
 
     #[tokio::test]
-    async fn the_limit_is_read_from_the_subscription_which_need_not_limit_additions() {
-        let subscription = json!({"tier": "x", "voice_slots_used": 1, "voice_limit": 10, "max_voice_add_edits": null});
-        let server = serve(&[("GET", "/v1/user/subscription", 200, subscription)]).await;
-        let limit = elevenlabs(&server).await.voice_limit().await.unwrap();
-        assert_eq!(limit, VoiceLimit { used: 1, limit: 10, unit: "voices" });
+    async fn the_limit_is_read_from_a_subscription_that_says_nothing_of_additions_too() {
+        for additions in [json!({}), json!({"voice_add_edit_counter": null, "max_voice_add_edits": null})] {
+            let mut subscription = json!({"tier": "x", "voice_slots_used": 1, "voice_limit": 10});
+            subscription.as_object_mut().unwrap().extend(additions.as_object().unwrap().clone());
+            let server = serve(&[("GET", "/v1/user/subscription", 200, subscription)]).await;
+            let limit = elevenlabs(&server).await.voice_limit().await.unwrap();
+            assert_eq!(limit, VoiceLimit { used: 1, limit: 10, is_of_month: false });
+        }
     }
 
     #[tokio::test]
