@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from .consent_flows import Erase, Evidence, Looking, Refusal, SelfService
-from .flows import Campaign, Clone, CloneAgain, Flow, Ingest, Oversized, Replace, Resolve, Return, Sweep, Withdraw
+from .flows import Campaign, Clone, CloneAgain, Flow, FullAccount, Ingest, Oversized, Replace, Resolve, Return, Sweep, Withdraw
 from .late_flows import Late, NewKeys, Rotation
 
 FLOWS: dict[str, type[Flow]] = {
     flow.name: flow
     for flow in (
-        Ingest, Oversized, Late, Rotation, Clone, CloneAgain, Replace, Resolve, Campaign, NewKeys, SelfService, Refusal, Evidence, Looking, Erase, Withdraw,
+        Ingest, Oversized, Late, Rotation, Clone, CloneAgain, Replace, FullAccount, Resolve, Campaign, NewKeys, SelfService, Refusal, Evidence, Looking, Erase, Withdraw,
         Return, Sweep,
     )
 }  # fmt: skip

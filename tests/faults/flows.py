@@ -247,6 +247,37 @@ class Replace(CloneAgain):
         self._insists(lambda: self.scenario.api(**ask))
 
 
+class FullAccount(Clone):
+    """The vendor's account is full: one employee is refused by the vendor, and one by the worker, which remembers that. Then there is room."""
+
+    name = "full account"
+    functions = frozenset({"clone-worker"})
+    calls = re.compile("voices/add|user/subscription|fail_clone")
+
+    def prepare(self) -> None:
+        super().prepare()
+        self._others = [self.employee("voice")]
+        self.stored(self._others[0])
+        self.consents(self._others[0])
+
+    def act(self) -> None:
+        self._has_room(0)
+        self._all_ask()
+        self._has_room(30)
+        self._all_ask()
+
+    def again(self) -> None:
+        self._all_ask()
+
+    def _all_ask(self) -> None:
+        for employee in (self._employee, *self._others):
+            self.asks(employee)
+            self.lane.drain()
+
+    def _has_room(self, voices: int) -> None:
+        self.scenario.control("PUT", "elevenlabs", "/account", {"voice_limit": voices})
+
+
 class Resolve(Clone):
     """The vendor has made a voice, and its answer was lost."""
 
