@@ -252,7 +252,7 @@ class FullAccount(Clone):
 
     name = "full account"
     functions = frozenset({"clone-worker"})
-    calls = re.compile("voices/add|user/subscription|fail_clone")
+    calls = re.compile("user/subscription|fail_clone")
 
     def prepare(self) -> None:
         super().prepare()
