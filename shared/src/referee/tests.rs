@@ -219,7 +219,7 @@ fn known_outcomes(error: &Error) -> String {
 async fn decisions_txt_lists_every_decision_as_it_is_here() {
     let (server, db) = answering(json!({"outcome": "unheard_of"})).await;
     let unknown = ask_everything(&db).await;
-    let (_, refusing) = answering(json!({"outcome": "role_forbidden"})).await;
+    let (_refusing_server, refusing) = answering(json!({"outcome": "role_forbidden"})).await;
     let refused = ask_everything(&refusing).await;
     let requests = server.received_requests().await.unwrap();
     let mut lines: Vec<_> = requests
