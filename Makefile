@@ -76,9 +76,10 @@ load: venv ## sends many callbacks at once, with slow vendors, and checks that n
 mutants: venv ## breaks each guard of the SQL, and checks that a test notices
 	@$(VENV)/bin/python -m tests.sql.mutants
 
-# CARGO_INCREMENTAL: a mutant changes one place, so that most of its package need not be compiled again.
+# CARGO_INCREMENTAL: a mutant changes one place, so that most of its package need not be compiled again. Nor is it optimised, since that takes longer than
+# the tests (`sample` and `wav` still are).
 mutants-rust: $(CARGO_MUTANTS) ## changes the Rust code that decides by itself, one place at a time, and checks that a test notices (hours). ARGS="--package wav"
-	CARGO_INCREMENTAL=1 target/tools/bin/cargo-mutants mutants --output target $(ARGS)
+	CARGO_INCREMENTAL=1 CARGO_PROFILE_DEV_OPT_LEVEL=0 target/tools/bin/cargo-mutants mutants --output target $(ARGS)
 
 fuzz: ## tries random bytes as recordings, for SECONDS=600, to find some that break the way to a sample
 	@mkdir -p $(FOUND)
