@@ -27,7 +27,7 @@ def test_beginning_takes_the_lease_and_tells_what_to_clone(world):
     answer = world.begin(attempt, seconds=300)
     assert answer == {
         "outcome": "clone", "lease_id": answer["lease_id"], "employee_id": str(world.here.employee), "employee_name": "Ottilie Here 1",
-        "deployment_id": deployment(world),
+        "deployment_id": deployment(world), "replace_first": False,
         "recordings": [
             {
                 "recording_sid": sid, "storage_path": f"{world.here.employee}/{sid}.wav", "track": "both", "source": "DialVerb",
