@@ -40,8 +40,8 @@ class Outcome:
 
 
 @dataclass
-class Instance:
-    """clone-worker's memory from one message to the next."""
+class Environment:
+    """The memory of one of Lambda's environments of clone-worker, from one message to the next."""
 
     account_was_full: bool = False
 
@@ -55,7 +55,7 @@ class Campaign:
         self.queue = Queue(self.clock, self.limits, self._work)
         self.outcome = Outcome(scenario)
         self._is_asked_for = False
-        self._idle: list[Instance] = []
+        self._idle: list[Environment] = []
 
     def run(self) -> Outcome:
         for process in (self._ask(), self._sweep(), self._look()):
@@ -111,12 +111,12 @@ class Campaign:
     def _work(self, message: Message) -> Process:
         """clone-worker with one message."""
         self.outcome.longest_wait = max(self.outcome.longest_wait, self.clock.now - message.sent_at if message.receipts == 1 else 0)
-        instance = self._idle.pop() if self._idle else Instance()
-        delay = yield from self._attempt(message, instance, began=self.clock.now)
-        self._idle.append(instance)
+        environment = self._idle.pop() if self._idle else Environment()
+        delay = yield from self._attempt(message, environment, began=self.clock.now)
+        self._idle.append(environment)
         self.queue.finish(message, delay)
 
-    def _attempt(self, message: Message, instance: Instance, began: float) -> Generator[float, None, float | None]:
+    def _attempt(self, message: Message, environment: Environment, began: float) -> Generator[float, None, float | None]:
         """Returns the delay after which the message is to come again, or None when it is done with."""
         attempt = self.referee.attempts[message.attempt]
         while True:
@@ -136,22 +136,23 @@ class Campaign:
                 attempt.saved = attempt.made
                 if not attempt.made:
                     self.referee.release(attempt, fate_known=True)
-            elif (delay := (yield from self._clone(message, attempt, instance, began))) is not None:
+            elif (delay := (yield from self._clone(message, attempt, environment, began))) is not None:
                 return delay
 
-    def _clone(self, message: Message, attempt: Attempt, instance: Instance, began: float) -> Generator[float, None, float | None]:
+    def _clone(self, message: Message, attempt: Attempt, environment: Environment, began: float) -> Generator[float, None, float | None]:
         """Samples and sends. Returns a delay if the message has to come again, and None for the next look at the attempt."""
         yield self.chance.seconds(self.durations.sample)
         if not attempt.employee.has_enough_speech:
             yield self.durations.database
             self.referee.fail(attempt, "sample_too_short")
             return None
-        yield self.durations.vendor + self.durations.database
-        if not self.referee.take_sample(attempt):
-            return None
-        if instance.account_was_full:
+        yield self.durations.vendor
+        if environment.account_was_full:
             yield self.durations.vendor + self.durations.database
             self.referee.fail(attempt, "voice_limit_reached")
+            return None
+        yield self.durations.database
+        if not self.referee.take_sample(attempt):
             return None
         answer = yield from self.vendor.add_voice()
         if answer == "made":
@@ -168,7 +169,7 @@ class Campaign:
             self.referee.release(attempt, fate_known=True, is_unprocessed=True)
             return self.chance.spread(self.limits.delay(message.receipts), self.limits.delay_spread)
         else:
-            instance.account_was_full = True
+            environment.account_was_full = True
             yield self.durations.vendor + self.durations.database
             self.referee.fail(attempt, "voice_limit_reached")
         return None

@@ -9,24 +9,14 @@ import pytest
 
 from standins.call import recording
 
+from .attempts import ADD, Attempt, added, mirrored
 from .people import problem, with_recording
-
-ADD = "^/v1/voices/add$"
 
 
 @pytest.fixture
 def employee(scenario):
     """Somebody with a recording and a consent."""
     return with_recording(scenario, consent=True)
-
-
-def mirrored(scenario, employee) -> str | None:
-    return scenario.one("select voice_id from employees where id = %s", employee)
-
-
-def added(scenario) -> int:
-    """The number of requests to the vendor to make a voice."""
-    return len(scenario.journal("elevenlabs", path=ADD))
 
 
 # -- who may ---------------------------------------------------------------------------------------------------------
@@ -162,30 +152,6 @@ def attempt(scenario, employee):
     return Attempt(scenario, employee)
 
 
-class Attempt:
-    def __init__(self, scenario, employee, replace=False):
-        self.scenario, self.employee = scenario, employee
-        asked = scenario.request_clone(employee, replace=replace)
-        assert asked["outcome"] == "requested"
-        self.id = asked["attempt_id"]
-
-    def work(self) -> bool:
-        """Works on the message. True if it is done; otherwise it stays in the queue."""
-        return self.scenario.work("clone-worker", {"attempt_id": self.id})
-
-    def lease_and_grace_are_over(self) -> None:
-        self.scenario.database.execute("update voices set lease_until = now() - interval '61 seconds' where id = %s", [self.id])
-
-    def state(self) -> str:
-        return self.scenario.one("select state from voices where id = %s", self.id)
-
-    def one_voice(self) -> None:
-        """There is exactly one, and the employee has it."""
-        assert self.state() == "ready"
-        assert self.scenario.vendor_voices(self.employee) == [mirrored(self.scenario, self.employee)]
-        assert self.scenario.stored(f"deep-fakes/{self.employee}/{self.employee}.json")
-
-
 def test_a_voice_takes_five_questions_to_the_database(attempt, scenario):
     assert attempt.work()
     asked = [request["path"].rpartition("/")[2] for request in scenario.journal("supabase", path="/rpc/")]
@@ -210,88 +176,6 @@ def test_a_lost_answer_never_leads_to_a_second_voice(attempt, scenario, fault):
     assert attempt.work()
     assert added(scenario) == 1
     attempt.one_voice()
-
-
-@pytest.fixture
-def full(scenario):
-    """An account that has no room, as the worker knows. There is one process of it, which remembers."""
-    scenario.make_cold("clone-worker")
-    scenario.account("elevenlabs", voice_limit=0)
-    assert Attempt(scenario, with_recording(scenario, consent=True)).work()
-
-
-def limit_reads(scenario) -> int:
-    """The number of times that the account was asked for its limits."""
-    return len(scenario.journal("elevenlabs", path="^/v1/user/subscription$"))
-
-
-@pytest.mark.parametrize("settings, figures", [
-    ({"voice_limit": 0}, (0, 0, "voices")),
-    ({"voice_limit": 30, "max_voice_add_edits": 95, "voice_add_edit_counter": 95}, (95, 95, "voices this month")),
-])  # fmt: skip
-def test_no_sample_is_sent_to_an_account_that_is_known_to_be_full(full, attempt, scenario, settings, figures):
-    sent = added(scenario)
-    scenario.account("elevenlabs", **settings)
-    assert attempt.work()
-    assert attempt.state() == "failed" and added(scenario) == sent
-    reason = scenario.voice(attempt.employee).json()["report"]["problem"]
-    assert (reason["code"], (reason["figure"], reason["limit"], reason["unit"])) == ("voice_limit_reached", figures)
-    uploads = scenario.one("select uploads from voices where id = %s", attempt.id)
-    assert uploads == 0, "it counts for nothing"
-
-
-def test_once_the_months_additions_are_known_to_be_used_up_a_replacement_keeps_the_old_voice(full, attempt, scenario):
-    scenario.account("elevenlabs", voice_limit=30)
-    assert attempt.work()
-    voice_id = mirrored(scenario, attempt.employee)
-    scenario.account("elevenlabs", voice_add_edit_counter=95)
-    assert Attempt(scenario, with_recording(scenario, consent=True)).work(), "the vendor refuses, which the worker remembers"
-    with_recording(scenario, consent=False, employee=attempt.employee)
-    replacement = Attempt(scenario, attempt.employee, replace=True)
-    assert replacement.work() and replacement.state() == "failed"
-    assert scenario.vendor_voices(attempt.employee) == [voice_id] == [mirrored(scenario, attempt.employee)]
-
-
-def test_a_replacement_frees_its_slot_of_an_account_that_is_known_to_be_full(attempt, scenario):
-    scenario.make_cold("clone-worker")
-    assert attempt.work()
-    old = mirrored(scenario, attempt.employee)
-    scenario.account("elevenlabs", voice_limit=1)
-    assert Attempt(scenario, with_recording(scenario, consent=True)).work(), "the vendor refuses, which the worker remembers"
-    with_recording(scenario, consent=False, employee=attempt.employee)
-    replacement = Attempt(scenario, attempt.employee, replace=True)
-    assert replacement.work()
-    replacement.one_voice()
-    assert scenario.vendor_voices(attempt.employee) != [old]
-
-
-def test_an_account_that_was_full_and_has_room_again_makes_the_voice_and_is_not_asked_again(full, attempt, scenario):
-    scenario.account("elevenlabs", voice_limit=30)
-    next_attempt = Attempt(scenario, with_recording(scenario, consent=True))
-    asked = limit_reads(scenario)
-    assert attempt.work()
-    attempt.one_voice()
-    assert next_attempt.work()
-    assert limit_reads(scenario) == asked + 1
-
-
-def test_an_account_that_was_full_is_sent_the_sample_if_it_does_not_say_how_full_it_is(full, attempt, scenario):
-    sent, asked = added(scenario), limit_reads(scenario)
-    scenario.fault("elevenlabs", path="^/v1/user/subscription$", status=500)
-    assert attempt.work()
-    assert attempt.state() == "failed"
-    assert (added(scenario), limit_reads(scenario)) == (sent + 1, asked + 2), "before the sample, and after its refusal"
-
-
-def test_a_refusal_with_which_the_accounts_own_figures_do_not_agree_is_not_remembered(attempt, scenario):
-    scenario.fault("elevenlabs", path=ADD, status=400, body={"detail": {"status": "voice_limit_reached", "message": "10 / 10"}})
-    scenario.account("elevenlabs", voice_limit=30)
-    assert attempt.work()
-    assert attempt.state() == "failed" and scenario.voice(attempt.employee).json()["report"]["problem"] is None
-    next_attempt = Attempt(scenario, with_recording(scenario, consent=True))
-    asked = limit_reads(scenario)
-    assert next_attempt.work()
-    assert limit_reads(scenario) == asked
 
 
 def test_a_lost_answer_with_nothing_done_leads_to_a_new_try_after_a_search(attempt, scenario):

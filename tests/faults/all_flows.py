@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .clone_flows import Campaign, Clone, CloneAgain, FullAccount, Replace, Resolve
 from .consent_flows import Erase, Evidence, Looking, Refusal, SelfService
-from .flows import Campaign, Clone, CloneAgain, Flow, FullAccount, Ingest, Oversized, Replace, Resolve, Return, Sweep, Withdraw
+from .flows import Flow, Ingest, Oversized, Return, Sweep, Withdraw
 from .late_flows import Late, NewKeys, Rotation
 
 FLOWS: dict[str, type[Flow]] = {
