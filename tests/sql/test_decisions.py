@@ -1,4 +1,4 @@
-"""The database's decisions as Rust knows them (`shared/src/referee/decisions.txt`, which a unit test there writes), and as they are."""
+"""The database's decisions as Rust knows them (`shared/src/referee/decisions.txt`, which a unit test there compares with its calls), and as they are."""
 
 from __future__ import annotations
 

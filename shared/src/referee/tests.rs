@@ -1,10 +1,9 @@
 //! The listing of the decisions, and the errors for unexpected answers.
 
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use expect_test::expect_file;
 use serde_json::json;
 use wav::Channel;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -236,12 +235,8 @@ async fn decisions_txt_lists_every_decision_as_it_is_here() {
     lines.sort();
     let refusals = known_outcomes(&known::<Refused>("", json!({"outcome": "unheard_of"})).err().unwrap());
     lines.push(format!("a refusal: {refusals}\n"));
-    let listing = lines.concat();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/referee/decisions.txt");
-    if fs::read_to_string(&path).unwrap_or_default() != listing {
-        fs::write(&path, listing).unwrap();
-        panic!("decisions.txt was behind, and is written anew: look at it, and run the SQL tests");
-    }
+    // `UPDATE_EXPECT=1 cargo test -p shared` writes the file.
+    expect_file!["decisions.txt"].assert_eq(&lines.concat());
 }
 
 #[tokio::test]
