@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from standins.aws.server import CREDENTIALS, REGION
+from standins.process import ProcessFailed
 
 from .bridge import Bridge, NoBridge
 from .demo import demo
@@ -127,4 +128,7 @@ def bridge() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except ProcessFailed as failed:
+        sys.exit(f"\n{failed}")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from pathlib import Path
 
-from standins.process import run
+from standins.process import last_words, run
 
 from .progress import Progress
 
@@ -15,18 +14,14 @@ from .progress import Progress
 BAR = re.compile(r"\] (\d+)/(\d+)")
 # cargo draws the bar for terminals only, unless it is told to.
 ALWAYS = {"CARGO_TERM_PROGRESS_WHEN": "always", "CARGO_TERM_PROGRESS_WIDTH": "80", "CARGO_TERM_COLOR": "never"}
-# Bytes from the end of the log in which the last state of the bar is.
-TAIL = 4000
 
 
 def compile_functions(root: Path, log: Path, environment: dict[str, str], progress: Progress) -> None:
-    """Compiles every package of `functions/` in the dev profile. Raises RuntimeError with the end of cargo's output."""
+    """Compiles every package of `functions/` in the dev profile. Raises ProcessFailed."""
     packages = [word for package in sorted(path.parent.name for path in root.glob("functions/*/Cargo.toml")) for word in ("--package", package)]
     log.unlink(missing_ok=True)
     with progress.step("cargo build (the first one compiles every dependency: a few minutes)", so_far=HowFar(log)):
-        code = run(["cargo", "build", "--locked", "--bins", *packages], environment | ALWAYS, root, log)
-    if code:
-        raise RuntimeError(f"cargo build failed with {code}:\n{_tail(log)}")
+        run("cargo build", ["cargo", "build", "--locked", "--bins", *packages], environment | ALWAYS, root, log)
 
 
 class HowFar:
@@ -37,19 +32,10 @@ class HowFar:
         self._began = time.monotonic()
 
     def __call__(self) -> str:
-        states = BAR.findall(_tail(self._log))
+        states = BAR.findall(last_words(self._log))
         if not states:
             return "the dependencies are being looked up"
         done, of = map(int, states[-1])
         # Crates differ, so this is a guess, and it is called one.
         left = (time.monotonic() - self._began) * (of - done) / max(done, 1)
         return f"{done} of {of} crates compiled, about {left:.0f} s to go"
-
-
-def _tail(log: Path) -> str:
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
-            return file.read().decode(errors="replace")
-    except FileNotFoundError:
-        return ""

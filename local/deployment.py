@@ -105,9 +105,7 @@ class Deployment:
         log = self.directory / f"sam-{arguments[0]}.log"
         # From the same virtual environment that runs us.
         command = [Path(sys.executable).with_name("sam"), arguments[0], "--config-file", str(ROOT / "samconfig.toml"), *arguments[1:]]
-        code = run(command, self._sam_environment() | environment, ROOT, log)
-        if code:
-            raise RuntimeError(f"sam {arguments[0]} failed with {code}:\n{log.read_text(errors='replace')[-6000:]}")
+        run(f"sam {arguments[0]}", command, self._sam_environment() | environment, ROOT, log)
 
     def _sam_environment(self) -> dict[str, str]:
         # The user's own AWS settings are left out: nothing here may ever reach a real account.

@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from standins.process import ProcessFailed
+
 from .deployment import ROOT
 
 CLIENT = ROOT / "client"
@@ -34,7 +36,7 @@ def install() -> None:
             return
         done = npm("ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund")
         if done.returncode:
-            raise RuntimeError(f"npm ci failed:\n{done.stdout}{done.stderr}")
+            raise ProcessFailed(f"npm ci failed with {done.returncode}:\n{done.stdout}{done.stderr}")
         shutil.copy(lock, installed)
 
 

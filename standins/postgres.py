@@ -233,8 +233,7 @@ class Postgres:
         ]  # fmt: skip
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
         log = self.directory / "initdb.log"
-        if run(command, environment, Path("/"), log, **self._as_user()):
-            raise RuntimeError(f"initdb failed:\n{log.read_text(errors='replace')[-2000:]}")
+        run("initdb", command, environment, Path("/"), log, **self._as_user())
         password.unlink()
         with (self._cluster / "data" / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in self._settings.items())

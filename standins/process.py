@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -21,8 +22,14 @@ from typing import Callable
 GRACE = 5
 # Seconds; slower than any start that works, so it is only reached when something is broken.
 PATIENCE = 60
+# Bytes from the end of a log that are shown with an error.
+SHOWN = 6000
 # Free ports that are tried, since somebody else may take one before our process does.
 PORTS = 5
+
+
+class ProcessFailed(RuntimeError):
+    """A process did not do what it was started for. The text ends with its last output."""
 
 
 def free_port() -> int:
@@ -40,21 +47,36 @@ def write_atomically(path: Path, text: str) -> None:
     part.replace(path)
 
 
-def run(command: list, env: dict[str, str], cwd: Path, log: Path, **user) -> int:
-    """Runs a command to its end and returns its exit code. When we are interrupted, its children are ended too.
+def run(name: str, command: list, env: dict[str, str], cwd: Path, log: Path, **user) -> None:
+    """Runs a command to its end. When we are interrupted, its children are ended too. Raises ProcessFailed, which calls it `name`.
 
     `user` is the user that it runs as, as `subprocess.Popen` takes it; without it, it runs as ourselves."""
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
-            preexec_fn=end_with_parent, **user,
-        )
+        try:
+            process = subprocess.Popen(
+                command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+                preexec_fn=end_with_parent, **user,
+            )
+        except FileNotFoundError as missing:
+            raise ProcessFailed(f"{name} cannot be started: {missing}") from missing
     try:
-        return process.wait()
+        code = process.wait()
     except BaseException:
         _signal(process.pid, signal.SIGKILL)
         process.wait()
         raise
+    if code:
+        raise ProcessFailed(f"{name} failed with {code}:\n{last_words(log)}")
+
+
+def last_words(log: Path) -> str:
+    """The end of a log as a terminal would show it: of a line that was written over, such as a progress bar, the last state."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - SHOWN))
+            return re.sub(r"[^\r\n]*\r(?=[^\n])", "", file.read().decode(errors="replace"))
+    except FileNotFoundError:
+        return ""
 
 
 class Daemon:
@@ -81,7 +103,7 @@ class Daemon:
         self._pid_file.write_text(f"{self._process.pid} {_start_time(self._process.pid)}")
 
     def start_on_free_port(self, start: Callable[[int], None], ready: Callable[[], bool]) -> None:
-        """`start` is given a port, and starts this daemon on it. Raises RuntimeError when it does not become ready."""
+        """`start` is given a port, and starts this daemon on it. Raises ProcessFailed when it does not become ready."""
         # Somebody may take the free port before the process does: then the process ends at once, and another port is tried.
         for _ in range(PORTS):
             start(free_port())
@@ -99,8 +121,11 @@ class Daemon:
             time.sleep(0.02)
         return False
 
-    def not_started(self) -> RuntimeError:
-        return RuntimeError(f"{self.name} does not start:\n{self.last_words()}")
+    def not_started(self) -> ProcessFailed:
+        return ProcessFailed(f"{self.name} does not start:\n{self.last_words()}")
+
+    def last_words(self) -> str:
+        return last_words(self.log)
 
     @property
     def pid(self) -> int | None:
@@ -125,12 +150,6 @@ class Daemon:
                 _signal(group, signal.SIGKILL)
                 self._gone(group, GRACE)
         self._pid_file.unlink(missing_ok=True)
-
-    def last_words(self) -> str:
-        try:
-            return self.log.read_text(errors="replace")[-3000:]
-        except FileNotFoundError:
-            return ""
 
     def _gone(self, group: int, patience: float) -> bool:
         deadline = time.monotonic() + patience

@@ -60,8 +60,8 @@ def install_peer(progress) -> Path:
         target.mkdir(parents=True, exist_ok=True)
         with progress.step("pip install of the peer's packages"):
             pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade", "--target", target]
-            if code := run([*pip, "--requirement", HERE / "peer" / "requirements.txt"], dict(os.environ), ROOT, target.with_suffix(".log")):
-                raise RuntimeError(f"pip failed with {code}: see {target.with_suffix('.log')}")
+            requirements = ["--requirement", HERE / "peer" / "requirements.txt"]
+            run("pip install", [*pip, *requirements], dict(os.environ), ROOT, target.with_suffix(".log"))
         (target / "installed.txt").write_text(wanted)
     # As a deployment does it: imports find their bytecode.
     subprocess.run([sys.executable, "-m", "compileall", "-q", target, HERE / "peer"], check=False, stdout=subprocess.DEVNULL)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from standins.process import Daemon
+from standins.process import Daemon, ProcessFailed, run
 
 SLEEPS = [sys.executable, "-c", "import signal; signal.pause()"]
 IGNORES = [sys.executable, "-c", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); signal.pause()"]
@@ -76,8 +76,15 @@ def test_it_gets_another_port_where_somebody_else_was_faster(daemon):
 
 
 def test_a_process_that_never_starts_well_is_told_with_its_last_words(daemon):
-    with pytest.raises(RuntimeError, match="daemon does not start:\n(.*\n)*no luck"):
+    with pytest.raises(ProcessFailed, match="daemon does not start:\n(.*\n)*no luck"):
         daemon.start_on_free_port(lambda port: start(daemon, [sys.executable, "-c", "exit('no luck')"]), lambda: False)
+
+
+def test_a_command_that_fails_is_told_with_its_last_words_as_a_terminal_would_show_them(tmp_path):
+    program = "import sys; print('begun'); print('1 of 2\\r2 of 2\\r', end=''); print('no luck'); print('3 of 4\\r4 of 4\\r', end=''); sys.exit(3)"
+    with pytest.raises(ProcessFailed) as failed:
+        run("the build", [sys.executable, "-c", program], dict(os.environ), tmp_path, tmp_path / "log")
+    assert str(failed.value) == "the build failed with 3:\nbegun\nno luck\n4 of 4\r"
 
 
 def test_it_ends_with_its_parent_when_that_is_wanted(tmp_path):
