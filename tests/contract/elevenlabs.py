@@ -120,21 +120,22 @@ def _(elevenlabs):
     hold(code(answer) in NO_PERMISSION, f"it was answered {answer.status_code} ({code(answer)})")
 
 
-@assume("elevenlabs", "The subscription says how many voices there are and may be (voice_slots_used, voice_limit).")
-def _(elevenlabs):
+def subscription(elevenlabs: Account) -> dict:
     answer = elevenlabs.ask("GET", "/v1/user/subscription")
     if code(answer) in NO_PERMISSION:
-        raise Skipped("the key may not read it")
-    said = succeeded(answer, 200).json()
+        raise Skipped("the key may not read the subscription")
+    return succeeded(answer, 200).json()
+
+
+@assume("elevenlabs", "The subscription says how many voices there are and may be (voice_slots_used, voice_limit).")
+def _(elevenlabs):
+    said = subscription(elevenlabs)
     hold(all(isinstance(said.get(name), int) and said[name] >= 0 for name in ("voice_slots_used", "voice_limit")), "it does not")
 
 
 @assume("elevenlabs", "The subscription says whether the plan has instant clones, and how many additions of the month are used.")
 def _(elevenlabs):
-    answer = elevenlabs.ask("GET", "/v1/user/subscription")
-    if code(answer) in NO_PERMISSION:
-        raise Skipped("the key may not read it")
-    said = succeeded(answer, 200).json()
+    said = subscription(elevenlabs)
     hold(isinstance(said.get("can_use_instant_voice_cloning"), bool) and isinstance(said.get("tier"), str), "it says nothing of the plan")
     most = said.get("max_voice_add_edits")
     hold(isinstance(said.get("voice_add_edit_counter"), int) and (most is None or isinstance(most, int)), "it says nothing of additions")
@@ -237,6 +238,24 @@ def _(elevenlabs):
 @assume("elevenlabs", "An account whose month has no more additions says so with a code (voice_add_edit_limit_reached, …).")
 def _(elevenlabs):
     refused_when(elevenlabs, MONTH_FULL, "the account has additions left", max_voice_add_edits=0)
+
+
+def limit_is_met(elevenlabs: Account) -> bool:
+    said = subscription(elevenlabs)
+    additions = said.get("max_voice_add_edits")
+    month_is_over = additions is not None and 0 <= additions <= (said.get("voice_add_edit_counter") or 0)
+    return month_is_over or said["voice_slots_used"] >= said["voice_limit"]
+
+
+@assume("elevenlabs", "The subscription of an account that is too full for a voice shows that its limit is met.")
+def _(elevenlabs):
+    own = elevenlabs.facts.get("refused")
+    if own is not None and code(own) in FULL | MONTH_FULL:
+        return hold(limit_is_met(elevenlabs), "it shows room")
+    for settings in ({"voice_limit": 0}, {"max_voice_add_edits": 0}):
+        with elevenlabs.staged("the account has room").account(**settings):
+            refused(add(elevenlabs, Attempt(), mono(10)), FULL | MONTH_FULL)
+            hold(limit_is_met(elevenlabs), "it shows room")
 
 
 @assume("elevenlabs", "A plan without instant clones says so with a code of the plan (paid_plan_required, …).")

@@ -9,7 +9,7 @@ import httpx
 
 from .account import Account, code, succeeded
 from .assumption import Skipped, assume, hold
-from .elevenlabs import NO_VOICE, Attempt, add, gone, is_gone, search
+from .elevenlabs import NO_VOICE, Attempt, add, gone, is_gone, search, subscription
 from .sample import mono
 
 NEEDS_SPEAK = "needs --speak"
@@ -84,8 +84,19 @@ def there_is_not(answer: httpx.Response) -> None:
 @assume("elevenlabs", "Deleting a voice succeeds.")
 def _(elevenlabs):
     voice = elevenlabs.fact("voice", NO_VOICE)
+    try:
+        elevenlabs.facts["slots_before"] = subscription(elevenlabs)["voice_slots_used"]
+    except Skipped:
+        pass  # The key may delete voices all the same.
     succeeded(elevenlabs.ask("DELETE", f"/v1/voices/{voice}"))
     elevenlabs.facts["deleted"] = voice
+
+
+@assume("elevenlabs", "The subscription has the slot of a deleted voice at once (voice_slots_used).")
+def _(elevenlabs):
+    before = elevenlabs.fact("slots_before", "no voice was deleted, or the key may not read the subscription")
+    now = subscription(elevenlabs)["voice_slots_used"]
+    hold(now == before - 1, f"{before} slots were used before, and {now} after")
 
 
 @assume("elevenlabs", "A deleted voice answers 404 or voice_not_found.")
