@@ -1,4 +1,4 @@
-"""`python -m local.migration NAME`: writes the migration that makes the databases we have into what `supabase/schemas` says.
+"""`python -m local.migration NAME`: writes the migration that brings existing databases to the state in `supabase/schemas`.
 
 Two databases are made, one by the migrations and one by the schemas, and what `pg_dump` says of them is compared, object by object.
 Functions, views, triggers, policies, comments and rights are written to a new file. All other differences (tables, columns, indexes,

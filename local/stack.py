@@ -8,7 +8,7 @@
 
 While it runs, `directory/stack.json` (readable by its owner only: it holds the stack's keys) says where everything is:
 
-    {"api_url", "public_base_url", "database_url", "console_url",
+    {"api_url", "public_base_url", "database_url", "console_url", "allowed_origin",
      "aws": {"endpoint_url", "region", "access_key_id", "secret_access_key", "stack_name", "functions": {name: physical name},
              "bootstraps": {name: path of the binary}, "queues": {"recording", "recording_dead_letters", "clone", "clone_dead_letters", "campaign", "campaign_dead_letters", "erasure", "erasure_dead_letters"},
              "secrets": {name: ARN}},
@@ -146,7 +146,7 @@ class Stack:
         return self._started(self._vendors, command, ready, die_with_parent)
 
     def _start_console(self, die_with_parent: bool) -> str:
-        """Its address. It listens at once, and works as soon as there is a stack.json."""
+        """Starts the console and returns its address. It listens at once, and works as soon as there is a stack.json."""
         ready = self.directory / "console.json"
         ready.unlink(missing_ok=True)
         command = [sys.executable, "-m", "local.console", "--stack", self.file, "--ready", ready]

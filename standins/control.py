@@ -1,8 +1,8 @@
 """The part all stand-ins share: bodies go to disk, faults happen, everything is in the journal.
 
 A stand-in is a `Vendor`: it gives its routes and its own error bodies, and its handlers answer with a `web.Response`
-or, for anything big, a `FileAnswer`. Handlers find the request's body, read completely, in `request[BODY]`: only so
-can the work be done after the connection is gone.
+or, for anything big, a `FileAnswer`. Handlers find the request's body, read completely, in `request[BODY]`, so that
+the work can be done after the connection is gone.
 """
 
 from __future__ import annotations

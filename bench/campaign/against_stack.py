@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -12,7 +11,7 @@ from statistics import median
 from local.scenario import Scenario as Stack
 from standins.call import recording
 
-from .limits import Deployment, Durations, Plan, Scenario
+from .limits import Deployment, Durations, Measured, Plan, Scenario
 from .simulation import simulate
 
 EMPLOYEES = 60
@@ -42,7 +41,7 @@ def compare(file: Path) -> int:
     measured = _measured(stack)
     stack.close()
     print(table(measured, [simulated_with(measured.durations, seed) for seed in range(1, SEEDS + 1)]))
-    print(f"\n{measured.durations}")
+    print(f"\nmeasured: a sample {measured.durations.sample}, a voice {measured.durations.add_voice}")
     return 0
 
 
@@ -92,20 +91,17 @@ def _measured(stack: Stack) -> Seen:
 
 def _durations(stack: Stack, began: float) -> Durations:
     """The durations of the steps, by the workers' own metrics and by the stand-ins' journals."""
-    samples = _triple(
+    sample = Measured(tuple(
         line["StepSeconds"] for line in map(_parsed, stack.logs("clone-worker", int(began * 1000)).splitlines()) if line.get("Step") == "make_sample"
-    )
-    added = _triple(entry["seconds"] for entry in stack.journal("elevenlabs", path="^/v1/voices/add$", status=200))
-    account = _triple(entry["seconds"] for entry in stack.journal("elevenlabs", path="^/v1/user$"))
-    database = _triple(entry["seconds"] for entry in stack.journal("supabase", path="/rpc/"))
-    metadata = _triple(entry["seconds"] for entry in stack.journal("supabase", path="/object/deep-fakes/"))
-    return Durations(database=database[2], sample=samples, add_voice=added, vendor=account[2], metadata=metadata[2])
+    ))
 
+    def seconds(vendor: str, path: str, **which) -> tuple[float, ...]:
+        return tuple(entry["seconds"] for entry in stack.journal(vendor, path=path, **which))
 
-def _triple(seconds: Iterable[float]) -> tuple[float, float, float]:
-    """The shortest, the longest and the median time."""
-    ordered = sorted(seconds)
-    return ordered[0], ordered[-1], median(ordered)
+    return Durations(
+        database=median(seconds("supabase", "/rpc/")), sample=sample, add_voice=Measured(seconds("elevenlabs", "^/v1/voices/add$", status=200)),
+        vendor=median(seconds("elevenlabs", "^/v1/user$")), metadata=median(seconds("supabase", "/object/deep-fakes/")),
+    )  # fmt: skip
 
 
 def _parsed(line: str) -> dict:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
+from random import Random
+from statistics import median
 
 MINUTE, HOUR = 60, 3600
 
@@ -62,8 +63,33 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Assumed:
+    """A step's time in seconds, of which only the shortest, the longest and the most frequent are assumed."""
+
+    shortest: float
+    longest: float
+    most_frequent: float
+
+    def drawn(self, random: Random) -> float:
+        return random.triangular(self.shortest, self.longest, self.most_frequent)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A step's times in seconds as they were measured. Each of them is as likely as the others."""
+
+    seconds: tuple[float, ...]
+
+    def drawn(self, random: Random) -> float:
+        return random.choice(self.seconds)
+
+    def __str__(self) -> str:
+        return f"{median(self.seconds):.2f} s ({min(self.seconds):.2f} to {max(self.seconds):.2f})"
+
+
+@dataclass(frozen=True)
 class Durations:
-    """Seconds. A triple is the shortest, the longest and the most frequent time."""
+    """The times of the steps, in seconds. Those that are one number hardly differ."""
 
     # One call of the database over PostgREST, as the functions see it; clone-voice asks with eight at once, and they wait for each other.
     database: float = 0.03
@@ -71,9 +97,9 @@ class Durations:
     send_message: float = 0.02
     # Reading 10 MB of Storage (a call of five minutes) and computing the sample: 0.24 s of processor (bench/RESULTS.md: 0.14 s for two minutes,
     # and 0.03 s for each further minute) on the 0.29 of a processor that Lambda gives to 512 MB.
-    sample: tuple[float, float, float] = (1.0, 3.0, 1.4)
+    sample: Assumed | Measured = Assumed(1.0, 3.0, 1.4)
     # POST /v1/voices/add with 2 MB. The vendor states no time.
-    add_voice: tuple[float, float, float] = (2.0, 12.0, 3.0)
+    add_voice: Assumed | Measured = Assumed(2.0, 12.0, 3.0)
     # Any small request to ElevenLabs, also one that is refused.
     vendor: float = 0.2
     # The metadata in Storage.
@@ -105,13 +131,13 @@ class Chance:
     """Random numbers that are the same on every machine: no logarithm or sine is in them, whose last digit a C library may choose."""
 
     def __init__(self, seed: int):
-        self._random = random.Random(seed)
+        self._random = Random(seed)
 
     def happens(self, share: float) -> bool:
         return self._random.random() < share
 
-    def seconds(self, triple: tuple[float, float, float]) -> float:
-        return self._random.triangular(*triple)
+    def seconds(self, times: Assumed | Measured) -> float:
+        return times.drawn(self._random)
 
     def spread(self, seconds: float, share: float) -> float:
         """As many seconds on average, and up to this share more or less."""

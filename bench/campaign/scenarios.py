@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .limits import Deployment, Durations, Plan, Scenario
+from .limits import Assumed, Deployment, Durations, Plan, Scenario
 
 # Requests at once as published; slots as others report them: docs/scale.md has the sources.
 CREATOR = Plan("Creator", at_once=5, slots=30, additions=95)
@@ -25,7 +25,7 @@ SCENARIOS = [
     Scenario("C: the same, late in the month", replace(SCALE, additions=400), TEMPLATE),
     Scenario("D: the same as B, `max_voices` 660", SCALE, replace(TEMPLATE, max_voices=SCALE.slots)),
     Scenario("E: room for all", CONTRACT, TEMPLATE),
-    Scenario("F: the same, the vendor slow", CONTRACT, TEMPLATE, Durations(add_voice=(10.0, 40.0, 15.0))),
+    Scenario("F: the same, the vendor slow", CONTRACT, TEMPLATE, Durations(add_voice=Assumed(10.0, 40.0, 15.0))),
     Scenario("G: 13 workers", CONTRACT, RAISED),
     Scenario("H: 50 workers, more than the plan", CONTRACT, TOO_HIGH),
     Scenario("I: 50 workers, within the plan", replace(CONTRACT, at_once=60), TOO_HIGH),

@@ -48,7 +48,7 @@ def _jobs() -> str:
 def _month() -> str:
     month = bills.by_the_month()
     parts = "; ".join(f"{what} {dollars:.2f}" for what, dollars in month.items())
-    return f"By the month, whatever happens, {sum(month.values()):.2f}: {parts}."
+    return f"By the month, beside the jobs, {sum(month.values()):.2f}: {parts}."
 
 
 def _sizes() -> str:

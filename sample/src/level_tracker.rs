@@ -5,7 +5,8 @@ use crate::noise_floor::NoiseFloor;
 
 /// Speech is at least this far above the noise, in dB.
 const ABOVE_NOISE: f64 = 1.0;
-/// The beginning and the end of a word are at least this far above the noise, in dB.
+/// The beginning and the end of a word are at least this far above the noise, in dB. It is more than for speech, because
+/// the detector's score may be lower there.
 const EDGE_ABOVE_NOISE: f64 = 2.0;
 /// A syllable is at least this far above the noise, in dB; steady noise never is.
 const SYLLABLE_ABOVE_NOISE: f64 = 5.5;

@@ -12,8 +12,8 @@ pub const STEADINESS_FRAME: usize = 128;
 /// Compares the peaks of two spectra, 160 ms apart. The partials of a held tone keep their frequency and their level.
 /// Those of a monotonous voice may keep their frequency, but the vowels change their levels.
 pub struct Steadiness {
-    /// It is named, because a planner brings the transforms of all other lengths: a tenth of the program that makes
-    /// samples.
+    /// The algorithm is named here, because `FftPlanner` would link those for all other lengths as well: a tenth of the
+    /// program that makes samples.
     fft: Radix4<f32>,
     window: Vec<f32>,
     /// The last [`SPAN`] samples.

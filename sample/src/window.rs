@@ -10,7 +10,7 @@ pub const HORIZON: usize = 100;
 /// The index of the newest frame in the window. The frame that is decided is in the middle, at [`HORIZON`].
 pub const NEWEST: usize = 2 * HORIZON;
 
-/// The detector answers to a sound this many frames later.
+/// The detector's score for a sound comes this many frames later.
 pub const ANSWER_DELAY: usize = 2;
 /// A frame with at least this score is speech if enough frames around it are, too.
 const SPEECH_SCORE: f32 = 0.5;
@@ -108,8 +108,8 @@ impl Window {
         self.frames.range(HORIZON - before..=HORIZON + after).any(|near| near.is_speech)
     }
 
-    /// Adds the newest answers to the frames that they belong to. Then marks the frame as speech whose neighbours are
-    /// complete now, if they support that.
+    /// Adds the newest answers to the frames that they belong to. Then looks at the frame whose neighbours are all
+    /// known now, and marks it as speech if they support that.
     fn find_speech(&mut self) {
         let Measured { score, steadiness, .. } = self.frames[NEWEST].measured;
         self.frames[NEWEST - STEADINESS_DELAY].steadiness = steadiness;

@@ -70,8 +70,8 @@ where
     invocation(&context, id, async { Adapter::from(service).call(event).await }).await
 }
 
-/// An answer that is text in UTF-8. Of a `Response<String>`, `lambda_http` would look for another encoding, for which
-/// each function would carry the tables of all encodings.
+/// An answer that is text in UTF-8. A `Response<String>` would be converted from the encoding that it names, and each
+/// function would contain the tables of all encodings.
 struct Text(Response<String>);
 
 impl IntoResponse for Text {

@@ -28,8 +28,8 @@ const CURRENT: &str = "AWSCURRENT";
 const PENDING: &str = "AWSPENDING";
 const PREVIOUS: &str = "AWSPREVIOUS";
 
-/// A secret was read and cannot be used, because a field is empty or too short. No later try would change that, so the
-/// function does not start. The error names the problem, never a value.
+/// A secret was read and cannot be used: it is not the expected JSON, or a field is empty or too short. No later try
+/// would change that, so the function does not start. The error names the problem, never a value.
 #[derive(Debug, thiserror::Error)]
 #[error("the secret {arn} is unusable: {problem}")]
 pub struct UnusableSecret {

@@ -4,12 +4,12 @@ Surprises, all of which Supabase has as well:
 * Nearly every error is HTTP 400, with the true status as a string in the body ("statusCode").
 * POST refuses an object that exists unless `x-upsert: true`; PUT always replaces. The check comes before the body is
   read, and the write does not check again: two that upload at once may both be told 200, and the last one wins.
-* A new version is a new file and the name is flipped to it; who reads the old one goes on reading it.
+* A new version is a new file, to which the name then points. A reader of the old file goes on reading it.
 * A key with a segment `.` or `..` is refused when something is written to it.
 * Nothing of a private bucket is told without a good token: `GET /object/info/{bucket}/{key}` then says that there is no such bucket, while
   `/object/info/authenticated/…` says what is wrong with the token.
-* A URL that is signed for an upload is for one object, and as often as anybody likes until that object is there. Signing it checks that it is
-  not there yet; the upload checks again. Its token opens no download, nor the other way round.
+* A URL that is signed for an upload is for one object. It may be used any number of times until that object is there. Signing it checks that the object
+  is not there yet; the upload checks again. Its token opens no download, nor the other way round.
 * The project's size limit holds for every bucket, and nothing but `OPTIONS /upload/resumable` tells it: `Tus-Max-Size`.
 
 There are no storage policies: the secret key may do everything, everybody else nothing but read public buckets.
@@ -37,9 +37,9 @@ from .storage_upload import received
 KEY = re.compile(r"[A-Za-z0-9_/!.*'() &$=@;:+,?-]+")
 BUCKET = re.compile(r"[A-Za-z0-9_!.*'() &$=@;:+,?-]{1,100}")
 RLS = StorageRefused("403", "AccessDenied", "Unauthorized", "new row violates row-level security policy")
-# Answered without `Authorization`, or with a bad one: what is public, what carries its own signature, and these two of an object.
+# These paths are answered without `Authorization`, or with an invalid one: public objects, signed addresses, and the download and the info of an object.
 OPEN = re.compile(r"^/storage/v1/object/(public|sign|info/public)/|^/storage/v1/object/(info/)?(?!authenticated/|info/|list/)[^/]+/.")
-# The project's, where nobody has raised it: https://supabase.com/docs/guides/storage/uploads/file-limits
+# The project's limit, as long as nobody raises it: https://supabase.com/docs/guides/storage/uploads/file-limits
 DEFAULT_SIZE_LIMIT = 50 * 1024**2
 # The server of resumable uploads says this of itself to anybody (`routes/tus/index.ts`, whose `publicRoutes` ask for no key).
 TUS = {"Tus-Resumable": "1.0.0", "Tus-Version": "1.0.0", "Tus-Extension": "creation,creation-with-upload,creation-defer-length,termination,expiration"}

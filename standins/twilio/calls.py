@@ -1,6 +1,6 @@
 """Calls that are made over the API: somebody picks up, both speak, and the recording is there at once.
 
-Of TwiML only the keys that `<Play digits>` presses are heard: they are all that our side, the first channel, says. Twilio does not document
+Of TwiML only `<Play digits>` has an effect: its tones are the only sound on the first channel, which is our side. Twilio does not document
 the channels of a call without a second leg; here they are as in the call of `standins.call`.
 
 Source: https://www.twilio.com/docs/voice/api/call-resource; errors 21201, 21205 and 21213 of https://www.twilio.com/docs/api/errors

@@ -12,7 +12,7 @@ from bench.campaign import report
 from bench import marked
 from bench.campaign.__main__ import DOCUMENT, PART, PLOT, plot
 from bench.campaign.clock import Clock
-from bench.campaign.limits import HOUR, MINUTE, Deployment, Durations, Plan, Scenario
+from bench.campaign.limits import HOUR, MINUTE, Assumed, Deployment, Durations, Plan, Scenario
 from bench.campaign.referee import Attempt, Employee, Referee
 from bench.campaign.scenarios import SCENARIOS
 from bench.campaign.simulation import Campaign, Outcome, simulate
@@ -135,7 +135,7 @@ def test_after_six_hours_the_sweep_sends_another_message_for_a_request_whose_own
 
 
 def test_a_request_that_nobody_came_to_in_a_day_has_failed_at_the_next_sweep():
-    scenario = Scenario("slow", PLAN, workers(2), Durations(add_voice=(2000, 2000, 2000)), employees=100, short_samples=0)
+    scenario = Scenario("slow", PLAN, workers(2), Durations(add_voice=Assumed(2000, 2000, 2000)), employees=100, short_samples=0)
     campaign = Campaign(scenario)
     outcome = campaign.run()
     ended = [attempt.closed_at - attempt.requested_at for attempt in campaign.referee.attempts if attempt.code == "clone_timed_out"]

@@ -1,4 +1,4 @@
-//! One attempt: recordings → sample → voice → the employee's.
+//! One attempt: recordings → sample → voice → the employee's current voice.
 //!
 //! The database decides each step (`supabase/schemas`): whether consent is there, who holds the lease, which voice is
 //! the current one. This module does the work between those decisions; any two of them may be days apart.
@@ -41,7 +41,7 @@ pub struct CloneWorker<'a> {
     pub full_account: &'a FullAccount,
 }
 
-/// The step that follows one of the worker's own.
+/// The next step, after one of the worker's own.
 enum Next {
     /// The attempt has its voice, whose id is saved.
     Finish,
@@ -130,7 +130,8 @@ impl CloneWorker<'_> {
         }
     }
 
-    /// Gives the lease back if the step has failed, whose result is returned. If that fails, too, the lease runs out.
+    /// Returns the result of `step`. If the step has failed, it gives the lease back first; if that fails as well, the
+    /// lease runs out.
     async fn release_on_error<T>(
         &self,
         attempt_id: Uuid,
@@ -172,8 +173,9 @@ impl CloneWorker<'_> {
         }
     }
 
-    /// The limit of an account that the vendor has called full, if it is still met. About a replacement, which gives a slot
-    /// back first, the vendor decides itself, and so it does if the limit cannot be read.
+    /// The limit of an account that the vendor has called full, if it is still met and leaves no room for this voice. A
+    /// replacement gives a slot back first, so only the limit of the month stops it. If the limit cannot be read, the
+    /// vendor decides.
     async fn limit_still_met(&self, replace_first: bool) -> Option<VoiceLimit> {
         if !self.full_account.is_remembered() {
             return None;

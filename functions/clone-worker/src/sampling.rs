@@ -39,7 +39,7 @@ pub struct NoSample {
 /// without it; the next request tries to read it again.
 ///
 /// # Errors
-/// Storage's error, when the other recordings are not enough without this one.
+/// Storage's error about a recording that could not be read, if the others hold too little speech without it.
 pub async fn sample_recordings(
     supabase: &Supabase,
     recordings: &[SourceRecording],

@@ -138,7 +138,7 @@ impl Sweep<'_> {
         Ok(count)
     }
 
-    /// Queues attempts and erasures again whose message was lost.
+    /// Queues again the attempts and the erasures whose messages were lost.
     async fn unfinished(&self, findings: &mut Findings) -> Result<(), Error> {
         let found = sweep_unfinished(&self.supabase, LIMIT).await?;
         findings.attempts_timed_out += found.timed_out;

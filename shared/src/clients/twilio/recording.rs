@@ -58,7 +58,7 @@ pub enum RecordingState {
 pub enum Erasure {
     /// Twilio was asked afterwards and has no audio of it.
     Erased {
-        /// True if Twilio had audio before.
+        /// True if Twilio had the recording before, with or without its audio.
         was_there: bool,
     },
     /// Its audio is in a bucket of the account's own, where only its owner can delete it. Twilio's row is kept, because
