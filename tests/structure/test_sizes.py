@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from .files import files, text
 from .rust import functions
 
 # Lines. A document that a tool wants whole, such as the template or the contract, is no code.
 MOST_LINES_OF_A_FILE = 400
 MOST_LINES_OF_A_FUNCTION = 49
+# About a screen: the arguments have a line each, and the statements of a decision stand together.
+MOST_LINES_OF_AN_SQL_FUNCTION = 62
 CODE = (".css", ".html", ".js", ".mjs", ".py", ".rs", ".sh", ".sql", ".ts")
 
 # Tests; and what is written once, by a command, and never edited.
@@ -26,6 +30,15 @@ def test_no_file_is_too_long_but_those_of_tests_and_migrations():
 def test_no_rust_function_is_too_long_but_those_of_tests():
     found = {f"{path}: {name}": lines for path in files(".rs") for name, lines in functions(text(path)) if lines > MOST_LINES_OF_A_FUNCTION}
     assert found == {}
+
+
+SQL_FUNCTION = re.compile(r"^create (?:or replace )?function ([\w.]+).*?^\$\$;$", re.MULTILINE | re.DOTALL)
+
+
+def test_no_function_of_the_database_is_longer_than_a_screen():
+    lengths = {found[1]: found[0].count("\n") + 1 for path in files(".sql") if path.startswith("supabase/schemas/") for found in SQL_FUNCTION.finditer(text(path))}
+    assert len(lengths) > 100
+    assert {name: lines for name, lines in lengths.items() if lines > MOST_LINES_OF_AN_SQL_FUNCTION} == {}
 
 
 def test_a_function_is_as_long_as_from_its_name_to_its_last_brace():
