@@ -144,6 +144,7 @@ requirements.txt: ## resolves each requirements.in again, to the newest versions
 	set -- "$$tools/bin/uv" pip compile --upgrade --generate-hashes --python-version 3.11 --no-annotate --no-strip-extras --quiet \
 	  --custom-compile-command "make requirements.txt" && \
 	"$$@" --universal requirements.in --output-file requirements.txt && \
+	"$$@" --universal bench/functions/peer/requirements.in --output-file bench/functions/peer/requirements.txt && \
 	"$$@" --python-platform x86_64-manylinux_2_28 --override bench/voices/left-out.txt bench/voices/requirements.in \
 	  --output-file bench/voices/requirements.txt
 

@@ -6,7 +6,7 @@ import re
 import time
 from pathlib import Path
 
-from standins.process import last_words, run
+from standins.process import run, tail
 
 from .progress import Progress
 
@@ -32,7 +32,7 @@ class HowFar:
         self._began = time.monotonic()
 
     def __call__(self) -> str:
-        states = BAR.findall(last_words(self._log))
+        states = BAR.findall(tail(self._log))
         if not states:
             return "the dependencies are being looked up"
         done, of = map(int, states[-1])

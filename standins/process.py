@@ -22,14 +22,14 @@ from typing import Callable
 GRACE = 5
 # Seconds; slower than any start that works, so it is only reached when something is broken.
 PATIENCE = 60
-# Bytes from the end of a log that are shown with an error.
-SHOWN = 6000
+# Bytes from the end of a log that are shown with an error, or searched for the state of a progress bar.
+TAIL = 6000
 # Free ports that are tried, since somebody else may take one before our process does.
 PORTS = 5
 
 
 class ProcessFailed(RuntimeError):
-    """A process did not do what it was started for. The text ends with its last output."""
+    """A process did not do what it was started for, or could not be started. The text ends with its last output, if there is any."""
 
 
 def free_port() -> int:
@@ -57,8 +57,8 @@ def run(name: str, command: list, env: dict[str, str], cwd: Path, log: Path, **u
                 command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
                 preexec_fn=end_with_parent, **user,
             )
-        except FileNotFoundError as missing:
-            raise ProcessFailed(f"{name} cannot be started: {missing}") from missing
+        except OSError as error:
+            raise ProcessFailed(f"{name} cannot be started: {error}") from error
     try:
         code = process.wait()
     except BaseException:
@@ -69,14 +69,19 @@ def run(name: str, command: list, env: dict[str, str], cwd: Path, log: Path, **u
         raise ProcessFailed(f"{name} failed with {code}:\n{last_words(log)}")
 
 
-def last_words(log: Path) -> str:
-    """The end of a log as a terminal would show it: of a line that was written over, such as a progress bar, the last state."""
+def tail(log: Path) -> str:
+    """The end of a log, or nothing if there is none."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - SHOWN))
-            return re.sub(r"[^\r\n]*\r(?=[^\n])", "", file.read().decode(errors="replace"))
+            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
+            return file.read().decode(errors="replace")
     except FileNotFoundError:
         return ""
+
+
+def last_words(log: Path) -> str:
+    """The end of a log as a terminal would show it: of a line that was written over, such as a progress bar, the last state."""
+    return re.sub(r"[^\r\n]*\r(?=[^\n])", "", tail(log))
 
 
 class Daemon:

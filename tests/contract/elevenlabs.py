@@ -242,8 +242,8 @@ def _(elevenlabs):
 
 def limit_is_met(elevenlabs: Account) -> bool:
     said = subscription(elevenlabs)
-    additions = said.get("max_voice_add_edits")
-    month_is_over = additions is not None and 0 <= additions <= (said.get("voice_add_edit_counter") or 0)
+    used, most = said.get("voice_add_edit_counter"), said.get("max_voice_add_edits")
+    month_is_over = used is not None and most is not None and 0 <= most <= used
     return month_is_over or said["voice_slots_used"] >= said["voice_limit"]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import httpx
 
 from .account import Account, code, succeeded
-from .assumption import Skipped, assume, hold
+from .assumption import No, Skipped, assume, hold
 from .elevenlabs import NO_VOICE, Attempt, add, gone, is_gone, search, subscription
 from .sample import mono
 
@@ -84,17 +84,24 @@ def there_is_not(answer: httpx.Response) -> None:
 @assume("elevenlabs", "Deleting a voice succeeds.")
 def _(elevenlabs):
     voice = elevenlabs.fact("voice", NO_VOICE)
-    try:
-        elevenlabs.facts["slots_before"] = subscription(elevenlabs)["voice_slots_used"]
-    except Skipped:
-        pass  # The key may delete voices all the same.
+    before = slots_used(elevenlabs)
     succeeded(elevenlabs.ask("DELETE", f"/v1/voices/{voice}"))
     elevenlabs.facts["deleted"] = voice
+    if before is not None:
+        elevenlabs.facts["slots_before"] = before
+
+
+def slots_used(elevenlabs: Account) -> int | None:
+    """None where they cannot be read: a voice can be deleted all the same."""
+    try:
+        return subscription(elevenlabs)["voice_slots_used"]
+    except (Skipped, No, KeyError):
+        return None
 
 
 @assume("elevenlabs", "The subscription has the slot of a deleted voice at once (voice_slots_used).")
 def _(elevenlabs):
-    before = elevenlabs.fact("slots_before", "no voice was deleted, or the key may not read the subscription")
+    before = elevenlabs.fact("slots_before", "no voice was deleted, or the subscription could not be read before")
     now = subscription(elevenlabs)["voice_slots_used"]
     hold(now == before - 1, f"{before} slots were used before, and {now} after")
 

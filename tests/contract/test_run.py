@@ -8,7 +8,7 @@ import pytest
 from . import moved
 from .__main__ import main
 from .assumption import ALL
-from .run import NO, SKIPPED, run
+from .run import NO, SKIPPED, YES, run
 from .test_published import as_published
 
 SPOKEN = "The speech that was generated with a voice is listed by the voice, each item with an id and a state, the newest first."
@@ -47,6 +47,19 @@ def test_a_vendor_that_is_otherwise_is_told_by_no(accounts, vendor, fault, begin
         done = run({vendor: accounts[vendor]}, silent)
     assert of(done, begins).answer == NO and of(done, begins).why
     assert not done.is_good
+
+
+@pytest.mark.parametrize(
+    ("fault", "deleted", "freed"),
+    [
+        ({"path": "^/v1/user/subscription$", "status": 502, "body": "<html>", "times": None}, YES, SKIPPED),
+        ({"path": "^/v1/voices/[^/]+$", "method": "DELETE", "status": 500, "body": {}, "times": 1}, NO, SKIPPED),
+    ],
+)
+def test_a_deletion_is_asked_for_without_the_slots_too_and_the_slots_only_after_a_deletion(accounts, fault, deleted, freed):
+    with accounts["elevenlabs"].stage.fault(**fault):
+        done = run({"elevenlabs": accounts["elevenlabs"]}, silent)
+    assert (of(done, "Deleting a voice succeeds").answer, of(done, "The subscription has the slot").answer) == (deleted, freed)
 
 
 def test_a_vendor_without_an_account_is_skipped_and_the_rest_is_good(accounts):
