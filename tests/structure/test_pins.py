@@ -1,4 +1,4 @@
-"""What is installed from PyPI is pinned, with the hashes of its files. Cargo and npm do that by themselves."""
+"""Each package from PyPI is pinned, with the hashes of its files. Cargo and npm pin theirs by themselves."""
 
 from __future__ import annotations
 
